@@ -1,0 +1,1 @@
+"""accelctl: rents cloud accelerators without waste."""

@@ -1,0 +1,119 @@
+"""The command table, and the one place where an error becomes an exit code."""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from provisioner.cli import output
+from provisioner.errors import AccelctlError
+
+GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Train": {
+        "spot-train": ("spot_train", "Run a program on spot machines until it is done."),
+        "status": ("status", "Jobs and attempts: where each runs, progress, cost so far."),
+        "logs": ("logs", "The program's output, over all attempts, in order."),
+        "fetch": ("fetch", "Bring outputs and the newest checkpoint here, verified."),
+        "cancel": ("cancel", "Stop a job and keep its checkpoint."),
+        "step": ("step", "Take the next step for one or all jobs, as a scheduler does."),
+    },
+    "Guard": {
+        "teardown": ("teardown", "Remove what belongs to a job, or everything, and prove it."),
+    },
+    "Sandbox": {
+        "sandbox": ("sandbox", "A local cloud: try everything without an account or a bill."),
+    },
+    "Set up": {
+        "setup": ("setup", "Make, once per region, what jobs need."),
+        "doctor": ("doctor", "What is installed, reachable and missing, and how to get it."),
+        "config": ("config", "Settings, and where each came from."),
+    },
+}
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
+
+
+class Commands(click.Group):
+    """Loads a command's module when the command is run, so that `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"provisioner.cli.commands.{COMMANDS[cmd_name][0]}")
+        return module.command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in commands.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            meant = f"did you mean '{near[0]}'?" if near else "'accelctl --help' lists the commands."
+            raise click.UsageError(f"no such command '{args[0]}'; {meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog="Exit codes: docs/cli.md")
+@click.option("--sandbox", is_flag=True, help="Use the local sandbox cloud for this command.")
+@click.version_option(package_name="accelctl", prog_name="accelctl")
+def accelctl(sandbox: bool) -> None:
+    """Rents cloud accelerators without waste.
+
+    \b
+    accelctl spot-train --instance p4d.24xlarge -- python train.py
+    """
+    if sandbox:
+        from provisioner.sandbox.client import settings
+
+        for name, value in settings().items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line; the exit code of the contract, whatever happens."""
+    try:
+        code: Any = accelctl.main(arguments, prog_name="accelctl", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except AccelctlError as failure:
+        output.error(failure.message, failure.hint)
+        return failure.exit_code
+    except click.ClickException as mistake:
+        mistake.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        output.error("interrupted.")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as defect:  # noqa: BLE001 - the last door: a defect of ours gets a report line, not a traceback
+        return report(defect)
+
+
+def report(defect: Exception) -> int:
+    import traceback
+
+    if os.environ.get("ACCELCTL_DEBUG"):
+        output.note("".join(traceback.format_exception(defect)))
+    place = traceback.extract_tb(defect.__traceback__)[-1]
+    output.error(
+        f"this is a defect of accelctl: {type(defect).__name__}: {defect} (at {place.name}, line {place.lineno}).",
+        "set ACCELCTL_DEBUG=1, run it again and report what it prints; nothing that was launched is forgotten.",
+    )
+    return 1
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,113 @@
+"""The only printer: data on stdout, everything else on stderr, readable without colour."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+
+class OutputFormat(StrEnum):
+    """What `--output` takes."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def data(text: str) -> None:
+    """A line of data, on stdout."""
+    click.echo(text)
+
+
+def document(value: object) -> None:
+    """One JSON document on stdout."""
+    data(json.dumps(value, default=plain, indent=2))
+
+
+def note(text: str) -> None:
+    """Progress and other talk, on stderr."""
+    click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    note(f"{emphasised('warning:', 'yellow')} {text}")
+
+
+def hint(text: str) -> None:
+    note(f"{emphasised('hint:', 'cyan')} {text}")
+
+
+def error(message: str, advice: str = "") -> None:
+    """One sentence, then what to do about it."""
+    note(f"{emphasised('error:', 'red')} {message}")
+    if advice:
+        hint(advice)
+
+
+def emphasised(text: str, colour: str) -> str:
+    coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    return click.style(text, fg=colour, bold=True) if coloured else text
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Left-aligned columns two spaces apart; numbers as they are given."""
+    lines = [[str(cell) for cell in row] for row in (headers, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def plain(value: object) -> object:
+    """How the contract writes what JSON has no word for."""
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        case timedelta():
+            return value.total_seconds()
+        case Decimal() | Path():
+            return str(value)
+        case Mapping():
+            return dict(cast(Mapping[str, Any], value))
+        case set() | frozenset() | tuple():
+            return list(cast(Iterable[Any], value))
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return asdict(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no place in JSON output")
+
+
+def money(amount: Decimal | None) -> str:
+    """Dollars and cents for a person; more digits below a cent."""
+    if amount is None:
+        return "unknown"
+    return f"${amount:,.2f}" if amount == 0 or abs(amount) >= Decimal("0.01") else f"${amount:.4f}"
+
+
+def span(duration: timedelta | None) -> str:
+    """A duration for a person: 42 s, 3 min 20 s, 2 h 05 min."""
+    if duration is None:
+        return "unknown"
+    seconds = round(duration.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+
+
+def size(count: int) -> str:
+    """Bytes for a person, in binary units."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"

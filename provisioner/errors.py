@@ -1,0 +1,118 @@
+"""Every error that accelctl raises on purpose, named by what its caller should do next.
+
+    AccelctlError
+    ├── ConfigError               2   fix the input; names the field
+    ├── PolicyViolation           3   change the request, or get an exemption
+    ├── CloudError                4   stop and show
+    │   ├── InsufficientCapacity  4   the next offering; this one is left alone for a few minutes
+    │   ├── RateLimited           4   the same call, later, with the same token
+    │   ├── CloudUnavailable      4   the same call, later, with the same token
+    │   ├── QuotaExceeded         4   stop; the hint names the quota code
+    │   ├── PermissionDenied      4   stop; the hint names the permission
+    │   └── InstanceNotFound      4   on delete: done
+    ├── TeardownIncomplete        5   run it again; carries what is left
+    ├── JobFailed                 6   the user's program failed; its exit code and last lines are shown
+    └── Interrupted             130   Ctrl-C; what stays was said
+
+Imports nothing of the project.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class AccelctlError(Exception):
+    """One sentence of what happened, and a hint of what to do."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(AccelctlError):
+    """Wrong input or configuration; the message names the field."""
+
+    exit_code = 2
+
+
+class PolicyViolation(AccelctlError):
+    """Refused by a mandatory rule."""
+
+    exit_code = 3
+
+
+class CloudError(AccelctlError):
+    """The cloud refused; `code` is its own word for why."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One offering that the cloud would not sell just now, in its own words."""
+
+    region: str
+    zone: str
+    instance_type: str
+    capacity_type: str
+    code: str
+    message: str
+    lasting: bool = False
+    """True where asking again later cannot help (a type that the zone does not offer)."""
+
+
+class InsufficientCapacity(CloudError):
+    """No capacity in what was asked; `refused` says where."""
+
+    def __init__(self, message: str, *, refused: Sequence[Refused] = (), hint: str = "", code: str = "") -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.refused = tuple(refused)
+
+
+class RateLimited(CloudError):
+    """Too many calls; the same call later, with the same token, may pass."""
+
+
+class CloudUnavailable(CloudError):
+    """The cloud (or the way to it) did not answer; the call may or may not have taken effect."""
+
+
+class QuotaExceeded(CloudError):
+    """A limit of the account; the hint names the quota code."""
+
+
+class PermissionDenied(CloudError):
+    """The credentials may not do this; the hint names the permission."""
+
+
+class InstanceNotFound(CloudError):
+    """The cloud does not know the instance (any more, or not yet)."""
+
+
+class TeardownIncomplete(AccelctlError):
+    """Something is left; run it again."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, left: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.left = tuple(left)
+
+
+class JobFailed(AccelctlError):
+    """The user's program failed."""
+
+    exit_code = 6
+
+
+class Interrupted(AccelctlError):
+    """Ctrl-C."""
+
+    exit_code = 130
