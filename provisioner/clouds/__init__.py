@@ -1,0 +1,1 @@
+"""One plain package per cloud, behind the small interface of `base`."""

@@ -1,0 +1,197 @@
+"""The interface to a cloud: five methods, and small Protocols for what only some callers need.
+
+Errors are those of `provisioner.errors`; each cloud translates its raw codes at one door.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from provisioner.domain.instances import Instance
+from provisioner.domain.jobs import Grant
+from provisioner.domain.launches import LaunchRequest
+from provisioner.domain.machines import MachineType
+from provisioner.domain.offerings import Offering, Requirements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """How clouds differ, declared; each is held by a contract test."""
+
+    idempotent_launch: bool
+    """The same token buys once."""
+    labels_in_create: bool
+    atomic_gang: bool
+    """`count` instances or none."""
+    notice: timedelta
+    """What the cloud gives between its announcement and the end."""
+    stop_keeps_billing: bool
+    free_when_interrupted_within: timedelta = timedelta(0)
+    """A machine that the cloud takes back within this time of its launch costs nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityRequest:
+    """What a job's machines may do, and nothing else."""
+
+    name: str
+    job: str
+    labels: Mapping[str, str]
+    store: str
+    """Address of the job store, such as s3://bucket."""
+    read: Sequence[str]
+    """Keys in the store that may be read, beside the job's own prefix."""
+    access: Sequence[Grant] = ()
+    secrets: Sequence[str] = ()
+    """References such as ssm:/path or secretsmanager:arn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceChange:
+    """The price per hour from `at` on."""
+
+    at: datetime
+    price_per_hour: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """One thing that `setup` made or found; `made` is False where it was there already."""
+
+    kind: str
+    id: str
+    region: str
+    made: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStore:
+    """Where job records live."""
+
+    url: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose credentials these are."""
+
+    account: str
+    name: str
+    """Short and fit for a label: the user, or the session of a role."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """Something of ours that exists. `price_per_hour` None is unknown; `order` is the place in a teardown."""
+
+    kind: str
+    id: str
+    region: str
+    labels: Mapping[str, str]
+    order: int
+    price_per_hour: Decimal | None = Decimal(0)
+    state: str = ""
+
+
+class CloudProvider(Protocol):
+    """What every cloud can do."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def traits(self) -> Traits: ...
+
+    def offerings(self, wanted: Requirements) -> Sequence[Offering]:
+        """What this account can buy now in the prepared regions, priced, in no particular order."""
+        ...
+
+    def launch(self, request: LaunchRequest) -> Sequence[Instance]:
+        """`request.count` instances, all or none; idempotent by token, labelled in the create call.
+
+        Raises InsufficientCapacity (with every offering that refused), QuotaExceeded, PermissionDenied,
+        RateLimited or CloudUnavailable (ask again with the same token), ConfigError.
+        """
+        ...
+
+    def get(self, instance_id: str, *, region: str) -> Instance:
+        """Raises InstanceNotFound once it is gone, and for the first moments of a new one."""
+        ...
+
+    def list_owned(self, labels: Mapping[str, str], *, regions: Iterable[str] = ()) -> Iterator[Instance]:
+        """Instances of ours with these labels too, terminated ones while the cloud remembers them; every page.
+
+        All prepared regions unless some are named.
+        """
+        ...
+
+    def terminate(self, instance_id: str, *, region: str) -> None:
+        """Asks for the end; already gone is success."""
+        ...
+
+
+class DescribesMachines(Protocol):
+    """Knows types that the catalog lacks."""
+
+    def describe_machine(self, instance_type: str) -> MachineType | None:
+        """None where the cloud does not know the type either."""
+        ...
+
+
+class GivesIdentity(Protocol):
+    """Makes the identity that a job's machines carry."""
+
+    def make_identity(self, identity: IdentityRequest) -> None:
+        """Idempotent; returns once it is made (its use may lag: launch retries for that)."""
+        ...
+
+    def remove_identity(self, name: str) -> None:
+        """Already gone is success."""
+        ...
+
+
+class KeepsConsole(Protocol):
+    """Remembers what a machine printed while it booted."""
+
+    def console_output(self, instance_id: str, *, region: str) -> str:
+        """Empty where the cloud has none (yet)."""
+        ...
+
+
+class KnowsPrices(Protocol):
+    """Remembers what was charged."""
+
+    def price_history(self, offering: Offering, start: datetime, end: datetime) -> Sequence[PriceChange]:
+        """Oldest first; the first entry is the price in effect at `start`. Empty: unknown."""
+        ...
+
+
+class PreparesRegion(Protocol):
+    """Makes, once per region, what jobs need."""
+
+    def prepare(self, region: str, *, way: str = "") -> Sequence[Prepared]:
+        """Idempotent and labelled. `way` is one of WayKind, or empty for the free ones."""
+        ...
+
+    def prepared_regions(self) -> Sequence[str]: ...
+
+    def job_store(self) -> JobStore | None:
+        """None before the first `setup`."""
+        ...
+
+    def caller(self) -> Caller: ...
+
+
+class FindsLeftovers(Protocol):
+    """Finds and removes what belongs to a job, or everything that is ours."""
+
+    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
+        """By label or by name, every kind, every prepared region, every page. With `data`, the bucket as well."""
+        ...
+
+    def remove(self, leftover: Leftover) -> None:
+        """Re-checks that it is ours; already gone is success; raises CloudError where the cloud refuses."""
+        ...

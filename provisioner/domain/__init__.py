@@ -1,0 +1,1 @@
+"""Plain facts, no I/O: imports only the standard library and itself."""

@@ -1,0 +1,266 @@
+"""A job, from request to clean end: what the record holds. Shapes are stable; see docs/job-layout.md.
+
+An attempt holds a list of nodes (one each in this version), ends as one, and has one price.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from provisioner.domain.offerings import Offering
+
+
+class JobState(StrEnum):
+    """What `status` shows."""
+
+    PENDING = "pending"
+    LAUNCHING = "launching"
+    RUNNING = "running"
+    RECOVERING = "recovering"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class AttemptState(StrEnum):
+    """Where an attempt is."""
+
+    LAUNCHING = "launching"
+    BOOTING = "booting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+class EndReason(StrEnum):
+    """Why an attempt ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+    NO_CAPACITY = "no-capacity"
+    BOOT_TIMEOUT = "boot-timeout"
+    CANCELLED = "cancelled"
+    OVER_BUDGET = "over-budget"
+    OVER_TIME = "over-time"
+
+
+class Fallback(StrEnum):
+    """What to do when there is no spot capacity."""
+
+    NONE = "none"
+    ON_DEMAND = "on-demand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a job may touch beside its own prefix: a bucket and a prefix in it, to read or also to write."""
+
+    bucket: str
+    prefix: str
+    write: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """A content-addressed object in the job store."""
+
+    key: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often, and how long is too long."""
+
+    poll_every: timedelta = timedelta(seconds=10)
+    """Between two looks of a stepper at a running job."""
+    heartbeat_every: timedelta = timedelta(seconds=15)
+    lost_after: timedelta = timedelta(minutes=5)
+    """A machine that the cloud says is running, but that has not reported for this long, is lost."""
+    boot_timeout: timedelta = timedelta(minutes=15)
+    stop_grace: timedelta = timedelta(minutes=2)
+    """What a program gets between SIGTERM and the end of its machine when we end it."""
+    lease: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """What the user asked for; never changes."""
+
+    name: str
+    command: Sequence[str]
+    cloud: str
+    instance_types: Sequence[str]
+    regions: Sequence[str] = ()
+    zones: Sequence[str] = ()
+    setup: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Name in the environment -> where the value is kept: ssm:/path or secretsmanager:arn."""
+    access: Sequence[Grant] = ()
+    workdir: Archive | None = None
+    checkpoint_dir: str = "checkpoints"
+    outputs_dir: str = "outputs"
+    checkpoint_every: timedelta = timedelta(minutes=5)
+    max_price: Decimal | None = None
+    max_duration: timedelta = timedelta(hours=24)
+    budget: Decimal | None = None
+    fallback: Fallback = Fallback.NONE
+    max_restarts: int = 0
+    max_wait: timedelta = timedelta(hours=1)
+    disk_gib: int = 100
+    pace: Pace = field(default_factory=Pace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One machine of an attempt."""
+
+    rank: int
+    instance_id: str
+    private_address: str = ""
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """USD, an estimate by the cloud's published rules until the bill confirms it. None is unknown, never 0."""
+
+    machine: Decimal | None
+    disk: Decimal = Decimal(0)
+    network: Decimal = Decimal(0)
+    store: Decimal = Decimal(0)
+    on_demand: Decimal | None = None
+    """The same machine hours at the on-demand price."""
+
+    @property
+    def paid(self) -> Decimal | None:
+        return None if self.machine is None else self.machine + self.disk + self.network + self.store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One purchase of machines and what became of it. `offerings` and `token` are written before the cloud is called."""
+
+    number: int
+    token: str
+    offerings: Sequence[Offering]
+    state: AttemptState
+    intended_at: datetime
+    nodes: Sequence[Node] = ()
+    offering: Offering | None = None
+    """The one that was bought."""
+    launched_at: datetime | None = None
+    reported_at: datetime | None = None
+    """When the machine was first heard of."""
+    stop_asked_at: datetime | None = None
+    ended_at: datetime | None = None
+    end_reason: EndReason | None = None
+    exit_code: int | None = None
+    message: str = ""
+    work_lost: timedelta | None = None
+    deadline: datetime | None = None
+    """When the machine goes home by itself."""
+    cost: Cost | None = None
+    interrupted_by_cloud: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An offering that was refused, and until when it is left alone. `until` None: for good."""
+
+    region: str
+    zone: str
+    instance_type: str
+    capacity_type: str
+    code: str
+    message: str
+    at: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """The part of the record that the machine reads. Its shape is older than any machine that runs: add, never change."""
+
+    attempt: int
+    run: bool
+    reason: str = ""
+    deadline: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Who steps the job, until when."""
+
+    holder: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The newest complete checkpoint, from its manifest."""
+
+    sequence: int
+    at: datetime
+    bytes: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How the job ends, decided before the cleaning up starts."""
+
+    state: JobState
+    exit_code: int
+    """That of `spot-train`."""
+    message: str = ""
+    hint: str = ""
+    program_exit_code: int | None = None
+    last_lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """All that is known of a job. `writer` names the last write, so that a refused one can be told from our own."""
+
+    version: int
+    id: str
+    writer: str
+    revision: int
+    owner: str
+    spec: JobSpec
+    store: str
+    """Address of the job store, such as s3://bucket."""
+    store_region: str
+    agent: Archive
+    created_at: datetime
+    state: JobState = JobState.PENDING
+    orders: Orders = field(default_factory=lambda: Orders(attempt=0, run=True))
+    lease: Lease | None = None
+    identity: str = ""
+    """Name of the machine's identity, written before it is made."""
+    identity_made: bool = False
+    attempts: Sequence[Attempt] = ()
+    refusals: Sequence[Refusal] = ()
+    waiting_since: datetime | None = None
+    next_try_at: datetime | None = None
+    tries: int = 0
+    cancel_asked_at: datetime | None = None
+    checkpoint: Checkpoint | None = None
+    outcome: Outcome | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The newest."""
+        return self.attempts[-1] if self.attempts else None
