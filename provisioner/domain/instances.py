@@ -34,7 +34,7 @@ class EndCause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """One machine. `ended_at` is the cloud's own time of the end, None while it lives or where the cloud does not say."""
+    """One machine. `ended_at` is the cloud's own time of the end: None while it lives, or where the cloud says none."""
 
     id: str
     cloud: str

@@ -3,7 +3,7 @@
 An attempt holds a list of nodes (one each in this version), ends as one, and has one price.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -90,6 +90,13 @@ class Pace:
     stop_grace: timedelta = timedelta(minutes=2)
     """What a program gets between SIGTERM and the end of its machine when we end it."""
     lease: timedelta = timedelta(seconds=60)
+    settle: timedelta = timedelta(seconds=60)
+    """After this the cloud lists what it was asked for, and a call that was under way has ended."""
+    refusal: timedelta = timedelta(minutes=3)
+    """How long a refused offering is left alone (Karpenter uses the same three minutes)."""
+    first_pause: timedelta = timedelta(seconds=15)
+    """After every offering refused; doubles each round."""
+    longest_pause: timedelta = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +104,16 @@ class JobSpec:
     """What the user asked for; never changes."""
 
     name: str
-    command: Sequence[str]
+    command: tuple[str, ...]
     cloud: str
-    instance_types: Sequence[str]
-    regions: Sequence[str] = ()
-    zones: Sequence[str] = ()
+    instance_types: tuple[str, ...]
+    regions: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
     setup: str = ""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     """Name in the environment -> where the value is kept: ssm:/path or secretsmanager:arn."""
-    access: Sequence[Grant] = ()
+    access: tuple[Grant, ...] = ()
     workdir: Archive | None = None
     checkpoint_dir: str = "checkpoints"
     outputs_dir: str = "outputs"
@@ -149,17 +156,20 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One purchase of machines and what became of it. `offerings` and `token` are written before the cloud is called."""
+    """One purchase of machines and what became of it. Token and offerings are written before the cloud is called."""
 
     number: int
     token: str
-    offerings: Sequence[Offering]
+    offerings: tuple[Offering, ...]
     state: AttemptState
     intended_at: datetime
-    nodes: Sequence[Node] = ()
+    nodes: tuple[Node, ...] = ()
     offering: Offering | None = None
     """The one that was bought."""
+    bought_at: datetime | None = None
+    """When the launch call returned, by our clock: timers count from here."""
     launched_at: datetime | None = None
+    """By the cloud's clock, as `ended_at`: what is billed lies between the two."""
     reported_at: datetime | None = None
     """When the machine was first heard of."""
     stop_asked_at: datetime | None = None
@@ -171,7 +181,6 @@ class Attempt:
     deadline: datetime | None = None
     """When the machine goes home by itself."""
     cost: Cost | None = None
-    interrupted_by_cloud: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +199,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """The part of the record that the machine reads. Its shape is older than any machine that runs: add, never change."""
+    """What the machine reads of the record. Its shape is older than any machine that runs: add, never change."""
 
     attempt: int
     run: bool
@@ -226,7 +235,7 @@ class Outcome:
     message: str = ""
     hint: str = ""
     program_exit_code: int | None = None
-    last_lines: Sequence[str] = ()
+    last_lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,11 +259,14 @@ class JobRecord:
     identity: str = ""
     """Name of the machine's identity, written before it is made."""
     identity_made: bool = False
-    attempts: Sequence[Attempt] = ()
-    refusals: Sequence[Refusal] = ()
+    attempts: tuple[Attempt, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     waiting_since: datetime | None = None
     next_try_at: datetime | None = None
     tries: int = 0
+    """Launch calls so far; each has its own token."""
+    rounds: int = 0
+    """How often in a row every offering refused."""
     cancel_asked_at: datetime | None = None
     checkpoint: Checkpoint | None = None
     outcome: Outcome | None = None

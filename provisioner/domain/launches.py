@@ -1,6 +1,6 @@
 """A request for machines, complete enough to be repeated word for word."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ class LaunchRequest:
     """
 
     token: str
-    offerings: Sequence[Offering]
+    offerings: tuple[Offering, ...]
     labels: Mapping[str, str]
     user_data: str
     identity: str

@@ -1,6 +1,6 @@
 """What can be bought, where and at what price."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -80,17 +80,17 @@ class Offering:
 class Requirements:
     """What a job will accept. Empty `regions` or `zones` mean any that is prepared."""
 
-    instance_types: Sequence[str]
-    regions: Sequence[str] = ()
-    zones: Sequence[str] = ()
-    capacity_types: Sequence[CapacityType] = (CapacityType.SPOT,)
+    instance_types: tuple[str, ...]
+    regions: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    capacity_types: tuple[CapacityType, ...] = (CapacityType.SPOT,)
     max_price: Decimal | None = None
     needs_internet: bool = False
     moved_gib_per_hour: Decimal = field(default=Decimal(0))
     """What the machine sends to the store in an hour: checkpoint size × checkpoints per hour."""
 
 
-def in_order(offerings: Sequence[Offering], requirements: Requirements) -> tuple[Offering, ...]:
+def in_order(offerings: Iterable[Offering], requirements: Requirements) -> tuple[Offering, ...]:
     """Those that meet the requirements, spot before on-demand, then cheapest first; an unknown price comes last."""
     fitting = [offering for offering in offerings if fits(offering, requirements)]
     moved = requirements.moved_gib_per_hour

@@ -1,6 +1,5 @@
 """What a machine says of itself: the one object that each node of an attempt keeps writing. See docs/job-layout.md."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -53,7 +52,7 @@ class NodeEnd:
     at: datetime
     exit_code: int | None = None
     message: str = ""
-    last_lines: Sequence[str] = ()
+    last_lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +70,12 @@ class NodeReport:
     """When the program was started."""
     program_ended_at: datetime | None = None
     restored: SavedCheckpoint | None = None
-    damaged: Sequence[int] = ()
+    damaged: tuple[int, ...] = ()
     """Sequences of checkpoints that were damaged and passed over when restoring."""
     checkpoint: SavedCheckpoint | None = None
     notice: Notice | None = None
     rebalance_at: datetime | None = None
-    utilisation: Sequence[DeviceSample] = ()
+    utilisation: tuple[DeviceSample, ...] = ()
     log_bytes: int = 0
     sent_bytes: int = 0
     """Sent to the store by this machine so far."""

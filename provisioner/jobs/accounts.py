@@ -1,0 +1,83 @@
+"""What the attempts of a job have cost: usage from the record and the reports, prices from the cloud."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from provisioner.clouds.base import KnowsPrices, PriceChange, Traits
+from provisioner.domain.instances import Instance
+from provisioner.domain.jobs import Attempt, Cost, JobRecord
+from provisioner.domain.offerings import Offering
+from provisioner.domain.reports import NodeReport
+from provisioner.jobs.closing import ended_at, free_of_charge
+from provisioner.jobs.costs import Tariff, Usage, added, cost_of
+
+
+class PricedCloud(KnowsPrices, Protocol):
+    """Prices, and when nothing is charged."""
+
+    @property
+    def traits(self) -> Traits: ...
+
+
+class Accounts:
+    """Costs of one cloud's jobs."""
+
+    def __init__(self, *, cloud: PricedCloud, tariff: Tariff) -> None:
+        self._cloud = cloud
+        self._tariff = tariff
+
+    def settled(
+        self,
+        attempt: Attempt,
+        instance: Instance | None,
+        *,
+        report: NodeReport | None,
+        record: JobRecord,
+        now: datetime,
+    ) -> Cost | None:
+        """Of an attempt that is over; None where no machine was bought."""
+        end = ended_at(attempt, instance, now)
+        if attempt.offering is None or attempt.launched_at is None or end is None:
+            return None
+        free = free_of_charge(instance, self._cloud.traits.free_when_interrupted_within)
+        return self._cost(attempt, attempt.offering, report, record=record, end=end, free=free)
+
+    def running(self, attempt: Attempt, report: NodeReport | None, record: JobRecord, now: datetime) -> Cost | None:
+        """Of an attempt so far."""
+        return self.settled(attempt, None, report=report, record=record, now=now)
+
+    def spent(self, record: JobRecord, now: datetime) -> Decimal | None:
+        """USD so far, the running attempt included; None where a price is unknown."""
+        return self.total(record, None, now).paid
+
+    def total(self, record: JobRecord, report: NodeReport | None, now: datetime) -> Cost:
+        """The whole job so far."""
+        costs = [attempt.cost for attempt in record.attempts if attempt.cost is not None]
+        last = record.attempt
+        if last is not None and last.cost is None and (cost := self.running(last, report, record, now)):
+            costs.append(cost)
+        return added(costs)
+
+    def _cost(
+        self,
+        attempt: Attempt,
+        offering: Offering,
+        report: NodeReport | None,
+        *,
+        record: JobRecord,
+        end: datetime,
+        free: bool,
+    ) -> Cost:
+        assert attempt.launched_at is not None  # noqa: S101 - settled looked
+        prices: tuple[PriceChange, ...] = (
+            () if free else tuple(self._cloud.price_history(offering, attempt.launched_at, end))
+        )
+        usage = Usage(
+            start=attempt.launched_at, end=end, prices=prices, free=free, disk_gib=record.spec.disk_gib,
+            on_demand_per_hour=offering.on_demand_per_hour, way=offering.way,
+            moved_bytes=report.sent_bytes + report.received_bytes if report else 0,
+            puts=report.requests if report else 0,
+            stored_bytes=record.checkpoint.bytes if record.checkpoint else 0,
+        )  # fmt: skip
+        return cost_of(usage, self._tariff)

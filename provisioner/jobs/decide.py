@@ -1,0 +1,195 @@
+"""What a job needs next. Pure: record, observation and clock in, one action with a reason out."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from provisioner.catalog.labels import TOKEN
+from provisioner.clouds.base import Traits
+from provisioner.domain.instances import EndCause, Instance, InstanceState
+from provisioner.domain.jobs import (
+    Attempt,
+    AttemptState,
+    Checkpoint,
+    EndReason,
+    JobRecord,
+    JobState,
+)
+from provisioner.domain.reports import NodeReport, Phase
+from provisioner.jobs.actions import Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
+from provisioner.jobs.buying import buying, with_attempt
+from provisioner.jobs.outcomes import outcome_of
+
+
+def decide(record: JobRecord, seen: Observation, *, now: datetime, traits: Traits) -> Decision:
+    """The next action for this job."""
+    if record.ended_at is not None:
+        return Decision(action=Rest(), reason=f"the job has {record.state}")
+    attempt = record.attempt
+    if strays := tuple(instance for instance in seen.instances if is_stray(instance, attempt)):
+        names = ", ".join(instance.id for instance in strays)
+        return Decision(action=Terminate(instances=strays, record=record), reason=f"{names} belongs to no live attempt")
+    if attempt is not None and attempt.state is not AttemptState.ENDED:
+        return live(record, attempt, seen, now=now, traits=traits)
+    if leaving := [instance for instance in seen.instances if instance.alive]:
+        return wait(record, now, f"{leaving[0].id} is still {leaving[0].state}")
+    if record.outcome is not None:
+        return Decision(action=Clean(), reason="nothing runs any more")
+    if outcome := outcome_of(record, seen, now):
+        return Decision(action=Note(record=replace(record, outcome=outcome)), reason=outcome.message)
+    return buying(record, seen, now)
+
+
+def is_stray(instance: Instance, attempt: Attempt | None) -> bool:
+    """A machine of the job that no live attempt knows, and that nobody has asked to go yet."""
+    if instance.state in (InstanceState.STOPPING, InstanceState.TERMINATED):
+        return False
+    if attempt is None or attempt.state is AttemptState.ENDED:
+        return True
+    if attempt.nodes:
+        return instance.id not in {node.instance_id for node in attempt.nodes}
+    return instance.labels.get(TOKEN) != attempt.token
+
+
+def wait(record: JobRecord, now: datetime, reason: str) -> Decision:
+    return Decision(action=Wait(until=now + record.spec.pace.poll_every), reason=reason)
+
+
+# An attempt that lives ------------------------------------------------------------------------------------------------
+
+
+def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetime, traits: Traits) -> Decision:
+    if not attempt.nodes:
+        return launching(record, attempt, seen, now)
+    instance = seen.instance_of(attempt)
+    if instance is None and attempt.bought_at and now < attempt.bought_at + record.spec.pace.settle:
+        return wait(record, now, "the cloud does not list the new machine yet")
+    if instance is None or not instance.alive:
+        return gone(attempt, instance, seen.report)
+    if instance.state is InstanceState.STOPPING:
+        return wait(record, now, "the machine is on its way out")
+    if stop := stop_order(record, attempt, instance, seen=seen, now=now):
+        return stop
+    if seen.report is None:
+        return booting(record, attempt, instance, now)
+    if (noted := progress(record, attempt, seen.report)) != record:
+        return Decision(action=Note(record=noted), reason=f"the machine is in phase {seen.report.phase}")
+    return running(record, attempt, instance, report=seen.report, now=now, traits=traits)
+
+
+def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> Decision:
+    if record.cancel_asked_at is None:
+        return Decision(action=Launch(attempt=attempt), reason="the launch that was intended has no answer yet")
+    bought = [instance for instance in seen.instances if instance.labels.get(TOKEN) == attempt.token]
+    if alive := tuple(instance for instance in bought if instance.alive):
+        return Decision(action=Terminate(instances=alive, record=record), reason="the job is cancelled")
+    settled = attempt.intended_at + record.spec.pace.settle
+    if not bought and now < settled:
+        return Decision(action=Wait(until=settled), reason="a launch may be under way; the cloud will list it")
+    return Decision(action=Close(reason=EndReason.CANCELLED), reason="the job is cancelled")
+
+
+def gone(attempt: Attempt, instance: Instance | None, report: NodeReport | None) -> Decision:
+    """The machine is no more: why, by what we meant, by what the machine said, by what the cloud says."""
+    cause = instance.end_cause if instance else None
+    message = instance.end_message if instance else ""
+    ended = report.ended if report else None
+    if attempt.end_reason is not None:
+        reason = attempt.end_reason
+    elif ended is not None:
+        reason, message = EndReason(ended.reason), ended.message
+    elif cause is EndCause.INTERRUPTED or (report and report.notice):
+        reason = EndReason.INTERRUPTED
+    elif cause is EndCause.FAILED:
+        reason = EndReason.NO_CAPACITY
+    elif report is None:
+        reason = EndReason.BOOT_TIMEOUT
+    else:
+        reason = EndReason.LOST
+    close = Close(
+        reason=reason,
+        instance=instance,
+        exit_code=ended.exit_code if ended else None,
+        message=message or attempt.message,
+    )
+    return Decision(action=close, reason=f"the machine is gone ({reason})")
+
+
+def stop_order(
+    record: JobRecord, attempt: Attempt, instance: Instance, *, seen: Observation, now: datetime
+) -> Decision | None:
+    """Tells the machine to stop, once; ends it when it does not obey in time."""
+    spec = record.spec
+    if record.orders.run and (reason := unwanted(record, attempt, seen, now)):
+        orders = replace(record.orders, run=False, reason=reason)
+        asked = replace(attempt, state=AttemptState.STOPPING, stop_asked_at=now)
+        return Decision(action=Note(record=replace(with_attempt(record, asked), orders=orders)), reason=f"{reason}")
+    if record.orders.run or attempt.stop_asked_at is None or (seen.report and seen.report.ended):
+        return None
+    patience = spec.pace.stop_grace + 2 * spec.pace.heartbeat_every + spec.pace.settle
+    if seen.report is not None and now < attempt.stop_asked_at + patience:
+        return wait(record, now, "the machine saves and stops")
+    why = "the machine was asked to stop and did not" if seen.report else "the machine had not begun"
+    return ending(record, attempt, instance, reason=EndReason(record.orders.reason), why=why)
+
+
+def unwanted(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> EndReason | None:
+    if record.cancel_asked_at is not None:
+        return EndReason.CANCELLED
+    budget = record.spec.budget
+    if budget is not None and seen.spent is not None and seen.spent >= budget:
+        return EndReason.OVER_BUDGET
+    if attempt.deadline is not None and now >= attempt.deadline:
+        return EndReason.OVER_TIME
+    return None
+
+
+def ending(record: JobRecord, attempt: Attempt, instance: Instance, *, reason: EndReason, why: str) -> Decision:
+    """Ends the attempt's machine, the end reason written first."""
+    marked = replace(attempt, state=AttemptState.STOPPING, end_reason=attempt.end_reason or reason, message=why)
+    return Decision(action=Terminate(instances=(instance,), record=with_attempt(record, marked)), reason=why)
+
+
+def booting(record: JobRecord, attempt: Attempt, instance: Instance, now: datetime) -> Decision:
+    bought = attempt.bought_at or attempt.intended_at
+    if now < bought + record.spec.pace.boot_timeout:
+        return wait(record, now, "the machine boots")
+    return ending(record, attempt, instance, reason=EndReason.BOOT_TIMEOUT, why="the machine never reported")
+
+
+def progress(record: JobRecord, attempt: Attempt, report: NodeReport) -> JobRecord:
+    """The record with what the report adds to it."""
+    state = AttemptState.STOPPING if report.ended or not record.orders.run else AttemptState.RUNNING
+    if report.phase in (Phase.RESTORE, Phase.SETUP) and state is AttemptState.RUNNING:
+        state = AttemptState.BOOTING
+    noted = replace(attempt, state=state, reported_at=attempt.reported_at or report.at)
+    job_state = JobState.RUNNING if state is AttemptState.RUNNING else record.state
+    record = replace(with_attempt(record, noted), state=job_state, waiting_since=None, rounds=0)
+    saved = report.checkpoint
+    if saved and (record.checkpoint is None or saved.sequence > record.checkpoint.sequence):
+        newest = Checkpoint(sequence=saved.sequence, at=saved.at, bytes=saved.bytes, files=saved.files)
+        record = replace(record, checkpoint=newest)
+    return record
+
+
+def running(
+    record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, now: datetime, traits: Traits
+) -> Decision:
+    if report.ended is not None:
+        reason = EndReason(report.ended.reason)
+        if reason is EndReason.INTERRUPTED and (free_until := free_end(attempt, report, traits)):
+            patience = free_until + record.spec.pace.settle
+            if now < patience:
+                return wait(record, now, "saved; what the cloud itself ends within its first hour is free")
+        return ending(record, attempt, instance, reason=reason, why=report.ended.message or f"the program has {reason}")
+    if now > report.at + record.spec.pace.lost_after:
+        silent = f"no report for {round((now - report.at).total_seconds())} s although the cloud says it is running"
+        return ending(record, attempt, instance, reason=EndReason.LOST, why=silent)
+    return wait(record, now, f"the machine is in phase {report.phase}")
+
+
+def free_end(attempt: Attempt, report: NodeReport, traits: Traits) -> datetime | None:
+    """When the cloud takes the machine, if waiting for that makes the whole attempt free. By the machine's clock."""
+    if report.notice is None or report.notice.ends_at is None or attempt.bought_at is None:
+        return None
+    free = attempt.bought_at + traits.free_when_interrupted_within
+    return report.notice.ends_at if report.notice.ends_at < free else None

@@ -1,0 +1,101 @@
+"""How a job ends. Pure."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from provisioner.domain.jobs import (
+    Attempt,
+    EndReason,
+    JobRecord,
+    JobState,
+    Outcome,
+)
+from provisioner.jobs.actions import Observation
+
+SAME_FAILURE_LIMIT = 3
+
+
+def outcome_of(record: JobRecord, seen: Observation, now: datetime) -> Outcome | None:
+    """How the job ends, if it ends here."""
+    if record.cancel_asked_at is not None and not finished(record):
+        return Outcome(state=JobState.CANCELLED, exit_code=130, message="the job was cancelled; its checkpoint is kept")
+    if (last := record.attempt) and (outcome := after_attempt(record, last)):
+        return outcome
+    used = time_used(record)
+    if used >= record.spec.max_duration:
+        return failed(6, f"the job used its {record.spec.max_duration} of machine time", "raise --max-duration")
+    if record.spec.budget is not None and (seen.spent or Decimal(0)) >= record.spec.budget:
+        return failed(6, f"the job used its budget of {record.spec.budget} USD", "raise --budget")
+    if record.waiting_since is not None and now >= record.waiting_since + record.spec.max_wait:
+        return no_capacity(record)
+    return None
+
+
+def finished(record: JobRecord) -> bool:
+    return record.attempt is not None and record.attempt.end_reason is EndReason.FINISHED
+
+
+def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
+    match last.end_reason:
+        case EndReason.FINISHED:
+            return Outcome(state=JobState.SUCCEEDED, exit_code=0, message="the program finished", program_exit_code=0)
+        case EndReason.FAILED:
+            return program_failed(record, last)
+        case EndReason.OVER_TIME | EndReason.OVER_BUDGET:
+            limit = "--max-duration" if last.end_reason is EndReason.OVER_TIME else "--budget"
+            return failed(6, f"the job reached its {limit}; the checkpoint is kept", f"raise {limit} and run it again")
+        case EndReason.BOOT_TIMEOUT | EndReason.LOST:
+            return same_failure(record, last)
+        case _:
+            return None
+
+
+def program_failed(record: JobRecord, last: Attempt) -> Outcome | None:
+    failures = [attempt for attempt in record.attempts if attempt.end_reason is EndReason.FAILED]
+    if len(failures) <= record.spec.max_restarts:
+        return None
+    what = last.message or f"the program failed with exit code {last.exit_code}"
+    return replace(failed(6, what, f"'accelctl logs {record.id}' shows all it said"), program_exit_code=last.exit_code)
+
+
+def same_failure(record: JobRecord, last: Attempt) -> Outcome | None:
+    """Three times in a row, with nothing saved in between, is not bad luck."""
+    recent = record.attempts[-SAME_FAILURE_LIMIT:]
+    alike = len(recent) == SAME_FAILURE_LIMIT and all(attempt.end_reason is last.end_reason for attempt in recent)
+    first = recent[0].intended_at
+    if not alike or (record.checkpoint is not None and record.checkpoint.at > first):
+        return None
+    how = "never reported" if last.end_reason is EndReason.BOOT_TIMEOUT else "vanished"
+    return failed(
+        4, f"{SAME_FAILURE_LIMIT} machines in a row {how}: {last.message or 'no reason given'}",
+        f"'accelctl logs {record.id}' shows what they printed",
+    )  # fmt: skip
+
+
+def failed(code: int, message: str, hint: str) -> Outcome:
+    return Outcome(state=JobState.FAILED, exit_code=code, message=message, hint=f"{hint}.")
+
+
+def no_capacity(record: JobRecord) -> Outcome:
+    if record.refusals and all(refusal.until is None for refusal in record.refusals):
+        first = record.refusals[0]
+        return failed(
+            4, f"no offering can be bought: {first.message.rstrip('.')}", "ask for more quota, or use --region"
+        )
+    tried = {(refusal.instance_type, refusal.zone or refusal.region): refusal.code for refusal in record.refusals}
+    places = ", ".join(f"{kind} in {zone} ({code})" for (kind, zone), code in tried.items())
+    return failed(
+        4, f"no capacity within {record.spec.max_wait}: tried {places or 'nothing: no offering fits'}",
+        "allow more with --instance, --region or --fallback on-demand, or wait longer with --max-wait",
+    )  # fmt: skip
+
+
+def time_used(record: JobRecord) -> timedelta:
+    """Machine time of the attempts that have ended."""
+    spans = [
+        attempt.ended_at - attempt.launched_at
+        for attempt in record.attempts
+        if attempt.launched_at is not None and attempt.ended_at is not None
+    ]
+    return sum(spans, timedelta())

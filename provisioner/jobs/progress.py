@@ -1,0 +1,109 @@
+"""What the machines of a job wrote: reports, checkpoints, output."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+
+from provisioner.domain.jobs import Checkpoint
+from provisioner.domain.reports import NodeReport
+from provisioner.errors import CloudError
+from provisioner.jobs.objects import ObjectMissing, Objects
+from provisioner.jobs.records import prefix
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedFile:
+    """A file of a checkpoint; `path` is relative to the work folder."""
+
+    path: str
+    bytes: int
+    sha256: str
+    mode: int = 0o644
+    modified_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one rank saved."""
+
+    rank: int
+    files: tuple[SavedFile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One complete checkpoint."""
+
+    sequence: int
+    attempt: int
+    at: datetime
+    bytes: int
+    parts: tuple[Part, ...]
+    world_size: int = 1
+
+    @property
+    def files(self) -> tuple[SavedFile, ...]:
+        return tuple(file for part in self.parts for file in part.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogObject:
+    """A piece of a program's output."""
+
+    key: str
+    attempt: int
+    size: int
+
+
+class Progress:
+    """Reads what the agents of one store's jobs have written."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def report(self, job: str, attempt: int, *, rank: int = 0) -> NodeReport | None:
+        """None before the machine's first word. Raises CloudError for a report that cannot be read."""
+        try:
+            content = self._objects.get(f"{prefix(job)}attempts/{attempt}/nodes/{rank}.json")
+        except ObjectMissing:
+            return None
+        return decoded(content, NodeReport, f"the report of job '{job}', attempt {attempt}")
+
+    def manifests(self, job: str) -> Iterator[Manifest]:
+        """Newest first."""
+        keys = [stored.key for stored in self._objects.listing(f"{prefix(job)}checkpoints")]
+        for key in reversed(keys):
+            try:
+                content = self._objects.get(key)
+            except ObjectMissing:  # pruned since the listing
+                continue
+            yield decoded(content, Manifest, key)
+
+    def newest_checkpoint(self, job: str) -> Checkpoint | None:
+        manifest = next(self.manifests(job), None)
+        if manifest is None:
+            return None
+        return Checkpoint(
+            sequence=manifest.sequence, at=manifest.at, bytes=manifest.bytes, files=len(manifest.files)
+        )  # fmt: skip
+
+    def logs(self, job: str) -> list[LogObject]:
+        """All output so far, in order of attempt, rank and time."""
+        found: list[LogObject] = []
+        for stored in self._objects.listing(f"{prefix(job)}attempts"):
+            parts = stored.key.removeprefix(prefix(job)).split("/")
+            if parts[2] in ("logs", "console.log"):
+                found.append(LogObject(key=stored.key, attempt=int(parts[1]), size=stored.size))
+        return sorted(found, key=lambda log: (log.attempt, log.key))
+
+
+def decoded(content: bytes, kind: type[T], what: str) -> T:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise CloudError(f"{what} is damaged: {error}.") from error

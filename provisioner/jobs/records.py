@@ -1,0 +1,127 @@
+"""The job records: changed by compare-and-swap only, so that no update is ever lost."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from provisioner.domain.jobs import JobRecord
+from provisioner.errors import ConfigError
+from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects
+
+VERSION = 1
+ROOT = "jobs"
+
+
+class LostRace(Exception):
+    """Somebody else changed the record first: read it again before deciding anything."""
+
+
+class JobMissing(ConfigError):
+    """No job of that id or name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A record as it was read or written, with the tag that the next write must match."""
+
+    record: JobRecord
+    tag: str
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def prefix(job: str) -> str:
+    return f"{ROOT}/{job}/"
+
+
+class Records:
+    """The records of one store."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def create(self, record: JobRecord) -> Held:
+        """Raises LostRace where the id is taken by another."""
+        record = signed(record)
+        try:
+            return Held(record=record, tag=self._objects.create(key(record.id), encode(record)))
+        except ObjectChanged:
+            return self._own_write(record)
+
+    def read(self, job: str) -> Held:
+        """Raises JobMissing; ConfigError where a newer accelctl wrote it."""
+        try:
+            content, tag = self._objects.get_tagged(key(job))
+        except ObjectMissing:
+            raise JobMissing(f"there is no job '{job}'.", hint="'accelctl status' lists the jobs.") from None
+        return Held(record=decode(content, job), tag=tag)
+
+    def write(self, held: Held, record: JobRecord) -> Held:
+        """Replaces what `held` saw. Raises LostRace where somebody else did so first."""
+        record = signed(replace(record, revision=held.record.revision + 1))
+        try:
+            return Held(record=record, tag=self._objects.replace(key(record.id), encode(record), held.tag))
+        except (ObjectChanged, ObjectMissing):
+            return self._own_write(record)
+
+    def _own_write(self, record: JobRecord) -> Held:
+        """A refusal may be the echo of our own write, whose answer was lost: the writer's name in it tells."""
+        try:
+            now = self.read(record.id)
+        except JobMissing:
+            raise LostRace(record.id) from None
+        if now.record.writer != record.writer:
+            raise LostRace(record.id)
+        return now
+
+    def ids(self) -> Iterator[str]:
+        """Every job of the store, oldest first: ids sort by time."""
+        for folder in self._objects.folders(ROOT):
+            yield folder.rsplit("/", 1)[-1]
+
+    def all(self) -> Iterator[JobRecord]:
+        """Every record that can be read as a job; one that vanishes meanwhile is left out."""
+        for job in self.ids():
+            try:
+                yield self.read(job).record
+            except JobMissing:
+                continue
+
+    def find(self, wanted: str) -> JobRecord:
+        """By id, or by name (the newest of that name). Raises JobMissing."""
+        if wanted in set(self.ids()):
+            return self.read(wanted).record
+        named = [record for record in self.all() if record.spec.name == wanted]
+        if not named:
+            raise JobMissing(f"there is no job '{wanted}'.", hint="'accelctl status' lists the jobs.")
+        return max(named, key=lambda record: record.created_at)
+
+
+def key(job: str) -> str:
+    return f"{prefix(job)}record.json"
+
+
+def signed(record: JobRecord) -> JobRecord:
+    return replace(record, writer=uuid.uuid4().hex)
+
+
+def encode(record: JobRecord) -> bytes:
+    return msgspec.json.encode(record)
+
+
+def decode(content: bytes, job: str) -> JobRecord:
+    """Raises ConfigError for a record of a newer version, or one that is damaged."""
+    try:
+        version = msgspec.json.decode(content, type=_Versioned).version
+        if version > VERSION:
+            raise ConfigError(
+                f"job '{job}' was written by a newer accelctl (record version {version}, this one knows {VERSION}).",
+                hint="upgrade accelctl; nothing was changed.",
+            )
+        return msgspec.json.decode(content, type=JobRecord)
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"the record of job '{job}' is damaged: {error}.") from error

@@ -1,0 +1,322 @@
+"""Takes a job's next steps: observe, decide, act. Any number of processes may do so at once.
+
+Every act is preceded by a write that says what is about to be done; every write is a compare-and-swap that also renews
+the lease. Whoever loses the race stops and reads again.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from provisioner.catalog import labels
+from provisioner.clock import Clock
+from provisioner.clouds.base import (
+    CloudProvider,
+    FindsLeftovers,
+    GivesIdentity,
+    IdentityRequest,
+    KeepsConsole,
+    KnowsPrices,
+    Leftover,
+)
+from provisioner.domain.instances import Instance
+from provisioner.domain.jobs import Attempt, AttemptState, JobRecord, JobState, Lease, Node, Outcome
+from provisioner.domain.launches import LaunchRequest
+from provisioner.domain.offerings import Offering
+from provisioner.errors import (
+    CloudError,
+    CloudUnavailable,
+    ConfigError,
+    InsufficientCapacity,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    Refused,
+)
+from provisioner.jobs.accounts import Accounts
+from provisioner.jobs.actions import (
+    Action,
+    Buy,
+    Clean,
+    Close,
+    Decision,
+    Identify,
+    Launch,
+    Note,
+    Observation,
+    Rest,
+    Survey,
+    Terminate,
+    Wait,
+)
+from provisioner.jobs.boarding import UserData, boarding_pass
+from provisioner.jobs.buying import intended, requirements, with_attempt
+from provisioner.jobs.closing import closed, with_refusals
+from provisioner.jobs.costs import Tariff
+from provisioner.jobs.decide import decide
+from provisioner.jobs.objects import Objects
+from provisioner.jobs.progress import Progress
+from provisioner.jobs.records import Held, LostRace, Records, prefix
+
+MOST_ACTIONS = 64
+"""Of one step; a job that wants more gets them in the next one."""
+
+
+class JobCloud(CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, Protocol):
+    """What a job needs of its cloud."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """Where a step left the job. `mine` is False where another process acts on it just now."""
+
+    record: JobRecord
+    decision: Decision
+    wait_until: datetime
+    mine: bool = True
+
+
+class Stepper:
+    """Steps the jobs of one store on one cloud. `holder` names this process in leases."""
+
+    def __init__(
+        self, *, objects: Objects, cloud: JobCloud, clock: Clock, holder: str, tariff: Tariff, user_data: UserData
+    ) -> None:
+        self._objects = objects
+        self._records = Records(objects)
+        self._progress = Progress(objects)
+        self._cloud = cloud
+        self._clock = clock
+        self._holder = holder
+        self._accounts = Accounts(cloud=cloud, tariff=tariff)
+        self._user_data = user_data
+
+    def step(self, job: str) -> Stepped:
+        """Acts until there is nothing to do but wait.
+
+        Raises CloudUnavailable or RateLimited where the cloud does not answer (step again later: the intent stands),
+        and other CloudErrors where it refuses what is not the job's to mend.
+        """
+        held = self._records.read(job)
+        decision = Decision(action=Rest(), reason="")
+        try:
+            for _ in range(MOST_ACTIONS):
+                if self._led_by_other(held.record):
+                    return self._watching(held.record)
+                decision = self._decide(held.record)
+                if isinstance(decision.action, Wait):
+                    return Stepped(record=held.record, decision=decision, wait_until=decision.action.until)
+                if isinstance(decision.action, Rest):
+                    return Stepped(record=held.record, decision=decision, wait_until=self._clock.now())
+                held = self._act(held, decision.action)
+        except LostRace:
+            return self._watching(self._records.read(job).record)
+        return Stepped(record=held.record, decision=decision, wait_until=self._clock.now())
+
+    def release(self, job: str) -> None:
+        """Gives the lease back, so that the next process need not wait for its end."""
+        held = self._records.read(job)
+        if held.record.lease is not None and held.record.lease.holder == self._holder:
+            try:
+                self._records.write(held, replace(held.record, lease=None))
+            except LostRace:
+                return
+
+    # observe ----------------------------------------------------------------------------------------------------------
+
+    def _led_by_other(self, record: JobRecord) -> bool:
+        lease = record.lease
+        return lease is not None and lease.holder != self._holder and lease.until > self._clock.now()
+
+    def _watching(self, record: JobRecord) -> Stepped:
+        until = self._clock.now() + record.spec.pace.poll_every
+        holder = record.lease.holder if record.lease else "another process"
+        decision = Decision(action=Wait(until=until), reason=f"{holder} acts on this job")
+        return Stepped(record=record, decision=decision, wait_until=until, mine=False)
+
+    def _decide(self, record: JobRecord) -> Decision:
+        seen = self._observe(record)
+        decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
+        if isinstance(decision.action, Survey):
+            seen = replace(seen, offerings=tuple(self._cloud.offerings(requirements(record))))
+            decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
+        return decision
+
+    def _observe(self, record: JobRecord) -> Observation:
+        """Machines first, reports second: what a machine wrote before it went is then never missed."""
+        if record.ended_at is not None or not record.attempts:
+            return Observation()
+        regions = sorted({offering.region for attempt in record.attempts for offering in attempt.offerings})
+        instances = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=regions))
+        report = self._progress.report(record.id, record.attempts[-1].number) if record.attempts[-1].nodes else None
+        spent = self._accounts.spent(record, self._clock.now()) if record.spec.budget is not None else None
+        return Observation(instances=instances, report=report, spent=spent)
+
+    # act --------------------------------------------------------------------------------------------------------------
+
+    def _act(self, held: Held, action: Action) -> Held:
+        match action:
+            case Note(record=record):
+                return self._records.write(held, record)
+            case Identify():
+                return self._identify(held)
+            case Buy(offerings=offerings):
+                return self._write(held, intended(held.record, offerings, self._clock.now()))
+            case Launch(attempt=attempt):
+                return self._launch(self._leased(held), attempt)
+            case Terminate(instances=instances, record=record):
+                held = self._write(held, record)
+                for instance in instances:
+                    self._cloud.terminate(instance.id, region=instance.region)
+                return held
+            case Close():
+                return self._close(held, action)
+            case Clean():
+                return self._clean(self._leased(held))
+            case _:
+                raise AssertionError(f"{action} is no act")
+
+    def _write(self, held: Held, record: JobRecord) -> Held:
+        lease = Lease(holder=self._holder, until=self._clock.now() + record.spec.pace.lease)
+        return self._records.write(held, replace(record, lease=lease))
+
+    def _leased(self, held: Held) -> Held:
+        """With at least half of a lease ahead."""
+        lease = held.record.lease
+        enough = self._clock.now() + held.record.spec.pace.lease / 2
+        if lease is not None and lease.holder == self._holder and lease.until > enough:
+            return held
+        return self._write(held, held.record)
+
+    def _identify(self, held: Held) -> Held:
+        record = held.record
+        held = self._write(held, replace(record, identity=f"accelctl-{record.id}"))
+        spec = record.spec
+        read = [record.agent.key] + ([spec.workdir.key] if spec.workdir else [])
+        self._cloud.make_identity(
+            IdentityRequest(
+                name=held.record.identity, job=record.id, labels=self._labels(record), store=record.store,
+                read=tuple(read), access=spec.access, secrets=tuple(spec.secrets.values()),
+            )
+        )  # fmt: skip
+        return self._write(held, replace(held.record, identity_made=True))
+
+    def _labels(self, record: JobRecord) -> dict[str, str]:
+        return labels.ours(job=record.id, name=record.spec.name, owner=record.owner)
+
+    def _launch(self, held: Held, attempt: Attempt) -> Held:
+        record = held.record
+        try:
+            instances = self._cloud.launch(self._request(record, attempt))
+        except InsufficientCapacity as refusal:
+            return self._write(held, self._refused(record, list(refusal.refused)))
+        except QuotaExceeded as refusal:
+            return self._write(held, self._refused(record, over_quota(attempt, refusal)))
+        except (RateLimited, CloudUnavailable):
+            raise
+        except (PermissionDenied, ConfigError, CloudError) as refusal:
+            return self._write(held, hopeless(record, refusal))
+        return self._bought(held, attempt, tuple(instances))
+
+    def _request(self, record: JobRecord, attempt: Attempt) -> LaunchRequest:
+        more = {
+            labels.ATTEMPT: str(attempt.number),
+            labels.TOKEN: attempt.token,
+            labels.EXPIRES_AT: f"{attempt.deadline:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        return LaunchRequest(
+            token=attempt.token, offerings=attempt.offerings, labels=self._labels(record) | more,
+            user_data=self._user_data(boarding_pass(record, attempt)), identity=record.identity,
+            disk_gib=record.spec.disk_gib, max_price=record.spec.max_price,
+        )  # fmt: skip
+
+    def _refused(self, record: JobRecord, refused: list[Refused]) -> JobRecord:
+        """Nothing was bought, so there was no attempt; the wait for capacity begins."""
+        now = self._clock.now()
+        record = replace(record, attempts=record.attempts[:-1], waiting_since=record.waiting_since or now)
+        return with_refusals(record, refused, now)
+
+    def _bought(self, held: Held, attempt: Attempt, instances: tuple[Instance, ...]) -> Held:
+        nodes = tuple(
+            Node(rank=rank, instance_id=instance.id, private_address=instance.private_address, zone=instance.zone)
+            for rank, instance in enumerate(sorted(instances, key=lambda instance: instance.id))
+        )
+        bought = replace(
+            attempt, nodes=nodes, state=AttemptState.BOOTING, offering=offering_of(attempt, instances[0]),
+            bought_at=self._clock.now(), launched_at=instances[0].launched_at,
+        )  # fmt: skip
+        try:
+            return self._write(held, with_attempt(held.record, bought))
+        except LostRace:
+            return self._overtaken(held.record.id, attempt, instances)
+
+    def _overtaken(self, job: str, attempt: Attempt, instances: tuple[Instance, ...]) -> Held:
+        """Another process went on while our call was under way: what it does not count as the job's must go."""
+        held = self._records.read(job)
+        current = held.record.attempt
+        if current is None or current.token != attempt.token or current.state is AttemptState.ENDED:
+            for instance in instances:
+                self._cloud.terminate(instance.id, region=instance.region)
+        raise LostRace(job)
+
+    def _close(self, held: Held, close: Close) -> Held:
+        record, attempt = held.record, held.record.attempts[-1]
+        report = self._progress.report(record.id, attempt.number)
+        if report is None and close.instance is not None:
+            self._keep_console(record, attempt, close.instance)
+        cost = self._accounts.settled(attempt, close.instance, report=report, record=record, now=self._clock.now())
+        newest = self._progress.newest_checkpoint(record.id)
+        return self._write(
+            held, closed(record, close, report=report, cost=cost, newest=newest, now=self._clock.now())
+        )  # fmt: skip
+
+    def _keep_console(self, record: JobRecord, attempt: Attempt, instance: Instance) -> None:
+        printed = self._cloud.console_output(instance.id, region=instance.region)
+        self._objects.put(f"{prefix(record.id)}attempts/{attempt.number}/console.log", printed.encode())
+
+    def _clean(self, held: Held) -> Held:
+        record, outcome = held.record, held.record.outcome
+        assert outcome is not None  # noqa: S101 - decide cleans after the outcome only
+        for leftover in self._leftovers(record.id):
+            self._cloud.remove(leftover)
+        if record.identity:
+            self._cloud.remove_identity(record.identity)
+        if left := self._leftovers(record.id):
+            names = ", ".join(f"{leftover.kind} {leftover.id}" for leftover in left)
+            raise CloudUnavailable(f"job '{record.id}' still has {names}.", hint="it is on its way out; step again.")
+        return self._records.write(
+            held, replace(record, state=outcome.state, ended_at=self._clock.now(), lease=None)
+        )  # fmt: skip
+
+    def _leftovers(self, job: str) -> list[Leftover]:
+        return sorted(self._cloud.leftovers(job=job), key=lambda leftover: leftover.order)
+
+
+def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:
+    return next(
+        (
+            offering
+            for offering in attempt.offerings
+            if (offering.zone, offering.instance_type) == (instance.zone, instance.instance_type)
+        ),
+        None,
+    )
+
+
+def over_quota(attempt: Attempt, refusal: QuotaExceeded) -> list[Refused]:
+    """A limit of the account holds for the whole region, and for as long as the job lives."""
+    pools = {(offering.region, offering.instance_type, offering.capacity_type) for offering in attempt.offerings}
+    advice = f"{refusal.message} {refusal.hint}".strip()
+    return [
+        Refused(region=region, zone="", instance_type=kind, capacity_type=capacity, code=refusal.code or "quota",
+                message=advice, lasting=True)
+        for region, kind, capacity in sorted(pools)
+    ]  # fmt: skip
+
+
+def hopeless(record: JobRecord, refusal: CloudError | ConfigError) -> JobRecord:
+    """The cloud refuses for a reason that no other zone will mend."""
+    outcome = Outcome(
+        state=JobState.FAILED, exit_code=refusal.exit_code, message=refusal.message, hint=refusal.hint
+    )  # fmt: skip
+    return replace(record, attempts=record.attempts[:-1], outcome=outcome)
