@@ -84,6 +84,16 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """A limit of the account in one region."""
+
+    name: str
+    code: str
+    limit: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
     """Something of ours that exists. `price_per_hour` None is unknown; `order` is the place in a teardown."""
 
@@ -169,6 +179,12 @@ class KnowsPrices(Protocol):
         ...
 
 
+class KnowsQuotas(Protocol):
+    """Knows the limits of the account that a launch can meet."""
+
+    def quotas(self, region: str) -> Sequence[Quota]: ...
+
+
 class PreparesRegion(Protocol):
     """Makes, once per region, what jobs need."""
 
@@ -180,6 +196,14 @@ class PreparesRegion(Protocol):
 
     def job_store(self) -> JobStore | None:
         """None before the first `setup`."""
+        ...
+
+    def store_credentials(self) -> object | None:
+        """An obstore credential provider for the job store; None where the store's own chain will do."""
+        ...
+
+    def default_region(self) -> str:
+        """The credentials' own. Raises ConfigError where none is set."""
         ...
 
     def caller(self) -> Caller: ...

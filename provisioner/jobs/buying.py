@@ -10,6 +10,7 @@ from provisioner.domain.jobs import (
     EndReason,
     Fallback,
     JobRecord,
+    JobSpec,
     JobState,
     Orders,
 )
@@ -44,9 +45,12 @@ def buying(record: JobRecord, seen: Observation, now: datetime) -> Decision:
 
 def requirements(record: JobRecord) -> Requirements:
     """What the job accepts, with the size of its checkpoint counted into what a region's network costs."""
-    spec = record.spec
+    return requirements_of(record.spec, record.checkpoint.bytes if record.checkpoint else 0)
+
+
+def requirements_of(spec: JobSpec, saved: int = 0) -> Requirements:
+    """What is accepted for a job that has `saved` bytes of checkpoint."""
     fallback = (CapacityType.ON_DEMAND,) if spec.fallback is Fallback.ON_DEMAND else ()
-    saved = record.checkpoint.bytes if record.checkpoint else 0
     return Requirements(
         instance_types=spec.instance_types, regions=spec.regions, zones=spec.zones, max_price=spec.max_price,
         capacity_types=(CapacityType.SPOT, *fallback), needs_internet=bool(spec.setup),

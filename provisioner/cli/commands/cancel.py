@@ -1,0 +1,37 @@
+"""accelctl cancel."""
+
+import sys
+
+import click
+
+from provisioner.cli import output
+from provisioner.cli.options import yes_option
+
+
+@click.command(short_help="Stop a job and keep its checkpoint.")
+@click.argument("job")
+@yes_option
+def command(job: str, yes: bool) -> None:
+    """Stop a job and keep its checkpoint; wait until nothing of it runs.
+
+    \b
+    accelctl cancel 20261120-224501-x7k2m
+    """
+    from provisioner.cli.watch import Detached, Watch
+    from provisioner.cli.workplace import Workplace
+    from provisioner.errors import Interrupted
+    from provisioner.jobs.cancel import ask_to_cancel
+
+    place = Workplace()
+    record = place.records.find(job)
+    if record.ended_at is not None:
+        return output.note(f"job '{record.id}' has {record.state} already; nothing is left running.")
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"stop job '{record.id}' ({record.spec.name})? its checkpoint is kept", abort=True, err=True)
+    record = ask_to_cancel(place.records, record.id, place.clock.now())
+    try:
+        ended = Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
+    except Detached:
+        raise Interrupted("the job is asked to stop.", hint=f"'accelctl step {record.id}' finishes it.") from None
+    output.note(f"job '{ended.id}' has {ended.state}; nothing is left running.")
+    return None

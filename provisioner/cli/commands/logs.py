@@ -1,0 +1,40 @@
+"""accelctl logs."""
+
+import sys
+from datetime import timedelta
+
+import click
+
+from provisioner.cli import output
+
+EVERY = timedelta(seconds=1)
+
+
+@click.command(short_help="The program's output, over all attempts, in order.")
+@click.argument("job")
+@click.option("--follow", is_flag=True, help="Stay and print what comes until the job is over.")
+def command(job: str, follow: bool) -> None:
+    """The program's output, over all attempts, in order.
+
+    \b
+    accelctl logs 20261120-224501-x7k2m --follow
+    """
+    from provisioner.cli.workplace import Workplace
+    from provisioner.jobs.outputs import Output
+
+    place = Workplace()
+    record = place.records.find(job)
+    reader = Output(place.objects, record.id)
+    over = not follow
+    while True:
+        over = over or place.records.read(record.id).record.ended_at is not None
+        attempt = 0
+        for log, text in reader.new():
+            if log.attempt != attempt and sys.stderr.isatty():
+                output.note(f"--- attempt {log.attempt}")
+            attempt = log.attempt
+            sys.stdout.buffer.write(text)
+        sys.stdout.flush()
+        if over:
+            return
+        place.clock.sleep(EVERY)

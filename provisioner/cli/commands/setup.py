@@ -1,0 +1,35 @@
+"""accelctl setup."""
+
+import click
+
+from provisioner.cli import output
+from provisioner.cli.options import cloud_option, output_option
+from provisioner.cli.output import OutputFormat
+from provisioner.domain.offerings import WayKind
+
+
+@click.command(short_help="Make, once per region, what jobs need.")
+@cloud_option
+@click.option("--region", help="Which region; the credentials' own by default.")
+@click.option("--way", type=click.Choice(list(WayKind)), help="How machines reach the store; free by default.")
+@click.option("--stepper", is_flag=True, help="Install a timer that steps jobs, or print the line for cron.")
+@output_option
+def command(cloud: str | None, region: str | None, way: str | None, stepper: bool, form: str) -> None:
+    """Make, once per region, what jobs need: bucket, permissions boundary, network. Idempotent and labelled.
+
+    \b
+    accelctl setup --cloud aws --region us-east-1
+    """
+    from provisioner.cli.workplace import Workplace
+
+    if stepper:
+        from provisioner.cli.steppers import install
+
+        return install()
+    place = Workplace({"cloud": cloud, "region": region, "way": way})
+    home = place.settings["region"] or place.cloud.default_region()
+    things = place.cloud.prepare(home, way=place.settings["way"])
+    if form == OutputFormat.JSON:
+        return output.document({"region": home, "things": list(things)})
+    rows = [(thing.kind, thing.id, thing.region, "made" if thing.made else "was there") for thing in things]
+    return output.data(output.table(("KIND", "ID", "REGION", "STATE"), rows))

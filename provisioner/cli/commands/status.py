@@ -1,0 +1,41 @@
+"""accelctl status."""
+
+import click
+
+from provisioner.cli import output
+from provisioner.cli.options import output_option
+from provisioner.cli.output import OutputFormat
+
+
+@click.command(short_help="Jobs and attempts: where each runs, progress, cost so far.")
+@click.argument("job", required=False)
+@click.option("--no-step", is_flag=True, help="Only look; do not take the next step of active jobs.")
+@output_option
+def command(job: str | None, no_step: bool, form: str) -> None:
+    """Jobs and attempts: where each runs, progress, cost so far.
+
+    \b
+    accelctl status
+    """
+    from provisioner.cli.steppers import say_who_steps
+    from provisioner.cli.stepping import step_once
+    from provisioner.cli.workplace import Workplace
+    from provisioner.jobs.view import job_document
+
+    place = Workplace()
+    records = [place.records.find(job)] if job else list(place.records.all())
+    if not no_step:
+        records = [record if record.ended_at else step_once(place, record) for record in records]
+    totals = [place.accounts.total(record, None, place.clock.now()) for record in records]
+    if any(record.ended_at is None for record in records):
+        say_who_steps(place)
+    if form == OutputFormat.JSON:
+        documents = [job_document(record, total) for record, total in zip(records, totals, strict=True)]
+        return output.document({"jobs": documents})
+    from provisioner.cli.jobs_table import attempts_table, jobs_table
+
+    output.data(jobs_table(records, totals))
+    if job:
+        output.data("")
+        output.data(attempts_table(records[0]))
+    return None

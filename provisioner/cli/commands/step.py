@@ -1,0 +1,58 @@
+"""accelctl step."""
+
+from datetime import timedelta
+
+import click
+
+from provisioner.cli import output
+from provisioner.cli.options import Duration, output_option
+from provisioner.cli.output import OutputFormat
+
+
+@click.command(short_help="Take the next step for one or all jobs, as a scheduler does.")
+@click.argument("job", required=False)
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--every", type=Duration(), default="10s", show_default=True, help="With --watch: between two rounds.")
+@output_option
+def command(job: str | None, watch: bool, every: timedelta, form: str) -> None:
+    """Take the next step for one or all jobs and exit; no process has to stay alive between two steps.
+
+    \b
+    accelctl step --watch
+    """
+    from provisioner.cli.workplace import Workplace
+
+    place = Workplace()
+    if watch:
+        return stay(place, job, every)
+    records = one_round(place, job)
+    if form == OutputFormat.JSON:
+        from provisioner.jobs.view import job_document
+
+        documents = [job_document(record, place.accounts.total(record, None, place.clock.now())) for record in records]
+        return output.document({"jobs": documents})
+    for record in records:
+        output.data(f"{record.id} {record.state}")
+    return None
+
+
+def one_round(place, job: str | None):
+    from provisioner.cli.steppers import mark
+    from provisioner.cli.stepping import step_once
+
+    mark(place)
+    wanted = [place.records.find(job)] if job else [record for record in place.records.all() if not record.ended_at]
+    return [step_once(place, record) for record in wanted]
+
+
+def stay(place, job: str | None, every: timedelta) -> None:
+    """Steps round after round; one that fails is told, and the next one is tried."""
+    from provisioner.errors import CloudError
+
+    output.note("stepping jobs until Ctrl-C; jobs go on without it, but interrupted ones then wait")
+    while True:
+        try:
+            one_round(place, job)
+        except CloudError as failure:
+            output.warn(failure.message)
+        place.clock.sleep(every)

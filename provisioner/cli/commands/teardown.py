@@ -1,0 +1,121 @@
+"""accelctl teardown."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioner.cli import output
+from provisioner.cli.options import output_option, yes_option
+from provisioner.cli.output import OutputFormat
+
+if TYPE_CHECKING:
+    from provisioner.cli.workplace import Workplace
+    from provisioner.clouds.base import Leftover
+    from provisioner.teardown.execute import Item
+
+
+@click.command(short_help="Remove what belongs to a job, or everything, and prove it.")
+@click.argument("job", required=False)
+@click.option("--everything", is_flag=True, help="Everything that accelctl made in this account.")
+@click.option("--with-data", is_flag=True, help="Records and checkpoints too; with --everything the bucket.")
+@yes_option
+@output_option
+def command(job: str | None, everything: bool, with_data: bool, yes: bool, form: str) -> None:
+    """Remove what belongs to a job, or everything; then list what is left and say zero, or exit 5.
+
+    \b
+    accelctl teardown --everything
+    """
+    from provisioner.cli.workplace import Workplace
+    from provisioner.errors import ConfigError
+    from provisioner.teardown.execute import plan
+
+    if bool(job) == everything:
+        raise ConfigError("name a job, or say --everything.", hint="'accelctl status' lists the jobs.")
+    place = Workplace()
+    found = place.records.find(job).id if job else ""
+    items = plan(place.cloud, job=found, data=with_data)
+    agreed(items, found, yes=yes)
+    end_jobs(place, found)
+    remove(place, found, with_data=with_data, form=form)
+
+
+def agreed(items: Sequence["Leftover"], job: str, *, yes: bool) -> None:
+    """Shows the plan and asks. Raises ConfigError where nobody can answer, Abort where the answer is no."""
+    from provisioner.errors import ConfigError
+
+    rows = [(i.kind, i.id, i.region, i.state or "-", output.money(i.price_per_hour)) for i in items]
+    output.note(output.table(("KIND", "ID", "REGION", "STATE", "PER HOUR"), rows) if rows else "nothing is there")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError("nobody is there to confirm; nothing was changed.", hint="--yes confirms the plan.")
+    click.confirm(f"remove {'these' if job else 'all of these'}?", abort=True, err=True)
+
+
+def end_jobs(place: "Workplace", job: str) -> None:
+    """No stepper may buy again what is about to go: the records say so first."""
+    from provisioner.jobs.cancel import ask_to_cancel
+
+    if place.cloud.job_store() is None:
+        return
+    for record in place.records.all():
+        if record.ended_at is None and job in ("", record.id):
+            ask_to_cancel(place.records, record.id, place.clock.now())
+
+
+def remove(place: "Workplace", job: str, *, with_data: bool, form: str) -> None:
+    """Machines first, then the jobs' records are closed, then (with data) what they keep. Raises TeardownIncomplete."""
+    from provisioner.errors import TeardownIncomplete
+    from provisioner.teardown.execute import until_gone
+
+    done: list[Item] = []
+
+    def tell(item: "Item") -> None:
+        done.append(item)
+        reason = f" ({item.reason})" if item.reason else ""
+        output.note(f"{item.result} {item.leftover.kind} {item.leftover.id}{reason}")
+
+    left = until_gone(place.cloud, place.clock, job=job, tell=tell)
+    close_jobs(place, job)
+    if with_data:
+        forget(place, job)
+    if with_data and not job:
+        left = until_gone(place.cloud, place.clock, data=True, tell=tell)
+    if form == OutputFormat.JSON:
+        output.document({"items": [document(item) for item in done], "left": [name(item) for item in left]})
+    if left:
+        names = [f"{name(item)} in {item.region}" for item in left]
+        raise TeardownIncomplete(f"left: {', '.join(names)}.", left=names, hint="run it again; it continues.")
+    output.note("nothing is left")
+
+
+def close_jobs(place: "Workplace", job: str) -> None:
+    """Steps jobs whose machines are gone until their records say so."""
+    from provisioner.cli.watch import Watch
+
+    if place.cloud.job_store() is None:
+        return
+    for record in place.records.all():
+        if record.ended_at is None and job in ("", record.id):
+            Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
+
+
+def forget(place: "Workplace", job: str) -> None:
+    from provisioner.jobs.records import ROOT, prefix
+
+    if place.cloud.job_store() is None:
+        return
+    for stored in place.objects.listing(prefix(job) if job else ROOT):
+        place.objects.delete(stored.key)
+
+
+def document(item: "Item") -> dict[str, object]:
+    return {"kind": item.leftover.kind, "id": item.leftover.id, "region": item.leftover.region,
+            "result": item.result, "reason": item.reason}  # fmt: skip
+
+
+def name(leftover: "Leftover") -> str:
+    return f"{leftover.kind} {leftover.id}"

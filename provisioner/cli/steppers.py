@@ -1,0 +1,91 @@
+"""Who steps jobs when no terminal does, and what to say when nobody does."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from provisioner.cli import output
+from provisioner.cli.workplace import Workplace, holder
+from provisioner.errors import ConfigError
+from provisioner.jobs.objects import ObjectMissing
+
+SEEN_WITHIN = timedelta(minutes=10)
+UNIT = "accelctl-step"
+SERVICE = """[Unit]
+Description=accelctl: the next step of every job
+
+[Service]
+Type=oneshot
+ExecStart={program} step
+"""
+TIMER = """[Unit]
+Description=accelctl: steps jobs every minute
+
+[Timer]
+OnBootSec=1min
+OnUnitActiveSec=1min
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def mark(place: Workplace) -> None:
+    """Writes that this process looks after jobs."""
+    content = json.dumps({"at": place.clock.now().isoformat(), "holder": holder()})
+    place.objects.put(f"steppers/{os.uname().nodename}.json", content.encode())
+
+
+def newest(place: Workplace) -> datetime | None:
+    seen: list[datetime] = []
+    for stored in place.objects.listing("steppers"):
+        try:
+            seen.append(datetime.fromisoformat(json.loads(place.objects.get(stored.key))["at"]))
+        except ObjectMissing:
+            continue
+    return max(seen, default=None)
+
+
+def say_who_steps(place: Workplace) -> None:
+    """One sentence when nobody has looked after jobs in the last ten minutes."""
+    seen = newest(place)
+    if seen is None or place.clock.now() - seen > SEEN_WITHIN:
+        output.warn(
+            "no stepper was seen in the last ten minutes: an interrupted job waits until somebody runs "
+            "'accelctl step --watch', or install one with 'accelctl setup --stepper'."
+        )
+
+
+def install() -> None:
+    """A systemd user timer where there is one, else the line for cron. Raises ConfigError where systemd refuses."""
+    program = shutil.which("accelctl") or f"{sys.executable} -m provisioner"
+    if not has_user_systemd():
+        output.note("no systemd for this user: add this line with 'crontab -e'")
+        return output.data(f"* * * * * {program} step >/dev/null 2>&1")
+    folder = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "systemd" / "user"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{UNIT}.service").write_text(SERVICE.format(program=program))
+    (folder / f"{UNIT}.timer").write_text(TIMER)
+    for arguments in (["daemon-reload"], ["enable", "--now", f"{UNIT}.timer"]):
+        code, said = systemctl(*arguments)
+        if code:
+            raise ConfigError(f"systemctl --user {arguments[0]} failed: {said}.", hint="see 'systemctl --user status'.")
+    return output.note(f"installed: '{UNIT}.timer' steps jobs every minute")
+
+
+def has_user_systemd() -> bool:
+    return shutil.which("systemctl") is not None and systemctl("is-system-running")[1] in ("running", "degraded")
+
+
+def systemctl(*arguments: str) -> tuple[int, str]:
+    """Its exit code and what it said; one that hangs counts as failed."""
+    asked = ["systemctl", "--user", *arguments]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return 1, "it did not answer"
+    return done.returncode, (done.stdout or done.stderr).strip()

@@ -1,0 +1,38 @@
+"""The end of a job in a few lines that a person wants to read. Pure."""
+
+from collections.abc import Iterator
+
+from provisioner.cli.output import money, span
+from provisioner.domain.jobs import Attempt, Cost, EndReason, JobRecord, JobState
+from provisioner.jobs.view import saved_percent
+
+SURVIVED = (EndReason.INTERRUPTED, EndReason.LOST)
+
+
+def summary(record: JobRecord, cost: Cost) -> Iterator[str]:
+    """Attempts, interruptions, what each lost, what was paid against on-demand, and what is left."""
+    end = f" ({record.outcome.message})" if record.outcome and record.state is not JobState.SUCCEEDED else ""
+    yield f"{record.spec.name} ({record.id}) {record.state}{end}"
+    yield f"  attempts            {len(record.attempts)}"
+    interruptions = [attempt for attempt in record.attempts if attempt.end_reason in SURVIVED]
+    yield f"  interruptions       {len(interruptions)}"
+    for attempt in interruptions:
+        yield f"    attempt {attempt.number}         {lost(attempt)}"
+    yield f"  paid                {money(cost.paid)} (estimate until the bill confirms it)"
+    parts = (("machines", cost.machine), ("disks", cost.disk), ("network", cost.network), ("store", cost.store))
+    for name, amount in parts:
+        yield f"    {name:<18}{money(amount)}"
+    yield f"  against on-demand   {money(cost.on_demand)}{saved(cost)}"
+    if record.ended_at is not None:
+        yield "nothing is left running"
+
+
+def lost(attempt: Attempt) -> str:
+    where = attempt.offering.zone if attempt.offering else "?"
+    how = "taken back" if attempt.end_reason is EndReason.INTERRUPTED else "lost"
+    return f"{how} in {where}, {span(attempt.work_lost)} of work lost since the last checkpoint"
+
+
+def saved(cost: Cost) -> str:
+    percent = saved_percent(cost)
+    return "" if percent is None else f", {percent:g} % saved"

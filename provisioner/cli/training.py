@@ -1,0 +1,188 @@
+"""What spot-train does with a wish: check it, show the plan, submit, carry it to its end."""
+
+import sys
+from collections.abc import Sequence
+from decimal import Decimal
+
+import click
+
+from provisioner.catalog import load as load_catalog
+from provisioner.cli import output
+from provisioner.cli.output import OutputFormat, money, span
+from provisioner.cli.preparing import prepare_first
+from provisioner.cli.steppers import say_who_steps
+from provisioner.cli.summary import summary
+from provisioner.cli.watch import Detached, Watch
+from provisioner.cli.wishes import Wishes
+from provisioner.cli.workplace import Workplace
+from provisioner.domain.jobs import AttemptState, JobRecord, JobSpec
+from provisioner.domain.offerings import Offering, in_order
+from provisioner.errors import CloudError, ConfigError, Interrupted
+from provisioner.jobs.buying import requirements_of
+from provisioner.jobs.submit import Submission, submit
+from provisioner.jobs.view import CURRENCY, job_document
+
+
+def train(wishes: Wishes) -> int:
+    """The exit code of the contract."""
+    place = Workplace(settings=wishes.settings)
+    known_types(place, wishes.spec)
+    if wishes.dry_run:
+        return show_plan(wishes, plan(place, wishes.spec))
+    prepare_first(place, wishes.spec.regions, say=output.note)
+    record = active_of_that_name(place, wishes)
+    if record is None:
+        offerings = plan(place, wishes.spec)
+        if not confirmed(wishes, offerings):
+            return 0
+        record = submitted(place, wishes)
+        output.note(f"job {record.id}: 'accelctl status {record.id}' follows it from anywhere")
+    return carried(place, record, wishes)
+
+
+def known_types(place: Workplace, spec: JobSpec) -> None:
+    """Raises ConfigError for a type that neither the catalog nor the cloud knows."""
+    catalog = load_catalog()
+    for instance_type in spec.instance_types:
+        if catalog.find(spec.cloud, instance_type) is not None:
+            continue
+        near = ", ".join(catalog.near(instance_type)) or "none is near"
+        unknown = f"--instance: '{instance_type}' is unknown to the catalog"
+        try:
+            described = place.cloud.describe_machine(instance_type)
+        except ConfigError as error:
+            raise ConfigError(f"{unknown}, and the cloud cannot be asked: {error.message}", hint=near) from error
+        if described is None:
+            raise ConfigError(f"{unknown} and to the cloud.", hint=f"did you mean: {near}?")
+
+
+def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
+    """The offerings in the order they are tried. Raises CloudError where there are none, ConfigError for the budget."""
+    wanted = requirements_of(spec)
+    offerings = in_order(place.cloud.offerings(wanted), wanted)
+    if not offerings:
+        names = ", ".join(spec.instance_types)
+        raise CloudError(
+            f"nothing that fits is sold: {names} in {', '.join(spec.regions) or 'the prepared regions'}.",
+            hint="prepare another region with 'accelctl setup --region R', raise --max-price, or add an --instance.",
+        )
+    if spec.budget is not None and any(offering.price_per_hour is None for offering in offerings):
+        raise ConfigError(
+            "--budget: the price of an offering is not known, so a budget cannot be kept.",
+            hint="leave --budget out, or choose an --instance with a known price.",
+        )
+    return offerings
+
+
+def show_plan(wishes: Wishes, offerings: Sequence[Offering]) -> int:
+    hours = Decimal(wishes.spec.max_duration.total_seconds()) / 3600
+    prices = [offering.price_per_hour for offering in offerings if offering.price_per_hour is not None]
+    known = len(prices) == len(offerings)
+    low, high = (min(prices) * hours, max(prices) * hours) if known else (None, None)
+    if wishes.form is OutputFormat.JSON:
+        output.document({
+            "offerings": [offering_document(offering) for offering in offerings],
+            "price_per_hour": offerings[0].price_per_hour, "max_duration_seconds": wishes.spec.max_duration,
+            "expected_cost": {"from": low, "to": high, "currency": CURRENCY},
+        })  # fmt: skip
+        return 0
+    output.data(offerings_table(offerings))
+    limit = span(wishes.spec.max_duration)
+    output.note(f"at most {limit} of machine time: {money(low)} to {money(high)}, less what interruptions make free")
+    output.note("nothing was changed")
+    return 0
+
+
+def offering_document(offering: Offering) -> dict[str, object]:
+    return {
+        "cloud": offering.cloud, "region": offering.region, "zone": offering.zone,
+        "instance_type": offering.instance_type, "capacity_type": offering.capacity_type,
+        "price_per_hour": offering.price_per_hour, "on_demand_per_hour": offering.on_demand_per_hour,
+        "way": offering.way.kind, "way_per_hour": offering.way.price_per_hour,
+        "way_per_gib": offering.way.price_per_gib, "currency": CURRENCY,
+    }  # fmt: skip
+
+
+def offerings_table(offerings: Sequence[Offering]) -> str:
+    headers = ("ORDER", "TYPE", "ZONE", "CAPACITY", "PER HOUR", "ON-DEMAND", "STORE BY", "WAY PER HOUR", "WAY PER GIB")
+    rows = [
+        (order, o.instance_type, o.zone, o.capacity_type, money(o.price_per_hour), money(o.on_demand_per_hour),
+         o.way.kind, money(o.way.price_per_hour), money(o.way.price_per_gib))
+        for order, o in enumerate(offerings, 1)
+    ]  # fmt: skip
+    return output.table(headers, rows)
+
+
+def active_of_that_name(place: Workplace, wishes: Wishes) -> JobRecord | None:
+    """The job that this very command started before and that is not over yet."""
+    if not wishes.named:
+        return None
+    active = [
+        record for record in place.records.all() if record.spec.name == wishes.spec.name and record.ended_at is None
+    ]
+    if not active:
+        return None
+    record = active[-1]
+    if record.spec.command != wishes.spec.command:
+        raise ConfigError(
+            f"--name: a job named '{record.spec.name}' with another command is active ({record.id}).",
+            hint=f"choose another name, or 'accelctl cancel {record.id}'.",
+        )
+    output.note(f"job {record.id} of that name is active: continuing it")
+    return record
+
+
+def confirmed(wishes: Wishes, offerings: Sequence[Offering]) -> bool:
+    if wishes.yes or not sys.stdin.isatty():
+        return True
+    output.note(offerings_table(offerings[:5]))
+    return click.confirm("launch?", default=True, err=True)
+
+
+def submitted(place: Workplace, wishes: Wishes) -> JobRecord:
+    from provisioner.agent.bundle import build
+
+    submission = Submission(
+        spec=wishes.spec, folder=wishes.folder, owner=place.owner, store=place.store.url,
+        store_region=place.store.region,
+    )  # fmt: skip
+    return submit(place.objects, submission, now=place.clock.now(), agent=build, say=output.note)
+
+
+def carried(place: Workplace, record: JobRecord, wishes: Wishes) -> int:
+    watch = Watch(place, record.id, show_output=wishes.form is OutputFormat.TABLE and not wishes.detach)
+    try:
+        record = watch.until_done(until=bought if wishes.detach else over)
+    except Detached:
+        say_who_steps(place)
+        raise Interrupted(
+            f"left job {record.id} running.",
+            hint=f"'accelctl status {record.id}' and 'accelctl logs {record.id} --follow' return to it; "
+            f"'accelctl cancel {record.id}' stops it.",
+        ) from None
+    if not over(record):
+        place.stepper.release(record.id)
+        say_who_steps(place)
+    return ended(place, record, wishes)
+
+
+def over(record: JobRecord) -> bool:
+    return record.ended_at is not None
+
+
+def bought(record: JobRecord) -> bool:
+    return over(record) or (record.attempt is not None and record.attempt.state is not AttemptState.LAUNCHING)
+
+
+def ended(place: Workplace, record: JobRecord, wishes: Wishes) -> int:
+    cost = place.accounts.total(record, None, place.clock.now())
+    if wishes.form is OutputFormat.JSON:
+        output.document(job_document(record, cost))
+    elif over(record):
+        for line in summary(record, cost):
+            output.data(line)
+    else:
+        output.data(record.id)
+    if record.outcome is not None and record.outcome.exit_code:
+        output.error(record.outcome.message + ".", record.outcome.hint)
+    return record.outcome.exit_code if record.outcome else 0

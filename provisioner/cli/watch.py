@@ -1,0 +1,124 @@
+"""Carries a job to its end in the foreground: steps it, tells what happens, and minds Ctrl-C."""
+
+import signal
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import StrEnum
+from types import FrameType
+
+import click
+
+from provisioner.cli import output
+from provisioner.cli.narrate import narrate
+from provisioner.cli.workplace import Workplace
+from provisioner.domain.jobs import JobRecord
+from provisioner.errors import CloudUnavailable, RateLimited, TeardownIncomplete
+from provisioner.jobs.cancel import ask_to_cancel
+from provisioner.jobs.outputs import Output
+
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=1)
+PATIENCE = timedelta(minutes=30)
+"""How long the cloud or the store may stay away before the foreground gives up; the job goes on without it."""
+
+
+class Wish(StrEnum):
+    """What a person wants after Ctrl-C."""
+
+    DETACH = "detach"
+    STOP = "stop"
+    CONTINUE = "continue"
+
+
+class Watch:
+    """One job in the foreground."""
+
+    def __init__(self, place: Workplace, job: str, *, show_output: bool) -> None:
+        self._place = place
+        self._job = job
+        self._output = Output(place.objects, job) if show_output else None
+        self._before: JobRecord | None = None
+        self._interrupted = False
+        self._said = ""
+
+    def until_done(self, *, until: Callable[[JobRecord], bool]) -> JobRecord:
+        """Returns once `until` holds of the record, or raises Detached. Raises CloudUnavailable after PATIENCE."""
+        pause, failing_since = FIRST_PAUSE, None
+        with self._heeding_ctrl_c():
+            while True:
+                try:
+                    stepped = self._place.stepper.step(self._job)
+                except (CloudUnavailable, RateLimited) as failure:
+                    failing_since = failing_since or self._place.clock.now()
+                    self._bear(failure, overdue=self._place.clock.now() - failing_since > PATIENCE)
+                    self._place.clock.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE)
+                else:
+                    pause, failing_since = FIRST_PAUSE, None
+                    self._tell(stepped.record)
+                    if until(stepped.record):
+                        return stepped.record
+                    self._place.clock.sleep(stepped.wait_until - self._place.clock.now())
+                self._answer_ctrl_c()
+
+    def _tell(self, record: JobRecord) -> None:
+        for line in narrate(self._before, record):
+            output.note(f"{self._place.clock.now():%H:%M:%S} {line}")
+        self._before = record
+        self.show_output()
+
+    def show_output(self) -> None:
+        """The program's words since the last call, on stdout."""
+        if self._output is not None:
+            for _, text in self._output.new():
+                sys.stdout.buffer.write(text)
+            sys.stdout.flush()
+
+    def _bear(self, failure: CloudUnavailable | RateLimited, *, overdue: bool) -> None:
+        over = self._before is not None and self._before.outcome is not None
+        if overdue and over:
+            raise TeardownIncomplete(failure.message, hint=f"run 'accelctl step {self._job}' until nothing is left.")
+        if overdue:
+            raise failure
+        if failure.message != self._said:
+            output.warn(failure.message)
+            self._said = failure.message
+
+    @contextmanager
+    def _heeding_ctrl_c(self) -> Generator[None]:
+        def first(_number: int, _frame: FrameType | None) -> None:
+            self._interrupted = True
+            self._place.clock.wake()
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # the second one leaves at once
+
+        before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _answer_ctrl_c(self) -> None:
+        if not self._interrupted:
+            return
+        self._interrupted = False
+        wish = ask() if sys.stdin.isatty() and sys.stderr.isatty() else Wish.DETACH
+        if wish is Wish.DETACH:
+            self._place.stepper.release(self._job)
+            raise Detached
+        if wish is Wish.STOP:
+            ask_to_cancel(self._place.records, self._job, self._place.clock.now())
+
+
+class Detached(Exception):
+    """The person left; the job goes on."""
+
+
+def ask() -> Wish:
+    choice = click.prompt(
+        "\nleave it running (detach), stop it and keep the checkpoint (stop), or continue?",
+        type=click.Choice(list(Wish)), default=Wish.DETACH, err=True,
+    )  # fmt: skip
+    return Wish(choice)

@@ -1,0 +1,150 @@
+"""What a user of spot-train wants, from flags, job file and settings; refused here when it cannot be meant."""
+
+import re
+import shlex
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from provisioner.cli.output import OutputFormat
+from provisioner.domain.jobs import Fallback, Grant, JobSpec
+from provisioner.errors import ConfigError
+from provisioner.jobs.submit import fit_name
+from provisioner.settings import SETTINGS, Settings, load
+
+SECRETIVE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SECRET_STORES = ("ssm:/", "secretsmanager:")
+GRANT = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[^:]*))?(?P<mode>:rw|:ro)?")
+LIST_KEYS = {"instance": "instances", "region": "regions", "zone": "zones", "env": "environment", "secret": "secrets"}
+FILE_KEYS = {
+    "instances", "cloud", "regions", "zones", "name", "workdir", "setup", "environment", "secrets", "access",
+    "checkpoint_dir", "outputs_dir", "checkpoint_every", "max_price", "max_duration", "budget", "fallback",
+    "max_restarts", "max_wait", "disk", "program",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """A job as it was asked for, and how to show it."""
+
+    spec: JobSpec
+    folder: Path
+    named: bool
+    """The name was chosen, so it means one job."""
+    settings: Settings
+    dry_run: bool
+    detach: bool
+    yes: bool
+    form: OutputFormat
+
+
+def wishes(given: dict[str, Any]) -> Wishes:
+    """Raises ConfigError naming the flag."""
+    asked = merged(from_file(given["job_file"]), given)
+    settings = load({name: asked.get(name) for name in SETTINGS})
+    folder = Path(asked.get("workdir") or ".")
+    return Wishes(
+        spec=spec(asked, settings, folder), folder=folder, named=bool(asked.get("name")), settings=settings,
+        dry_run=given["dry_run"], detach=given["detach"], yes=given["yes"], form=OutputFormat(given["form"]),
+    )  # fmt: skip
+
+
+def merged(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
+    """What was not said in `high` comes from `low`."""
+    return low | {name: value for name, value in high.items() if value not in (None, ())}
+
+
+def from_file(file: Path | None) -> dict[str, Any]:
+    """A job file: the flags' names with underscores, `command` as a list or a line."""
+    if file is None:
+        return {}
+    try:
+        held = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"--job-file: {file} cannot be read: {error}.", hint="it is a TOML file.") from error
+    named = {LIST_KEYS.get(name, "program" if name == "command" else name): value for name, value in held.items()}
+    if unknown := set(named) - FILE_KEYS:
+        raise ConfigError(
+            f"--job-file: {file} has an unknown key '{min(unknown)}'.", hint=f"keys: {', '.join(sorted(FILE_KEYS))}."
+        )
+    return {name: as_flag(name, value) for name, value in named.items()}
+
+
+def as_flag(name: str, value: Any) -> Any:
+    if name in ("environment", "secrets") and isinstance(value, dict):
+        pairs: dict[str, Any] = value
+        return tuple(f"{key}={text}" for key, text in pairs.items())
+    if name == "program":
+        return tuple(shlex.split(value)) if isinstance(value, str) else tuple(value)
+    if name in ("instances", "regions", "zones", "access"):
+        return (value,) if isinstance(value, str) else tuple(value)
+    return value
+
+
+def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:
+    if not asked.get("instances"):
+        raise ConfigError("--instance is missing.", hint="name a type, such as --instance p4d.24xlarge.")
+    if not asked.get("program"):
+        raise ConfigError("the command is missing.", hint="put it behind --, as in: -- python train.py")
+    return JobSpec(
+        name=fit_name(asked.get("name") or folder.resolve().name), command=tuple(asked["program"]),
+        cloud=settings["cloud"], instance_types=tuple(dict.fromkeys(asked["instances"])),
+        regions=settings["regions"], zones=tuple(asked.get("zones", ())), setup=asked.get("setup") or "",
+        environment=environment(asked.get("environment", ())), secrets=secrets(asked.get("secrets", ())),
+        access=tuple(grant(text) for text in asked.get("access", ())),
+        checkpoint_dir=relative("--checkpoint-dir", asked.get("checkpoint_dir") or "checkpoints"),
+        outputs_dir=relative("--outputs-dir", asked.get("outputs_dir") or "outputs"),
+        checkpoint_every=settings["checkpoint_every"], max_price=settings["max_price"],
+        max_duration=settings["max_duration"], budget=settings["budget"], fallback=Fallback(settings["fallback"]),
+        max_restarts=settings["max_restarts"], max_wait=settings["max_wait"], disk_gib=settings["disk"],
+        pace=settings.pace,
+    )  # fmt: skip
+
+
+def pairs(flag: str, given: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not VARIABLE.fullmatch(name):
+            raise ConfigError(f"{flag}: '{text}' is not NAME=VALUE.", hint=f"write it as {flag} NAME=VALUE.")
+        found[name] = value
+    return found
+
+
+def environment(given: tuple[str, ...]) -> dict[str, str]:
+    """Raises ConfigError for a name that looks like a secret: what is in the environment is in the record."""
+    found = pairs("--env", given)
+    for name in found:
+        if SECRETIVE.search(name):
+            raise ConfigError(
+                f"--env: {name} looks like a secret, and --env is stored in the job's record.",
+                hint=f"keep it in a secret store and use --secret {name}=ssm:/path.",
+            )
+    return found
+
+
+def secrets(given: tuple[str, ...]) -> dict[str, str]:
+    found = pairs("--secret", given)
+    for name, reference in found.items():
+        if not reference.startswith(SECRET_STORES):
+            raise ConfigError(
+                f"--secret: {name} does not say where the value is kept.",
+                hint=f"use {name}=ssm:/path or {name}=secretsmanager:arn.",
+            )
+    return found
+
+
+def grant(text: str) -> Grant:
+    found = GRANT.fullmatch(text)
+    if found is None:
+        raise ConfigError(f"--access: '{text}' is not s3://bucket/prefix[:rw].", hint="such as s3://data/imagenet:rw.")
+    return Grant(bucket=found["bucket"], prefix=found["prefix"] or "", write=found["mode"] == ":rw")
+
+
+def relative(flag: str, path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or pure == PurePosixPath():
+        raise ConfigError(f"{flag}: '{path}' is not a folder inside of the work folder.", hint="such as checkpoints.")
+    return str(pure)

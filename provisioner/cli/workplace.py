@@ -1,0 +1,74 @@
+"""What a command works with: settings, the cloud, the job store, the clock. Made when first used."""
+
+import os
+import socket
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from provisioner.catalog.tariffs import tariff
+from provisioner.clock import SystemClock
+from provisioner.clouds.base import Caller, JobStore
+from provisioner.clouds.registry import Cloud, provider
+from provisioner.errors import ConfigError
+from provisioner.jobs.accounts import Accounts
+from provisioner.jobs.objects import Objects, open_objects
+from provisioner.jobs.records import Records
+from provisioner.jobs.step import Stepper
+from provisioner.settings import Settings, load
+
+
+class Workplace:
+    """One command's surroundings."""
+
+    def __init__(self, flags: Mapping[str, Any] | None = None, *, settings: Settings | None = None) -> None:
+        self.settings = settings or load(flags)
+        self.clock = SystemClock()
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        return provider(
+            self.settings["cloud"], clock=self.clock, region=self.settings["region"], store=self.settings["store"]
+        )
+
+    @cached_property
+    def caller(self) -> Caller:
+        return self.cloud.caller()
+
+    @property
+    def owner(self) -> str:
+        return self.settings["owner"] or self.caller.name
+
+    @cached_property
+    def store(self) -> JobStore:
+        """Raises ConfigError before the first setup."""
+        found = self.cloud.job_store()
+        if found is None:
+            raise ConfigError("there is no job store yet.", hint="'accelctl setup' makes it.")
+        return found
+
+    @cached_property
+    def objects(self) -> Objects:
+        return open_objects(self.store.url, region=self.store.region, credentials=self.cloud.store_credentials())
+
+    @cached_property
+    def records(self) -> Records:
+        return Records(self.objects)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(cloud=self.cloud, tariff=tariff())
+
+    @cached_property
+    def stepper(self) -> Stepper:
+        from provisioner.agent.bundle import user_data
+
+        return Stepper(
+            objects=self.objects, cloud=self.cloud, clock=self.clock, holder=holder(), tariff=tariff(),
+            user_data=user_data,
+        )  # fmt: skip
+
+
+def holder() -> str:
+    """Names this process in leases."""
+    return f"{socket.gethostname()}-{os.getpid()}"

@@ -1,0 +1,384 @@
+"""A cloud in memory, held to the interface by the same contract tests as the real ones. Knobs make it fail.
+
+Thread-safe: every method holds one lock, so that a race between callers is a race of callers, never of the fake.
+"""
+
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import wraps
+from itertools import count
+from typing import Concatenate, ParamSpec, TypeVar
+
+from provisioner.catalog import labels
+from provisioner.clock import Clock
+from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover, Prepared, PriceChange, Traits
+from provisioner.domain.instances import EndCause, Instance, InstanceState
+from provisioner.domain.launches import LaunchRequest
+from provisioner.domain.offerings import CapacityType, NetworkWay, Offering, Pool, Requirements, WayKind
+from provisioner.errors import CloudError, ConfigError, InstanceNotFound, InsufficientCapacity, Refused
+
+HOME = "us-east-1"
+ZONES = {"us-east-1": ("us-east-1a", "us-east-1b", "us-east-1c"), "us-west-2": ("us-west-2a", "us-west-2b")}
+PRICES = {"p4d.24xlarge": (Decimal("6.00"), Decimal("21.957642")), "g5.48xlarge": (Decimal("5.00"), Decimal("16.288"))}
+"""Spot price in the first zone, ten cents more in each further one; on-demand price."""
+NOTHING = timedelta(0)
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rental:
+    """One machine that the fake let; `instance` is as it was at launch until it ends."""
+
+    instance: Instance
+    request: LaunchRequest
+    console: str = ""
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong, per method: before the call has any effect, or after it took effect."""
+
+    before: dict[str, deque[CloudError]] = field(default_factory=lambda: defaultdict[str, deque[CloudError]](deque))
+    after: dict[str, deque[CloudError]] = field(default_factory=lambda: defaultdict[str, deque[CloudError]](deque))
+
+
+def faulty(
+    method: Callable[Concatenate["FakeCloud", Arguments], Answer],
+) -> Callable[Concatenate["FakeCloud", Arguments], Answer]:
+    """A call to the cloud: counted, under the lock, and failing where it was told to."""
+
+    @wraps(method)
+    def call(self: "FakeCloud", *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        name = method.__name__
+        with self.lock:
+            self.calls[name] += 1
+            raise_next(self.faults.before[name])
+            answer = method(self, *args, **kwargs)
+            raise_next(self.faults.after[name])
+            return answer
+
+    return call
+
+
+def raise_next(errors: deque[CloudError]) -> None:
+    if errors:
+        raise errors.popleft()
+
+
+class FakeCloud:
+    """CloudProvider and every extra, in memory.
+
+    Knobs: `set_capacity`, `set_price`, `fail_next`, `interrupt`, `lose`, `shut_down`, `say`, `visible_after`,
+    `boots_in`, `dies_in`. `calls` counts calls by method, `peak` the most machines of a job that were alive at once.
+    With `traits.idempotent_launch` False a token is ignored.
+    """
+
+    name = "fake"
+
+    def __init__(
+        self, *, clock: Clock, zones: Mapping[str, Sequence[str]] = ZONES, prepared: Iterable[str] | None = None
+    ) -> None:
+        self.lock = threading.RLock()
+        self.calls = Counter[str]()
+        self.peak = Counter[str]()
+        self.faults = Faults()
+        self.identities: dict[str, IdentityRequest] = {}
+        self.visible_after = NOTHING
+        self.boots_in = NOTHING
+        self.dies_in = NOTHING
+        self.traits = Traits(
+            idempotent_launch=True, labels_in_create=True, atomic_gang=True, notice=timedelta(minutes=2),
+            stop_keeps_billing=False, free_when_interrupted_within=timedelta(hours=1),
+        )  # fmt: skip
+        self._clock = clock
+        self._prepared = list(zones if prepared is None else prepared)
+        self._rentals: dict[str, Rental] = {}
+        self._numbers = count(1)
+        self._capacity: dict[Pool, int] = {}
+        self._history: dict[Pool, list[PriceChange]] = {pool: [first] for pool, first in market(zones, clock.now())}
+
+    # knobs ------------------------------------------------------------------------------------------------------------
+
+    def set_capacity(self, pool: Pool, machines: int | None) -> None:
+        """How many more can be had; None is no limit."""
+        with self.lock:
+            self._capacity.pop(pool, None)
+            if machines is not None:
+                self._capacity[pool] = machines
+
+    def set_price(self, pool: Pool, price: Decimal) -> None:
+        """From now on; the history keeps the change."""
+        with self.lock:
+            self._history[pool].append(PriceChange(at=self._clock.now(), price_per_hour=price))
+
+    def fail_next(self, method: str, *errors: CloudError, after: bool = False) -> None:
+        """The next calls of `method` raise these in turn; with `after`, only once the call has taken effect."""
+        with self.lock:
+            (self.faults.after if after else self.faults.before)[method].extend(errors)
+
+    def interrupt(self, instance_id: str) -> None:
+        """The cloud takes the machine back, now."""
+        self._end(instance_id, EndCause.INTERRUPTED, "Server.SpotInstanceTermination")
+
+    def shut_down(self, instance_id: str) -> None:
+        """The machine powers itself off, now."""
+        self._end(instance_id, EndCause.SHUT_DOWN, "Client.InstanceInitiatedShutdown")
+
+    def lose(self, instance_id: str) -> None:
+        """The cloud forgets the machine: neither listed nor described any more."""
+        with self.lock:
+            del self._rentals[instance_id]
+
+    def say(self, instance_id: str, text: str) -> None:
+        """What the machine prints on its console."""
+        with self.lock:
+            self._rentals[instance_id] = replace(self._rentals[instance_id], console=text)
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Every machine that was let and not lost, as it is now, hidden or not."""
+        with self.lock:
+            return tuple(self._now(rental.instance) for rental in self._rentals.values())
+
+    def request_of(self, instance_id: str) -> LaunchRequest:
+        with self.lock:
+            return self._rentals[instance_id].request
+
+    # CloudProvider ----------------------------------------------------------------------------------------------------
+
+    @faulty
+    def offerings(self, wanted: Requirements) -> Sequence[Offering]:
+        return [
+            self._offering(pool)
+            for pool in self._history
+            if pool.region in self._prepared
+            and pool.instance_type in wanted.instance_types
+            and pool.capacity_type in wanted.capacity_types
+            and (not wanted.regions or pool.region in wanted.regions)
+            and (not wanted.zones or pool.zone in wanted.zones)
+        ]
+
+    @faulty
+    def launch(self, request: LaunchRequest) -> Sequence[Instance]:
+        if self.traits.idempotent_launch and (bought := self._bought(request)):
+            return bought
+        if request.identity and request.identity not in self.identities:
+            raise ConfigError(f"identity: there is no '{request.identity}'.", hint="make it first.")
+        refused: list[Refused] = []
+        for offering in request.offerings:
+            if refusal := self._refusal(offering, request):
+                refused.append(refusal)
+            else:
+                return self._let(offering.pool, request)
+        raise InsufficientCapacity("no capacity in any of the offerings.", refused=refused, code=refused[-1].code)
+
+    @faulty
+    def get(self, instance_id: str, *, region: str) -> Instance:
+        rental = self._rentals.get(instance_id)
+        if rental is None or rental.instance.region != region or not self._visible(rental.instance):
+            raise InstanceNotFound(
+                f"there is no machine '{instance_id}' in {region}.", code="InvalidInstanceID.NotFound"
+            )
+        return self._now(rental.instance)
+
+    def list_owned(self, labels: Mapping[str, str], *, regions: Iterable[str] = ()) -> Iterator[Instance]:
+        return iter(self._listed(dict(labels), tuple(regions) or tuple(self._prepared)))
+
+    @faulty
+    def terminate(self, instance_id: str, *, region: str) -> None:
+        rental = self._rentals.get(instance_id)
+        if rental is not None and rental.instance.region == region:
+            self._end(instance_id, EndCause.TERMINATED, "Client.UserInitiatedShutdown")
+
+    # extras -----------------------------------------------------------------------------------------------------------
+
+    @faulty
+    def make_identity(self, identity: IdentityRequest) -> None:
+        self.identities[identity.name] = identity
+
+    @faulty
+    def remove_identity(self, name: str) -> None:
+        self.identities.pop(name, None)
+
+    @faulty
+    def console_output(self, instance_id: str, *, region: str) -> str:
+        rental = self._rentals.get(instance_id)
+        return rental.console if rental is not None and rental.instance.region == region else ""
+
+    @faulty
+    def price_history(self, offering: Offering, start: datetime, end: datetime) -> Sequence[PriceChange]:
+        changes = [change for change in self._history.get(offering.pool, []) if change.at < end]
+        before = [change for change in changes if change.at <= start]
+        return [*before[-1:], *(change for change in changes if change.at > start)]
+
+    @faulty
+    def prepare(self, region: str, *, way: str = "") -> Sequence[Prepared]:
+        made = region not in self._prepared
+        if made:
+            self._prepared.append(region)
+        return [Prepared(kind="network", id=f"network-{region}-{way or 'free'}", region=region, made=made)]
+
+    def prepared_regions(self) -> Sequence[str]:
+        with self.lock:
+            return tuple(self._prepared)
+
+    def job_store(self) -> JobStore | None:
+        return JobStore(url="memory://", region=HOME) if self._prepared else None
+
+    def caller(self) -> Caller:
+        return Caller(account="000000000000", name="nobody")
+
+    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
+        return iter(self._left(job, data))
+
+    @faulty
+    def remove(self, leftover: Leftover) -> None:
+        match leftover.kind:
+            case "instance":
+                self.terminate(leftover.id, region=leftover.region)
+            case "identity":
+                self.identities.pop(leftover.id, None)
+            case "network" if leftover.region in self._prepared:
+                self._prepared.remove(leftover.region)
+            case _:
+                return
+
+    # within -----------------------------------------------------------------------------------------------------------
+
+    @faulty
+    def _listed(self, wanted: dict[str, str], regions: tuple[str, ...]) -> list[Instance]:
+        wanted = labels.ours() | wanted
+        return [
+            self._now(rental.instance)
+            for rental in self._rentals.values()
+            if rental.instance.region in regions
+            and wanted.items() <= dict(rental.instance.labels).items()
+            and self._visible(rental.instance)
+        ]
+
+    @faulty
+    def _left(self, job: str, data: bool) -> list[Leftover]:
+        del data  # this cloud's store is memory: there is no bucket
+        machines = [
+            Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
+                     price_per_hour=self._price(pool_of(instance)), state=instance.state)
+            for instance in self.instances
+            if instance.alive and job in ("", instance.labels.get(labels.JOB))
+        ]  # fmt: skip
+        identities = [
+            Leftover(kind="identity", id=name, region="", labels=made.labels, order=1)
+            for name, made in self.identities.items()
+            if job in ("", made.job)
+        ]
+        networks = [
+            Leftover(kind="network", id=f"network-{region}", region=region, labels=labels.ours(kind="network"), order=2)
+            for region in ([] if job else self._prepared)
+        ]
+        return [*machines, *identities, *networks]
+
+    def _bought(self, request: LaunchRequest) -> list[Instance]:
+        same = [rental for rental in self._rentals.values() if rental.request.token == request.token]
+        if any(rental.request != request for rental in same):
+            raise CloudError("the token was used for another purchase.", code="IdempotentParameterMismatch")
+        return [self._now(rental.instance) for rental in same]
+
+    def _refusal(self, offering: Offering, request: LaunchRequest) -> Refused | None:
+        code, lasting, pool = "", False, offering.pool
+        if pool not in self._history:
+            code, lasting = "Unsupported", True
+        elif self._capacity.get(pool, request.count) < request.count:
+            code = "InsufficientInstanceCapacity"
+        elif request.max_price is not None and self._price(pool) > request.max_price:
+            code = "SpotMaxPriceTooLow"
+        if not code:
+            return None
+        return Refused(
+            region=pool.region, zone=pool.zone, instance_type=pool.instance_type, capacity_type=pool.capacity_type,
+            code=code, message=f"{code}: {pool.instance_type} in {pool.zone}", lasting=lasting,
+        )  # fmt: skip
+
+    def _let(self, pool: Pool, request: LaunchRequest) -> list[Instance]:
+        if pool in self._capacity:
+            self._capacity[pool] -= request.count
+        let = [self._new(pool, request) for _ in range(request.count)]
+        self._rentals |= {instance.id: Rental(instance=instance, request=request) for instance in let}
+        job = request.labels.get(labels.JOB, "")
+        alive = sum(one.alive and one.labels.get(labels.JOB, "") == job for one in self.instances)
+        self.peak[job] = max(self.peak[job], alive)
+        return let
+
+    def _new(self, pool: Pool, request: LaunchRequest) -> Instance:
+        number = next(self._numbers)
+        return Instance(
+            id=f"i-{number:08}", cloud=self.name, region=pool.region, zone=pool.zone, instance_type=pool.instance_type,
+            capacity_type=pool.capacity_type, state=InstanceState.PENDING, launched_at=self._clock.now(),
+            labels=labels.ours() | dict(request.labels), private_address=f"10.0.{number // 256 % 256}.{number % 256}",
+        )  # fmt: skip
+
+    def _end(self, instance_id: str, cause: EndCause, message: str) -> None:
+        """The first end counts; capacity goes back to its pool."""
+        with self.lock:
+            rental = self._rentals[instance_id]
+            if rental.instance.end_cause is not None:
+                return
+            pool = pool_of(rental.instance)
+            if pool in self._capacity:
+                self._capacity[pool] += 1
+            ended = replace(rental.instance, ended_at=self._clock.now(), end_cause=cause, end_message=message)
+            self._rentals[instance_id] = replace(rental, instance=ended)
+
+    def _now(self, instance: Instance) -> Instance:
+        """As it is at this moment: states follow from times."""
+        now = self._clock.now()
+        if instance.ended_at is not None:
+            gone = now >= instance.ended_at + self.dies_in
+            return replace(instance, state=InstanceState.TERMINATED if gone else InstanceState.STOPPING)
+        up = now >= instance.launched_at + self.boots_in
+        return replace(instance, state=InstanceState.RUNNING if up else InstanceState.PENDING)
+
+    def _visible(self, instance: Instance) -> bool:
+        return self._clock.now() >= instance.launched_at + self.visible_after
+
+    def _price(self, pool: Pool) -> Decimal:
+        return self._history[pool][-1].price_per_hour
+
+    def _offering(self, pool: Pool) -> Offering:
+        on_demand = Pool(
+            region=pool.region, zone=pool.zone, instance_type=pool.instance_type, capacity_type=CapacityType.ON_DEMAND
+        )
+        return Offering(
+            cloud=self.name, region=pool.region, zone=pool.zone, instance_type=pool.instance_type,
+            capacity_type=pool.capacity_type, price_per_hour=self._price(pool),
+            on_demand_per_hour=self._price(on_demand), way=way_of(pool.region),
+        )  # fmt: skip
+
+
+def market(zones: Mapping[str, Sequence[str]], now: datetime) -> Iterator[tuple[Pool, PriceChange]]:
+    """Every type in every zone, spot and on-demand, each zone ten cents dearer than the one before."""
+    places = [(region, zone) for region, names in zones.items() for zone in names]
+    for instance_type, (spot, on_demand) in PRICES.items():
+        for rank, (region, zone) in enumerate(places):
+            priced = {CapacityType.SPOT: spot + rank * Decimal("0.10"), CapacityType.ON_DEMAND: on_demand}
+            for capacity_type, price in priced.items():
+                pool = Pool(region=region, zone=zone, instance_type=instance_type, capacity_type=capacity_type)
+                yield pool, PriceChange(at=now, price_per_hour=price)
+
+
+def pool_of(instance: Instance) -> Pool:
+    return Pool(
+        region=instance.region, zone=instance.zone, instance_type=instance.instance_type,
+        capacity_type=instance.capacity_type,
+    )  # fmt: skip
+
+
+def way_of(region: str) -> NetworkWay:
+    """The store's own region is reached for nothing, every other one by IPv6 and a transfer between regions."""
+    if region == HOME:
+        return NetworkWay(kind=WayKind.GATEWAY, reaches_internet=True)
+    return NetworkWay(kind=WayKind.IPV6, price_per_gib=Decimal("0.02"), reaches_internet=True)

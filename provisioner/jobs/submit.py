@@ -1,0 +1,68 @@
+"""A new job: its record and what its machines will need, sent to the store before anything is bought."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from provisioner.domain.jobs import Archive, JobRecord, JobSpec
+from provisioner.jobs.boarding import task
+from provisioner.jobs.objects import Objects
+from provisioner.jobs.records import VERSION, Records, prefix
+from provisioner.jobs.workdir import send
+
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a user asks for, and in whose name."""
+
+    spec: JobSpec
+    folder: Path
+    owner: str
+    store: str
+    store_region: str
+
+
+def submit(
+    objects: Objects, submission: Submission, *, now: datetime, agent: Callable[[], bytes], say: Callable[[str], None]
+) -> JobRecord:
+    """Sends folder, agent and task, then writes the record: from then on any stepper can carry the job to its end."""
+    spec = replace(submission.spec, workdir=work_folder(objects, submission, say))
+    record = JobRecord(
+        version=VERSION, id=new_id(now), writer="", revision=0, owner=submission.owner, spec=spec,
+        store=submission.store, store_region=submission.store_region, agent=send_agent(objects, agent()),
+        created_at=now,
+    )  # fmt: skip
+    objects.put(f"{prefix(record.id)}task.json", task(record.id, spec))
+    return Records(objects).create(record).record
+
+
+def work_folder(objects: Objects, submission: Submission, say: Callable[[str], None]) -> Archive:
+    spec = submission.spec
+    made_there = frozenset({spec.checkpoint_dir.split("/")[0], spec.outputs_dir.split("/")[0]})
+    archive = send(objects, submission.folder, keep=made_there)
+    say(f"work folder {submission.folder}: {archive.bytes / 1024:.0f} KiB packed")
+    return archive
+
+
+def send_agent(objects: Objects, content: bytes) -> Archive:
+    name = hashlib.sha256(content).hexdigest()
+    key = f"agents/{name}.pyz"
+    if not objects.exists(key):
+        objects.put(key, content)
+    return Archive(key=key, sha256=name, bytes=len(content))
+
+
+def new_id(now: datetime) -> str:
+    """Sorts by time, fits into every name that is made of it, and cannot be guessed twice."""
+    return f"{now:%Y%m%d-%H%M%S}-{''.join(secrets.choice(ALPHABET) for _ in range(5))}"
+
+
+def fit_name(text: str) -> str:
+    """A name that is also a label value: letters, digits, dot, dash."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip("-.")[:63] or "job"

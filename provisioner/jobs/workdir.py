@@ -1,0 +1,151 @@
+"""The work folder: what of it is sent, and the archive that is named by its content."""
+
+import gzip
+import hashlib
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+import pathspec
+
+from provisioner.domain.jobs import Archive
+from provisioner.errors import ConfigError
+from provisioner.jobs.objects import Objects
+
+LARGEST = 512 * 1024**2
+"""Bytes of a work folder that are sent; data belongs into a bucket."""
+NEVER = frozenset({".git", "__pycache__", ".venv"})
+NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing in the folder: `path` relative to it, `target` of a link."""
+
+    path: PurePosixPath
+    mode: int
+    size: int = 0
+    target: str = ""
+    folder: bool = False
+
+
+def send(objects: Objects, folder: Path, *, keep: frozenset[str] = frozenset(), largest: int = LARGEST) -> Archive:
+    """Sends the folder unless the store has it. Top-level names in `keep` stay here: the job makes them itself.
+
+    Raises ConfigError where it cannot be read or is larger than `largest` bytes.
+    """
+    entries = tuple(listed(folder, keep))
+    refuse_large(folder, entries, largest)
+    with NamedTemporaryFile(suffix=".tar.gz") as packed:
+        pack(folder, entries, packed)
+        packed.flush()
+        name = digest(Path(packed.name))
+        key = f"workdirs/{name}.tar.gz"
+        if not objects.exists(key):
+            objects.put(key, Path(packed.name))
+        return Archive(key=key, sha256=name, bytes=Path(packed.name).stat().st_size)
+
+
+def listed(folder: Path, keep: frozenset[str] = frozenset()) -> Iterator[Entry]:
+    """Everything that is sent, in order of path; honours .gitignore. Raises ConfigError for an unreadable folder."""
+    if not folder.is_dir():
+        raise ConfigError(f"--workdir: '{folder}' is not a folder.", hint="name the folder that the command runs in.")
+    try:
+        yield from walk(folder, PurePosixPath(), Ignored(folder), keep=keep)
+    except PermissionError as error:
+        raise unreadable(error) from error
+
+
+def unreadable(error: PermissionError) -> ConfigError:
+    return ConfigError(
+        f"--workdir: '{error.filename}' cannot be read.", hint="make it readable, or add it to .gitignore."
+    )
+
+
+def walk(root: Path, below: PurePosixPath, ignored: "Ignored", *, keep: frozenset[str]) -> Iterator[Entry]:
+    for item in sorted(os.scandir(root / below), key=lambda item: item.name):
+        path = below / item.name
+        folder = item.is_dir(follow_symlinks=False)
+        if item.name in NEVER or (below == PurePosixPath() and item.name in keep) or ignored(path, folder=folder):
+            continue
+        found = item.stat(follow_symlinks=False)
+        if item.is_symlink():
+            yield Entry(path=path, mode=0o777, target=str(Path(item.path).readlink()))
+        elif folder:
+            yield Entry(path=path, mode=stat.S_IMODE(found.st_mode), folder=True)
+            yield from walk(root, path, ignored, keep=keep)
+        elif stat.S_ISREG(found.st_mode):
+            yield Entry(path=path, mode=stat.S_IMODE(found.st_mode), size=found.st_size)
+
+
+class Ignored:
+    """What the .gitignore files of a tree exclude: the deepest one that has a word on a path decides."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._specs: dict[PurePosixPath, pathspec.GitIgnoreSpec] = {}
+
+    def __call__(self, path: PurePosixPath, *, folder: bool) -> bool:
+        for parent in path.parents:
+            name = f"{path.relative_to(parent)}{'/' if folder else ''}"
+            verdict = self._spec(parent).check_file(name).include
+            if verdict is not None:
+                return verdict
+        return False
+
+    def _spec(self, folder: PurePosixPath) -> pathspec.GitIgnoreSpec:
+        if folder not in self._specs:
+            file = self._root / folder / ".gitignore"
+            lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+            self._specs[folder] = pathspec.GitIgnoreSpec.from_lines(lines)
+        return self._specs[folder]
+
+
+def refuse_large(folder: Path, entries: tuple[Entry, ...], largest: int) -> None:
+    total = sum(entry.size for entry in entries)
+    if total <= largest:
+        return
+    biggest = sorted(entries, key=lambda entry: -entry.size)[:NAMED]
+    names = ", ".join(f"{entry.path} ({entry.size / 1024**2:.0f} MiB)" for entry in biggest)
+    held, allowed = f"{total / 1024**2:.0f} MiB", f"{largest / 1024**2:.0f} MiB"
+    raise ConfigError(
+        f"--workdir: '{folder}' holds {held}, more than the {allowed} that are sent; largest: {names}.",
+        hint="add data to .gitignore and read it from a bucket with --access.",
+    )
+
+
+def pack(folder: Path, entries: tuple[Entry, ...], out: IO[bytes]) -> None:
+    """A tar whose bytes depend on paths, modes, links and contents alone. Raises ConfigError for an unreadable file."""
+    with (
+        gzip.GzipFile(fileobj=out, mode="wb", mtime=0, compresslevel=1, filename="") as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for entry in entries:
+            add(tar, folder, entry)
+
+
+def add(tar: tarfile.TarFile, folder: Path, entry: Entry) -> None:
+    header = tarfile.TarInfo(str(entry.path))
+    header.mode = entry.mode
+    if entry.target:
+        header.type, header.linkname = tarfile.SYMTYPE, entry.target
+        return tar.addfile(header)
+    if entry.folder:
+        header.type = tarfile.DIRTYPE
+        return tar.addfile(header)
+    try:
+        with (folder / entry.path).open("rb") as content:
+            header.size = os.fstat(content.fileno()).st_size
+            return tar.addfile(header, content)
+    except PermissionError as error:
+        raise unreadable(error) from error
+
+
+def digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,184 @@
+"""Settings: flag > ACCELCTL_* environment > accelctl.toml in the project > user configuration file > default.
+
+The environment is read once, into a frozen record that names what it does not understand.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from provisioner.domain.jobs import Fallback, Pace
+from provisioner.domain.offerings import WayKind
+from provisioner.domain.quantities import duration, usd
+from provisioner.errors import ConfigError
+
+PROJECT_FILE = "accelctl.toml"
+
+
+def text(value: str) -> str:
+    return value
+
+
+def count(value: str) -> int:
+    """Raises ValueError for what is not a whole number of 0 or more."""
+    if not value.isdigit():
+        raise ValueError(f"'{value}' is not a whole number of 0 or more")
+    return int(value)
+
+
+def names(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(value: str) -> StrEnum:
+        if value not in set(kind):
+            raise ValueError(f"'{value}' is not one of {', '.join(kind)}")
+        return kind(value)
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting: `default` is written as a user would write it; empty means unset."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str
+    help: str
+
+
+def pace_settings() -> list[Setting]:
+    def written(span: timedelta) -> str:
+        return f"{span.total_seconds():g}s"
+
+    return [
+        Setting(name=field.name, parse=duration, default=written(getattr(Pace(), field.name)), help="pace of a job")
+        for field in fields(Pace)
+    ]
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting(name="cloud", parse=text, default="aws", help="where to rent"),
+        Setting(name="region", parse=text, default="", help="where setup works and the job store is made"),
+        Setting(name="store", parse=text, default="", help="bucket of the job store, instead of accelctl-<account>"),
+        Setting(name="owner", parse=text, default="", help="label on everything; the caller's name by default"),
+        Setting(name="way", parse=text, default="", help=f"how machines reach the store: {', '.join(WayKind)}"),
+        Setting(name="regions", parse=names, default="", help="regions to try; every prepared one by default"),
+        Setting(name="max_price", parse=usd, default="", help="most USD per hour for a machine"),
+        Setting(name="max_duration", parse=duration, default="24h", help="machine time of a job"),
+        Setting(name="budget", parse=usd, default="", help="most USD for a job"),
+        Setting(name="fallback", parse=one_of(Fallback), default="none", help="none or on-demand"),
+        Setting(name="max_restarts", parse=count, default="0", help="how often a failed program is started again"),
+        Setting(name="max_wait", parse=duration, default="1h", help="how long to wait for capacity"),
+        Setting(name="checkpoint_every", parse=duration, default="5m", help="between two uploads of checkpoints"),
+        Setting(name="disk", parse=count, default="100", help="GiB of a machine's disk"),
+        *pace_settings(),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A setting's value and where it came from."""
+
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, resolved."""
+
+    values: Mapping[str, Value]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name].value
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(**{field.name: self[field.name] for field in fields(Pace)})
+
+    @property
+    def max_price(self) -> Decimal | None:
+        return self["max_price"]
+
+
+def load(
+    flags: Mapping[str, Any] | None = None, *, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Settings:
+    """Raises ConfigError naming the setting and the file or variable that holds what cannot be understood."""
+    environment = os.environ if environment is None else environment
+    layers = [
+        ("flag", {name: value for name, value in (flags or {}).items() if value not in (None, ())}),
+        *(
+            (f"${variable(name)}", {name: environment[variable(name)]})
+            for name in SETTINGS
+            if variable(name) in environment
+        ),
+        layer(project_file(folder or Path.cwd())),
+        layer(user_file()),
+        ("default", {setting.name: setting.default for setting in SETTINGS.values()}),
+    ]
+    return Settings({name: resolved(setting, layers) for name, setting in SETTINGS.items()})
+
+
+def from_environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    """A layer for each variable, so that each is named as its value's source."""
+    return [
+        (f"${variable(name)}", {name: environment[variable(name)]}) for name in SETTINGS if variable(name) in environment
+    ]
+
+
+def resolved(setting: Setting, layers: list[tuple[str, dict[str, Any]]]) -> Value:
+    source, raw = next((source, held[setting.name]) for source, held in layers if setting.name in held)
+    if not isinstance(raw, str | int | float):
+        return Value(value=raw, source=source)  # a flag, parsed already
+    if raw == "":
+        return Value(value=() if setting.parse is names else "" if setting.parse is text else None, source=source)
+    try:
+        return Value(value=setting.parse(str(raw)), source=source)
+    except ValueError as error:
+        raise ConfigError(f"{setting.name} ({source}): {error}.", hint=f"{setting.name} is {setting.help}.") from error
+
+
+def variable(name: str) -> str:
+    return f"ACCELCTL_{name.upper()}"
+
+
+def user_file() -> Path:
+    import click
+
+    return Path(click.get_app_dir("accelctl")) / "config.toml"
+
+
+def project_file(folder: Path) -> Path:
+    """The nearest one, looking upwards."""
+    for place in (folder, *folder.parents):
+        if (place / PROJECT_FILE).is_file():
+            return place / PROJECT_FILE
+    return folder / PROJECT_FILE
+
+
+def layer(file: Path) -> tuple[str, dict[str, Any]]:
+    if not file.is_file():
+        return str(file), {}
+    try:
+        held = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}.", hint="it is a TOML file of settings.") from error
+    if unknown := set(held) - set(SETTINGS):
+        raise ConfigError(
+            f"{file}: there is no setting '{min(unknown)}'.", hint="'accelctl config show' lists the settings."
+        )
+    written = {name: ",".join(value) if isinstance(value, list) else value for name, value in held.items()}
+    return str(file), written
