@@ -1,0 +1,116 @@
+"""Any number of processes may step one job at once."""
+
+import random
+import threading
+from datetime import timedelta
+
+import pytest
+
+from provisioner.domain.jobs import EndReason, JobState
+from provisioner.errors import CloudUnavailable
+from provisioner.jobs.records import LostRace
+from tests.jobs.builders import JOB, QUICK, World
+
+STEPS = 1000
+
+
+def test_two_steppers_a_thousand_times_never_two_machines() -> None:
+    """Two steppers race through launches, interruptions and lost answers: one machine at most, no update lost."""
+    world = World()
+    world.submit(pace=QUICK)
+    chance = random.Random(20260105)
+    failures: list[BaseException] = []
+
+    def race(holder: str) -> None:
+        stepper = world.another_stepper(holder)
+        for _ in range(STEPS):
+            try:
+                stepper.step(JOB)
+            except CloudUnavailable:
+                continue
+            except BaseException as failure:  # noqa: BLE001 - told to the test, whatever it is
+                failures.append(failure)
+                return
+
+    def disturb() -> None:
+        """What the cloud, the machine and time do meanwhile."""
+        alive = [instance for instance in world.cloud.instances if instance.alive]
+        if alive and chance.random() < 0.2:
+            world.cloud.interrupt(alive[0].id)
+        if chance.random() < 0.2:
+            world.cloud.fail_next("launch", CloudUnavailable("the answer was lost"), after=chance.random() < 0.5)
+        world.pass_time(timedelta(seconds=chance.choice([0, 1, 30, 130])))
+
+    steppers = [threading.Thread(target=race, args=[name]) for name in ("first", "second")]
+    for thread in steppers:
+        thread.start()
+    while any(thread.is_alive() for thread in steppers):
+        disturb()
+        steppers[0].join(0.001)
+
+    assert not failures
+    assert world.cloud.peak[JOB] == 1
+    numbers = [attempt.number for attempt in world.record.attempts]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) > 3
+
+
+def test_no_update_is_lost_under_a_racing_schedule() -> None:
+    """Every write that was accepted is in the record's history: the revision counts them all."""
+    world = World()
+    world.submit()
+    accepted: list[int] = []
+    guard = threading.Lock()
+
+    def write() -> None:
+        for _ in range(200):
+            held = world.records.read(JOB)
+            try:
+                world.records.write(held, held.record)
+            except LostRace:
+                continue
+            with guard:
+                accepted.append(1)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert world.record.revision == len(accepted)
+
+
+@pytest.mark.parametrize("mutant", ["no token", "no intent"])
+def test_the_race_is_lost_without_token_or_intent(mutant: str) -> None:
+    """A cloud that ignores tokens, or a record that does not remember them, buys twice: the test above can fail."""
+    from dataclasses import replace
+
+    world = World()
+    world.submit(pace=QUICK)
+    world.cloud.fail_next("launch", CloudUnavailable("lost"), after=True)
+    if mutant == "no token":
+        world.cloud.traits = replace(world.cloud.traits, idempotent_launch=False)
+    with pytest.raises(CloudUnavailable):
+        world.step()
+    if mutant == "no intent":
+        held = world.records.read(JOB)
+        world.records.write(held, replace(held.record, attempts=(), lease=None))
+    world.cloud.visible_after = timedelta(hours=1)
+    world.step()
+
+    assert world.cloud.peak[JOB] == 2
+
+
+def test_the_job_still_ends_right_after_a_race() -> None:
+    """Whatever raced before, the program's end is the job's end."""
+    world = World()
+    world.submit(pace=QUICK)
+    for _ in range(5):
+        world.step()
+        world.another_stepper("second").step(JOB)
+    world.report_end(EndReason.FINISHED)
+    world.pass_time(timedelta(minutes=3))
+    world.another_stepper("second").step(JOB)
+
+    assert world.record.state is JobState.SUCCEEDED
