@@ -135,7 +135,9 @@ def load(
 def from_environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
     """A layer for each variable, so that each is named as its value's source."""
     return [
-        (f"${variable(name)}", {name: environment[variable(name)]}) for name in SETTINGS if variable(name) in environment
+        (f"${variable(name)}", {name: environment[variable(name)]})
+        for name in SETTINGS
+        if variable(name) in environment
     ]
 
 

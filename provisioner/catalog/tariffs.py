@@ -1,1 +1,40 @@
-"""What a job pays for beside its machine, from the catalog's data."""
+"""What is paid beside the machine: network ways, transfer, disks and the store. From network.toml."""
+
+import tomllib
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from provisioner.catalog import data
+from provisioner.domain.costs import Tariff
+from provisioner.domain.offerings import NetworkWay, WayKind
+
+
+@cache
+def held(name: str) -> dict[str, Any]:
+    return tomllib.loads(data(name).read_text(encoding="utf-8"))
+
+
+def tariff(cloud: str = "aws") -> Tariff:
+    """Prices of disks and of the store."""
+    disk, store = held("network.toml")[cloud]["disk"], held("network.toml")[cloud]["store"]
+    return Tariff(
+        disk_gib_month=Decimal(disk["gib_month"]), store_gib_month=Decimal(store["gib_month"]),
+        put_per_thousand=Decimal(store["put_per_thousand"]), get_per_thousand=Decimal(store["get_per_thousand"]),
+    )  # fmt: skip
+
+
+def way(kind: WayKind, *, same_region: bool, reaches_internet: bool, cloud: str = "aws") -> NetworkWay:
+    """A way to the store with its prices; between regions the transfer is added."""
+    prices = held("network.toml")[cloud]
+    transfer = Decimal(0) if same_region else Decimal(prices["transfer_between_regions"]["per_gib"])
+    own = prices["ways"][kind]
+    return NetworkWay(
+        kind=kind, price_per_hour=Decimal(own["per_hour"]), price_per_gib=Decimal(own["per_gib"]) + transfer,
+        reaches_internet=reaches_internet,
+    )  # fmt: skip
+
+
+def image_parameter(kind: str, architecture: str, *, cloud: str = "aws") -> str | None:
+    """The public parameter that names the newest image; None where there is none."""
+    return held("images.toml")[cloud].get(kind, {}).get(architecture)

@@ -42,7 +42,7 @@ class Usd(click.ParamType):
 
 def output_option(function: F) -> F:
     return click.option(
-        "--output", "form", type=click.Choice(list(OutputFormat)), default=OutputFormat.TABLE,
+        "--output", "form", type=click.Choice([form.value for form in OutputFormat]), default="table",
         help="How data is printed.", show_default=True,
     )(function)  # fmt: skip
 

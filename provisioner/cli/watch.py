@@ -119,6 +119,6 @@ class Detached(Exception):
 def ask() -> Wish:
     choice = click.prompt(
         "\nleave it running (detach), stop it and keep the checkpoint (stop), or continue?",
-        type=click.Choice(list(Wish)), default=Wish.DETACH, err=True,
+        type=click.Choice([wish.value for wish in Wish]), default="detach", err=True,
     )  # fmt: skip
     return Wish(choice)

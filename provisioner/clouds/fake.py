@@ -13,7 +13,7 @@ from functools import wraps
 from itertools import count
 from typing import Concatenate, ParamSpec, TypeVar
 
-from provisioner.catalog import labels
+from provisioner.catalog.labels import JOB, ours
 from provisioner.clock import Clock
 from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover, Prepared, PriceChange, Traits
 from provisioner.domain.instances import EndCause, Instance, InstanceState
@@ -187,8 +187,18 @@ class FakeCloud:
             )
         return self._now(rental.instance)
 
+    @faulty
     def list_owned(self, labels: Mapping[str, str], *, regions: Iterable[str] = ()) -> Iterator[Instance]:
-        return iter(self._listed(dict(labels), tuple(regions) or tuple(self._prepared)))
+        wanted, places = ours() | dict(labels), tuple(regions) or tuple(self._prepared)
+        return iter(
+            [
+                self._now(rental.instance)
+                for rental in self._rentals.values()
+                if rental.instance.region in places
+                and wanted.items() <= dict(rental.instance.labels).items()
+                and self._visible(rental.instance)
+            ]
+        )
 
     @faulty
     def terminate(self, instance_id: str, *, region: str) -> None:
@@ -234,8 +244,25 @@ class FakeCloud:
     def caller(self) -> Caller:
         return Caller(account="000000000000", name="nobody")
 
+    @faulty
     def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
-        return iter(self._left(job, data))
+        del data  # this cloud's store is memory: there is no bucket
+        machines = [
+            Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
+                     price_per_hour=self._price(pool_of(instance)), state=instance.state)
+            for instance in self.instances
+            if instance.alive and job in ("", instance.labels.get(JOB))
+        ]  # fmt: skip
+        identities = [
+            Leftover(kind="identity", id=name, region="", labels=made.labels, order=1)
+            for name, made in self.identities.items()
+            if job in ("", made.job)
+        ]
+        networks = [
+            Leftover(kind="network", id=f"network-{region}", region=region, labels=ours(kind="network"), order=2)
+            for region in ([] if job else self._prepared)
+        ]
+        return iter([*machines, *identities, *networks])
 
     @faulty
     def remove(self, leftover: Leftover) -> None:
@@ -250,37 +277,6 @@ class FakeCloud:
                 return
 
     # within -----------------------------------------------------------------------------------------------------------
-
-    @faulty
-    def _listed(self, wanted: dict[str, str], regions: tuple[str, ...]) -> list[Instance]:
-        wanted = labels.ours() | wanted
-        return [
-            self._now(rental.instance)
-            for rental in self._rentals.values()
-            if rental.instance.region in regions
-            and wanted.items() <= dict(rental.instance.labels).items()
-            and self._visible(rental.instance)
-        ]
-
-    @faulty
-    def _left(self, job: str, data: bool) -> list[Leftover]:
-        del data  # this cloud's store is memory: there is no bucket
-        machines = [
-            Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
-                     price_per_hour=self._price(pool_of(instance)), state=instance.state)
-            for instance in self.instances
-            if instance.alive and job in ("", instance.labels.get(labels.JOB))
-        ]  # fmt: skip
-        identities = [
-            Leftover(kind="identity", id=name, region="", labels=made.labels, order=1)
-            for name, made in self.identities.items()
-            if job in ("", made.job)
-        ]
-        networks = [
-            Leftover(kind="network", id=f"network-{region}", region=region, labels=labels.ours(kind="network"), order=2)
-            for region in ([] if job else self._prepared)
-        ]
-        return [*machines, *identities, *networks]
 
     def _bought(self, request: LaunchRequest) -> list[Instance]:
         same = [rental for rental in self._rentals.values() if rental.request.token == request.token]
@@ -308,8 +304,8 @@ class FakeCloud:
             self._capacity[pool] -= request.count
         let = [self._new(pool, request) for _ in range(request.count)]
         self._rentals |= {instance.id: Rental(instance=instance, request=request) for instance in let}
-        job = request.labels.get(labels.JOB, "")
-        alive = sum(one.alive and one.labels.get(labels.JOB, "") == job for one in self.instances)
+        job = request.labels.get(JOB, "")
+        alive = sum(one.alive and one.labels.get(JOB, "") == job for one in self.instances)
         self.peak[job] = max(self.peak[job], alive)
         return let
 
@@ -318,7 +314,7 @@ class FakeCloud:
         return Instance(
             id=f"i-{number:08}", cloud=self.name, region=pool.region, zone=pool.zone, instance_type=pool.instance_type,
             capacity_type=pool.capacity_type, state=InstanceState.PENDING, launched_at=self._clock.now(),
-            labels=labels.ours() | dict(request.labels), private_address=f"10.0.{number // 256 % 256}.{number % 256}",
+            labels=ours() | dict(request.labels), private_address=f"10.0.{number // 256 % 256}.{number % 256}",
         )  # fmt: skip
 
     def _end(self, instance_id: str, cause: EndCause, message: str) -> None:

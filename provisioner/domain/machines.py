@@ -50,6 +50,9 @@ class MachineType:
     retiring: bool = False
     on_demand: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     price_reason: str = ""
+    quota_on_demand: str = ""
+    quota_spot: str = ""
+    """Codes of the service quotas (of vCPUs) that a launch counts against."""
 
     def on_demand_in(self, region: str) -> Decimal | None:
         """USD per hour; None where it is not known."""

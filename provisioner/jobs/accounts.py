@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Protocol
 
 from provisioner.clouds.base import KnowsPrices, PriceChange, Traits
+from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, Cost, JobRecord
 from provisioner.domain.offerings import Offering
 from provisioner.domain.reports import NodeReport
 from provisioner.jobs.closing import ended_at, free_of_charge
-from provisioner.jobs.costs import Tariff, Usage, added, cost_of
+from provisioner.jobs.costs import Usage, added, cost_of
 
 
 class PricedCloud(KnowsPrices, Protocol):

@@ -9,21 +9,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from provisioner.clouds.base import PriceChange
+from provisioner.domain.costs import Tariff
 from provisioner.domain.jobs import Cost
 from provisioner.domain.offerings import GIB, NetworkWay
 
 LEAST_BILLED = timedelta(seconds=60)
 HOURS_PER_MONTH = Decimal(730)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tariff:
-    """USD for what a job uses beside its machine."""
-
-    disk_gib_month: Decimal
-    store_gib_month: Decimal
-    put_per_thousand: Decimal
-    get_per_thousand: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

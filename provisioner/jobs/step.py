@@ -19,6 +19,7 @@ from provisioner.clouds.base import (
     KnowsPrices,
     Leftover,
 )
+from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, JobRecord, JobState, Lease, Node, Outcome
 from provisioner.domain.launches import LaunchRequest
@@ -52,7 +53,6 @@ from provisioner.jobs.actions import (
 from provisioner.jobs.boarding import UserData, boarding_pass
 from provisioner.jobs.buying import intended, requirements, with_attempt
 from provisioner.jobs.closing import closed, with_refusals
-from provisioner.jobs.costs import Tariff
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.progress import Progress

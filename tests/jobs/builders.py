@@ -11,11 +11,11 @@ from obstore.store import MemoryStore
 
 from provisioner.clock import ManualClock
 from provisioner.clouds.fake import FakeCloud
+from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Archive, Attempt, EndReason, JobRecord, JobSpec, Pace
 from provisioner.domain.reports import NodeEnd, NodeReport, Notice, Phase, SavedCheckpoint
 from provisioner.jobs.cancel import ask_to_cancel
-from provisioner.jobs.costs import Tariff
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.records import VERSION, Records, prefix
 from provisioner.jobs.step import Stepped, Stepper

@@ -11,7 +11,9 @@ from provisioner.domain.offerings import WayKind
 @click.command(short_help="Make, once per region, what jobs need.")
 @cloud_option
 @click.option("--region", help="Which region; the credentials' own by default.")
-@click.option("--way", type=click.Choice(list(WayKind)), help="How machines reach the store; free by default.")
+@click.option(
+    "--way", type=click.Choice([way.value for way in WayKind]), help="How machines reach the store; free by default."
+)
 @click.option("--stepper", is_flag=True, help="Install a timer that steps jobs, or print the line for cron.")
 @output_option
 def command(cloud: str | None, region: str | None, way: str | None, stepper: bool, form: str) -> None:

@@ -1,0 +1,5 @@
+"""python -m provisioner: the same as accelctl."""
+
+from provisioner.cli.main import main
+
+main()

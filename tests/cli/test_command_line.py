@@ -1,0 +1,99 @@
+"""The manners of the command line, by running it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BARE = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent"}
+
+
+def accelctl(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "provisioner", *arguments],
+        capture_output=True, text=True, timeout=60, cwd=cwd, env=BARE | {"HOME": str(cwd)} | environment,
+        stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+def test_help_groups_the_commands(tmp_path: Path) -> None:
+    """A newcomer sees what there is, by purpose; what does not work yet is not shown."""
+    shown = accelctl("--help", cwd=tmp_path).stdout
+
+    assert all(f"{title}:" in shown for title in ("Train", "Guard", "Sandbox", "Set up"))
+    assert not any(f"  {name} " in shown for name in ("offers", "recommend", "cost", "reap", "check"))
+
+
+@pytest.mark.parametrize(
+    "name", ["spot-train", "status", "logs", "fetch", "cancel", "step", "teardown", "setup", "doctor", "sandbox"]
+)
+def test_every_command_shows_an_example_first(tmp_path: Path, name: str) -> None:
+    """--help of a command opens with one realistic line."""
+    shown = accelctl(name, "--help", cwd=tmp_path)
+
+    assert shown.returncode == 0
+    assert f"accelctl {name}" in shown.stdout.split("Options:")[0].split("Usage:")[1].partition("\n")[2]
+
+
+def test_help_loads_no_sdk_and_no_store(tmp_path: Path) -> None:
+    """Start-up stays quick: no SDK, obstore or asyncio before a command needs them."""
+    code = (
+        "import sys\nfrom provisioner.cli.main import run\nrun(['--help'])\n"
+        "print(sorted({'boto3', 'botocore', 'obstore', 'asyncio', 'moto', 'msgspec', 'pathspec'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+
+    assert shown.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["spot-trian"], "spot-train"),
+        (["spot-train", "--", "true"], "--instance"),
+        (["spot-train", "--instance", "p4d.24xlarge"], "command"),
+        (["spot-train", "--instance", "p4d.24xlarge", "--max-duration", "soon", "--", "true"], "soon"),
+        (["spot-train", "--instance", "p4d.24xlarge", "--budget", "-3", "--", "true"], "--budget"),
+        (["spot-train", "--instance", "p4d.24xlarge", "--cloud", "moon", "--", "true"], "moon"),
+        (["teardown"], "--everything"),
+        (["status", "--output", "yaml"], "--output"),
+    ],
+)
+def test_a_mistake_is_exit_2_with_one_sentence(tmp_path: Path, arguments: list[str], word: str) -> None:
+    """Wrong input never shows a traceback, and the sentence names what is wrong."""
+    done = accelctl(*arguments, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_credentials_is_exit_2_with_a_hint(tmp_path: Path) -> None:
+    """Without credentials nothing is asked of any cloud."""
+    done = accelctl("spot-train", "--instance", "p4d.24xlarge", "--region", "us-east-1", "--", "true", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "credentials" in done.stderr
+    assert "hint:" in done.stderr
+
+
+def test_a_type_that_nobody_knows_is_exit_2_with_the_nearest_names(tmp_path: Path) -> None:
+    """A typo in a type is answered with what was probably meant."""
+    done = accelctl("spot-train", "--instance", "p4d.42xlarge", "--", "true", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "p4d.24xlarge" in done.stderr
+
+
+def test_config_show_prints_where_each_value_came_from(tmp_path: Path) -> None:
+    """Every setting with its source, as one JSON document."""
+    (tmp_path / "accelctl.toml").write_text("disk = 300\n")
+    done = accelctl("config", "show", "--output", "json", cwd=tmp_path, ACCELCTL_MAX_WAIT="2h")
+    held = {row["name"]: row for row in json.loads(done.stdout)["settings"]}
+
+    assert held["max_wait"] == {"name": "max_wait", "value": 7200.0, "source": "$ACCELCTL_MAX_WAIT"}
+    assert held["disk"]["source"].endswith("accelctl.toml")
+    assert held["fallback"]["source"] == "default"

@@ -1,0 +1,112 @@
+"""What spot-train accepts, and how it refuses the rest: exit 2, the field named, a hint."""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.cli.wishes import wishes
+from provisioner.domain.jobs import Fallback, Grant
+from provisioner.errors import ConfigError
+
+NOTHING: dict[str, Any] = {
+    "instances": ("p4d.24xlarge",), "program": ("python", "train.py"), "job_file": None, "dry_run": False,
+    "detach": False, "yes": False, "form": "table",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return tmp_path
+
+
+def test_what_was_not_said_has_its_default() -> None:
+    """A type and a command are enough."""
+    spec = wishes(NOTHING).spec
+
+    assert (spec.max_duration, spec.max_wait) == (timedelta(hours=24), timedelta(hours=1))
+    assert (spec.checkpoint_dir, spec.fallback, spec.max_restarts) == ("checkpoints", Fallback.NONE, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"instances": ()}, "--instance"),
+        ({"program": ()}, "command"),
+        ({"environment": ("WANDB_API_KEY=1",)}, "--env: WANDB_API_KEY"),
+        ({"environment": ("DB_PASSWORD=1",)}, "--env: DB_PASSWORD"),
+        ({"environment": ("novalue",)}, "--env"),
+        ({"secrets": ("TOKEN=plain",)}, "--secret: TOKEN"),
+        ({"access": ("https://bucket",)}, "--access"),
+        ({"access": ("s3://b/x:rx",)}, "--access"),
+        ({"checkpoint_dir": "/tmp"}, "--checkpoint-dir"),
+        ({"outputs_dir": "../out"}, "--outputs-dir"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(given: dict[str, Any], word: str) -> None:
+    """Each refusal names its field and says what to do."""
+    with pytest.raises(ConfigError) as refusal:
+        wishes(NOTHING | given)
+
+    assert word in refusal.value.message
+    assert refusal.value.hint
+
+
+def test_a_secret_is_pointed_to_the_secret_flag() -> None:
+    """The hint shows the very flag that keeps the value out of the record."""
+    with pytest.raises(ConfigError) as refusal:
+        wishes(NOTHING | {"environment": ("HF_TOKEN=abc",)})
+
+    assert "--secret HF_TOKEN=ssm:/path" in refusal.value.hint
+    assert "abc" not in f"{refusal.value.message} {refusal.value.hint}"
+
+
+def test_access_is_to_read_unless_it_says_write() -> None:
+    """s3://bucket/prefix reads; :rw also writes."""
+    spec = wishes(NOTHING | {"access": ("s3://data/imagenet", "s3://results/run:rw", "s3://whole")}).spec
+
+    assert spec.access == (
+        Grant(bucket="data", prefix="imagenet"),
+        Grant(bucket="results", prefix="run", write=True),
+        Grant(bucket="whole", prefix=""),
+    )
+
+
+def test_flags_beat_the_job_file_and_the_job_file_beats_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """flag > job file > environment > project file > default."""
+    monkeypatch.setenv("ACCELCTL_MAX_WAIT", "10m")
+    monkeypatch.setenv("ACCELCTL_BUDGET", "5")
+    (tmp_path / "accelctl.toml").write_text('disk = 200\nmax_wait = "20m"\n')
+    file = tmp_path / "job.toml"
+    file.write_text('max_duration = "2h"\nmax_wait = "30m"\nenv = { LR = "0.1" }\n')
+
+    spec = wishes(NOTHING | {"job_file": file, "max_duration": timedelta(hours=1)}).spec
+
+    assert (spec.max_duration, spec.max_wait) == (timedelta(hours=1), timedelta(minutes=30))
+    assert (spec.budget, spec.disk_gib, spec.environment) == (Decimal(5), 200, {"LR": "0.1"})
+
+
+@pytest.mark.parametrize("content", ["max_wiat = '1h'", "not toml"])
+def test_a_job_file_that_cannot_be_understood_is_refused(tmp_path: Path, content: str) -> None:
+    """Unknown keys and broken files are named, never ignored."""
+    file = tmp_path / "job.toml"
+    file.write_text(content)
+
+    with pytest.raises(ConfigError, match="--job-file"):
+        wishes(NOTHING | {"job_file": file})
+
+
+@pytest.mark.parametrize("value", ["soon", "-5m", "5 parsecs"])
+def test_a_setting_that_cannot_be_understood_names_its_variable(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """The message says which variable holds it."""
+    monkeypatch.setenv("ACCELCTL_MAX_WAIT", value)
+
+    with pytest.raises(ConfigError, match="ACCELCTL_MAX_WAIT"):
+        wishes(NOTHING)

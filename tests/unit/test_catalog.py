@@ -1,0 +1,163 @@
+"""The data of the catalog."""
+
+import csv
+import gzip
+import json
+import re
+from collections import Counter
+from datetime import date
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from provisioner.catalog import load, rows
+from provisioner.catalog.tariffs import image_parameter, tariff, way
+from provisioner.domain.machines import Architecture, ImageKind, MachineType
+from provisioner.domain.offerings import WayKind
+
+MACHINES = list(load())
+NAMED_FAMILIES = {
+    "p5", "p5e", "p5en", "p4d", "p4de", "g5", "g5g", "g6", "g4dn", "inf2", "trn1", "trn1n", "trn2", "p3", "p3dn",
+    "c6i", "c6a", "c7g",
+}  # fmt: skip
+OVERRIDDEN = {"trn2.3xlarge", "trn2.48xlarge"}
+"""EC2 says 512 GiB for each Trainium2; it is 96 GiB."""
+
+
+def described() -> dict[str, dict[str, Any]]:
+    """A snapshot of DescribeInstanceTypes that moto carries."""
+    packed = files("moto.ec2") / "resources" / "instance_types.json.gz"
+    return json.loads(gzip.decompress(packed.read_bytes()))
+
+
+def str_of(machine: MachineType) -> str:
+    return machine.instance_type
+
+
+DESCRIBED = described()
+
+
+@pytest.mark.parametrize("name", ["machines.csv", "prices.csv"])
+def test_every_row_has_a_source_and_a_date(name: str) -> None:
+    """A figure without a source is a rumour."""
+    assert all(row["source"] and date.fromisoformat(row["as_of"]) for row in rows(name))
+
+
+def test_no_row_is_there_twice() -> None:
+    """One place for each fact."""
+    assert max(Counter(row["instance_type"] for row in rows("machines.csv")).values()) == 1
+    assert max(Counter((row["instance_type"], row["region"]) for row in rows("prices.csv")).values()) == 1
+
+
+def test_every_family_that_users_ask_for_is_there() -> None:
+    """From P3 to Trn2, and the processors beside them."""
+    assert {machine.family for machine in MACHINES} >= NAMED_FAMILIES
+
+
+def test_a_missing_price_has_a_reason_and_a_price_has_none() -> None:
+    """An empty price is never a zero."""
+    assert all(bool(machine.on_demand) != bool(machine.price_reason) for machine in MACHINES)
+    assert {machine.instance_type for machine in MACHINES if machine.price_reason} == {
+        "p5e.48xlarge", "trn2.3xlarge", "trn2.48xlarge",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "price"),
+    [("p5.48xlarge", "55.04"), ("p4d.24xlarge", "21.957642"), ("g5.xlarge", "1.006"), ("inf2.xlarge", "0.7582"),
+     ("trn1.32xlarge", "21.50"), ("p4de.24xlarge", "27.447"), ("p5.4xlarge", "6.88")],
+)  # fmt: skip
+def test_prices_are_those_after_the_cuts_of_2025(instance_type: str, price: str) -> None:
+    """P5 fell by 44 %, P4d by 33 %; figures from before are wrong."""
+    machine = load().find("aws", instance_type)
+
+    assert machine is not None
+    assert machine.on_demand_in("us-east-1") is not None
+    assert round(machine.on_demand["us-east-1"], 3) == round(Decimal(price), 3)
+
+
+def test_prices_differ_by_a_sane_factor_between_regions() -> None:
+    """No region is ten times another: that would be a shifted column."""
+    for machine in MACHINES:
+        prices = machine.on_demand.values()
+        assert all(price > 0 for price in prices)
+        assert not prices or max(prices) < 3 * min(prices)
+
+
+@pytest.mark.parametrize(
+    "machine", [m for m in MACHINES if m.instance_type in DESCRIBED], ids=lambda m: m.instance_type
+)
+def test_what_a_machine_has_is_what_ec2_says(machine: MachineType) -> None:
+    """Processors, memory, accelerators, EFA and disks agree with DescribeInstanceTypes."""
+    raw = DESCRIBED[machine.instance_type]
+    devices = (raw.get("GpuInfo") or {}).get("Gpus") or (raw.get("NeuronInfo") or {}).get("NeuronDevices") or []
+
+    assert machine.vcpus == raw["VCpuInfo"]["DefaultVCpus"]
+    assert round(float(machine.memory_gib) * 1024) == pytest.approx(raw["MemoryInfo"]["SizeInMiB"], rel=0.01)
+    assert machine.efa_interfaces == raw["NetworkInfo"].get("EfaInfo", {}).get("MaximumEfaInterfaces", 0)
+    assert machine.local_disk_gb == raw.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0)
+    assert (machine.accelerators.count if machine.accelerators else 0) == (devices[0]["Count"] if devices else 0)
+    if machine.accelerators and machine.instance_type not in OVERRIDDEN:
+        mib = devices[0]["MemoryInfo"]["SizeInMiB"]
+        assert float(machine.accelerators.memory_gib) * 1024 == pytest.approx(mib, rel=0.01)
+
+
+def test_trainium2_has_96_gib_a_device() -> None:
+    """1.5 TiB in a trn2.48xlarge, not the 8 TiB that EC2 reports."""
+    machine = load().find("aws", "trn2.48xlarge")
+
+    assert machine is not None
+    assert machine.accelerators is not None
+    assert machine.accelerators.memory_gib * machine.accelerators.count == 1536
+
+
+def test_p3_is_marked_as_retiring() -> None:
+    """EC2 no longer describes the P3 sizes."""
+    assert {machine.family for machine in MACHINES if machine.retiring} == {"p3", "p3dn"}
+
+
+def test_p5_spot_has_a_quota_of_its_own() -> None:
+    """P5 and P4 share the on-demand quota, not the spot one."""
+    p5, p4d = load().find("aws", "p5.48xlarge"), load().find("aws", "p4d.24xlarge")
+
+    assert p5 is not None
+    assert p4d is not None
+    assert (p5.quota_on_demand, p5.quota_spot) == ("L-417A185B", "L-C4BD4855")
+    assert (p4d.quota_on_demand, p4d.quota_spot) == ("L-417A185B", "L-7212CCBC")
+
+
+def test_every_machine_has_an_image() -> None:
+    """By kind and architecture; Neuron's parameters end in image_id."""
+    for machine in MACHINES:
+        name = image_parameter(machine.image, machine.architecture)
+        assert name is not None
+        assert name.startswith("/aws/service/")
+        assert name.endswith("image_id") == (machine.image is ImageKind.NEURON)
+    assert image_parameter(ImageKind.NEURON, Architecture.ARM64) is None
+
+
+def test_a_typo_is_answered_with_the_nearest_names() -> None:
+    """p4d.42xlarge was p4d.24xlarge."""
+    assert load().near("p4d.42xlarge")[0] == "p4d.24xlarge"
+
+
+def test_every_way_to_the_store_has_a_price() -> None:
+    """Gateway and IPv6 are free within a region; between regions the transfer is added to each."""
+    for kind in WayKind:
+        near = way(kind, same_region=True, reaches_internet=False)
+        far = way(kind, same_region=False, reaches_internet=False)
+        assert far.price_per_gib - near.price_per_gib == Decimal("0.02")
+    assert tariff().disk_gib_month == Decimal("0.08")
+
+
+@pytest.mark.parametrize("name", ["machines.csv", "prices.csv"])
+def test_the_files_are_in_canonical_form(name: str) -> None:
+    """Written back they are the same bytes, and families stand together: a change is a readable diff."""
+    text = (files("provisioner.catalog") / name).read_text(encoding="utf-8")
+    held = list(csv.reader(text.splitlines()))
+    families = [re.split(r"\.", row[0])[0] for row in held[1:]]
+
+    assert "\n".join(",".join(f'"{cell}"' if "," in cell else cell for cell in row) for row in held) + "\n" == text
+    assert families == sorted(families)
