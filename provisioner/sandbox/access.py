@@ -1,0 +1,128 @@
+# pyright: basic - roles and policies are moto's
+"""Policies of machine roles: identity policies within the permissions boundary. The developer's own key may do all.
+
+moto's own enforcement is all or nothing (every caller needs an IAM user) and ignores conditions and resources but S3's.
+"""
+
+import fnmatch
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.iam.access_control import AssumedRoleAccessKey, CreateAccessKeyFailure
+from moto.iam.models import iam_backends
+
+from provisioner.sandbox.wire import AwsError, Call
+
+S3_ACTION = {
+    "HeadObject": "GetObject", "ListObjectsV2": "ListBucket", "ListObjects": "ListBucket", "HeadBucket": "ListBucket",
+    "CreateMultipartUpload": "PutObject", "UploadPart": "PutObject", "CompleteMultipartUpload": "PutObject",
+    "DeleteObjects": "DeleteObject", "ListBuckets": "ListAllMyBuckets", "AbortMultipartUpload": "AbortMultipartUpload",
+}  # fmt: skip
+JUDGED = ("StringEquals", "StringLike")
+
+
+class Access:
+    """Judges calls with role credentials. `unjudged` collects conditions it cannot judge: they deny."""
+
+    def __init__(self) -> None:
+        self.unjudged: set[str] = set()
+
+    def refusal(self, call: Call, token: str) -> AwsError | None:
+        try:
+            caller = AssumedRoleAccessKey(DEFAULT_ACCOUNT_ID, "aws", call.access_key, {"X-Amz-Security-Token": token})
+        except CreateAccessKeyFailure:
+            return AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
+        action, resource, context = requested(call)
+        granted = self.allowed(statements(caller), action, resource, context)
+        boundary = list(boundary_of(caller))
+        if granted and (not boundary or self.allowed(boundary, action, resource, context)):
+            return None
+        code = "UnauthorizedOperation" if call.service == "ec2" else "AccessDenied"
+        message = f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}"
+        return AwsError(code if call.service in ("ec2", "s3") else "AccessDeniedException", message, 403)
+
+    def allowed(self, rules: Iterable[dict[str, Any]], action: str, resource: str, context: dict[str, str]) -> bool:
+        """At least one Allow and no Deny."""
+        effects = {
+            rule["Effect"]
+            for rule in rules
+            if matches(rule.get("Action"), action.lower(), lower=True)
+            and (resource == "*" or matches(rule.get("Resource"), resource))
+            and self.conditions_hold(rule.get("Condition", {}), context, deny=rule["Effect"] == "Deny")
+        }
+        return effects == {"Allow"}
+
+    def conditions_hold(self, conditions: dict[str, dict[str, Any]], context: dict[str, str], *, deny: bool) -> bool:
+        """A condition that cannot be judged does not hold for an Allow, and holds for a Deny."""
+        verdicts = []
+        for operator, keys in conditions.items():
+            for key, wanted in keys.items():
+                if operator in JUDGED and key in context:
+                    verdicts.append(matches(wanted, context[key]))
+                elif operator in JUDGED and key.startswith(("aws:ResourceTag/", "aws:RequestTag/", "s3:prefix")):
+                    verdicts.append(False)
+                else:
+                    self.unjudged.add(f"{operator} {key}")
+                    verdicts.append(deny)
+        return all(verdicts)
+
+
+def requested(call: Call) -> tuple[str, str, dict[str, str]]:
+    """Action, resource and context of a call."""
+    if call.service == "s3":
+        action = f"s3:{S3_ACTION.get(call.operation, call.operation)}"
+        return action, f"arn:aws:s3:::{call.path.strip('/')}", {"s3:prefix": call.params.get("prefix", "")}
+    body = json.loads(call.params.get("", "") or "{}") if "" in call.params else {}
+    return f"{call.service}:{call.operation}", resource_of(call, body), context_of(call)
+
+
+def resource_of(call: Call, body: dict[str, Any]) -> str:
+    here = f"{call.region}:{DEFAULT_ACCOUNT_ID}"
+    if call.service == "ssm" and (name := body.get("Name")):
+        return f"arn:aws:ssm:{here}:parameter/{name.strip('/')}"
+    if call.service == "secretsmanager" and (name := body.get("SecretId")):
+        return name if name.startswith("arn:") else f"arn:aws:secretsmanager:{here}:secret:{name}"
+    return "*"
+
+
+def context_of(call: Call) -> dict[str, str]:
+    """Tags in a create call, and the namespace of metrics."""
+    tags = {
+        f"aws:RequestTag/{call.params[name]}": call.params.get(f"{name.removesuffix('Key')}Value", "")
+        for name in call.params
+        if ".Tag." in name and name.endswith(".Key")
+    }
+    namespace = {"cloudwatch:namespace": call.params["Namespace"]} if "Namespace" in call.params else {}
+    return tags | namespace
+
+
+def statements(caller: AssumedRoleAccessKey) -> Iterator[dict[str, Any]]:
+    for policy in caller.collect_policies():
+        yield from statements_of(policy if isinstance(policy, str) else default_version(policy))
+
+
+def boundary_of(caller: AssumedRoleAccessKey) -> Iterator[dict[str, Any]]:
+    name = caller.arn.split("/")[1]
+    iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    role = next((role for role in iam.roles.values() if role.name == name), None)
+    arn = role.permissions_boundary_arn if role else None
+    if arn and arn in iam.managed_policies:
+        yield from statements_of(default_version(iam.managed_policies[arn]))
+
+
+def default_version(policy: Any) -> str:
+    return next(version for version in policy.versions if version.is_default).document
+
+
+def statements_of(document: str) -> list[dict[str, Any]]:
+    return listed(json.loads(document)["Statement"])
+
+
+def matches(patterns: Any, value: str, *, lower: bool = False) -> bool:
+    return any(fnmatch.fnmatchcase(value, pattern.lower() if lower else pattern) for pattern in listed(patterns))
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

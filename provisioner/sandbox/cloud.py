@@ -1,0 +1,114 @@
+# pyright: basic - instances are moto's
+"""The cloud itself: machines, their interruptions, what they may reach. Everything that changes it goes through here."""
+
+import json
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instances import Instance
+from moto.events.models import events_backends
+
+from provisioner.sandbox import images
+from provisioner.sandbox.clock import SandboxClock
+from provisioner.sandbox.filters import Listings
+from provisioner.sandbox.imds import Metadata
+from provisioner.sandbox.launches import Launches
+from provisioner.sandbox.ledger import Ledger
+from provisioner.sandbox.lifecycle import INTERRUPTED, OWN_SHUTDOWN, end, request_of
+from provisioner.sandbox.machines import Machines
+from provisioner.sandbox.market import Market
+from provisioner.sandbox.quotas import Quotas
+
+HIDDEN_FOR = 0.3
+
+
+class NoSuchInstance(Exception):
+    """Nobody knows the instance or the job."""
+
+
+class SandboxCloud:
+    """One account with every region."""
+
+    def __init__(self, root: Path) -> None:
+        self.clock = SandboxClock()
+        self.market, self.quotas = Market(self.clock), Quotas()
+        self.metadata, self.ledger = Metadata(self.clock), Ledger(self.market, self.clock)
+        self.machines = Machines(root / "machines", self.environment, self.shut_down)
+        self.lock = threading.RLock()
+        self.url = ""
+        Launches(self.market, self.quotas, self.clock).install()
+        Listings(self.clock, HIDDEN_FOR).install()
+        images.install()
+
+    def instances(self) -> list[Instance]:
+        return [one for backend in list(ec2_backends[DEFAULT_ACCOUNT_ID].values()) for one in backend.all_instances()]
+
+    def find(self, name: str) -> Instance:
+        """By id, or the living machine of a job by the job's id or name. Raises NoSuchInstance."""
+        for instance in self.instances():
+            if instance.id == name:
+                return instance
+        for instance in self.instances():
+            labels = labels_of(instance)
+            if instance.state == "running" and name in (labels.get("accelctl:job"), labels.get("accelctl:name")):
+                return instance
+        raise NoSuchInstance(name)
+
+    def reconcile(self) -> None:
+        self.machines.reconcile(self.instances())
+
+    def environment(self, instance: Instance) -> dict[str, str]:
+        imds = f"{self.url}/_imds/{instance.id}"
+        return {
+            "AWS_ENDPOINT_URL": self.url, "AWS_REGION": instance.region_name, "AWS_DEFAULT_REGION": instance.region_name,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds,  # botocore and the other AWS SDKs
+            "AWS_METADATA_ENDPOINT": imds, "AWS_ALLOW_HTTP": "true",  # obstore
+        }  # fmt: skip
+
+    def shut_down(self, instance_id: str) -> None:
+        """The machine ran `shutdown`."""
+        with self.lock:
+            instance = self.find(instance_id)
+            request = request_of(instance)
+            one_time = request is not None and request.type == "one-time"
+            stop = instance.instance_initiated_shutdown_behavior == "stop" and not one_time
+            if instance.state == "running":
+                self.market.give_back((instance.instance_type, instance.placement.zone))
+                end(
+                    instance, OWN_SHUTDOWN, request_state="instance-terminated-by-user", now=self.clock.now(), stop=stop
+                )
+            self.machines.reconcile([instance])
+
+    def interrupt(self, name: str, notice: timedelta) -> tuple[str, datetime]:
+        """Announces and later takes back; without notice it is simply gone."""
+        instance = self.find(name)
+        when = self.clock.now() + notice
+        if notice > timedelta(0):
+            self.metadata.rebalance[instance.id], self.metadata.notices[instance.id] = self.clock.now(), when
+            if request := request_of(instance):
+                request.mark("active", "marked-for-termination", self.clock.now())
+            self.announce(instance)
+            self.clock.at(when, lambda: self.reclaim(instance))
+        else:
+            self.reclaim(instance)
+        return instance.id, when
+
+    def announce(self, instance: Instance) -> None:
+        """The event that rules can match; AWS is the only one who may send it."""
+        detail = {"instance-id": instance.id, "instance-action": "terminate"}
+        events = events_backends[DEFAULT_ACCOUNT_ID][instance.region_name]
+        warning = "EC2 Spot Instance Interruption Warning"
+        events.put_events([{"Source": "aws.ec2", "DetailType": warning, "Detail": json.dumps(detail)}])
+
+    def reclaim(self, instance: Instance) -> None:
+        with self.lock:
+            if instance.state == "running":
+                end(instance, INTERRUPTED, request_state="instance-terminated-no-capacity", now=self.clock.now())
+            self.machines.reconcile([instance])
+
+
+def labels_of(instance: Instance) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in instance.get_tags()}

@@ -1,0 +1,97 @@
+# pyright: basic - instances are moto's
+"""The control door: what `accelctl sandbox …` asks of a running sandbox."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from provisioner.sandbox.access import Access
+from provisioner.sandbox.cloud import NoSuchInstance, SandboxCloud, labels_of
+from provisioner.sandbox.lifecycle import pool_of
+from provisioner.sandbox.wire import AwsError, Call
+
+HTTP_500 = {"InsufficientInstanceCapacity", "InternalError"}
+HTTP_503 = {"RequestLimitExceeded", "Unavailable", "SlowDown", "ServiceUnavailable"}
+
+
+def http_status(code: str) -> int:
+    return 500 if code in HTTP_500 else 503 if code in HTTP_503 else 400
+
+
+class Control:
+    """Verbs by name; each takes plain strings and answers with plain data."""
+
+    def __init__(self, cloud: SandboxCloud, access: Access) -> None:
+        self._cloud, self._access = cloud, access
+        self.counts: Counter[str] = Counter()
+        self.faults: list[dict[str, Any]] = []
+        self.verbs: dict[str, Callable[..., Any]] = {
+            "status": self.status, "interrupt": self.interrupt, "capacity": self.capacity, "price": self.price,
+            "quota": self.quota, "fault": self.fault, "clock": self.clock, "ledger": self.ledger,
+        }  # fmt: skip
+
+    def answer(self, verb: str, asked: dict[str, str]) -> tuple[int, Any]:
+        """HTTP status and document."""
+        if verb not in self.verbs:
+            return 404, {"error": f"no such verb: {verb}"}
+        try:
+            return 200, self.verbs[verb](**asked)
+        except NoSuchInstance as missing:
+            return 404, {"error": f"there is no running machine '{missing}' in the sandbox"}
+        except (TypeError, ValueError, ArithmeticError) as mistake:
+            return 400, {"error": str(mistake)}
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "endpoints": {"aws": self._cloud.url}, "now": self._cloud.clock.now().isoformat(timespec="seconds"),
+            "machines": [self.machine(instance) for instance in self._cloud.instances()],
+            "requests": dict(self.counts), "unjudged_conditions": sorted(self._access.unjudged),
+        }  # fmt: skip
+
+    def machine(self, instance: Any) -> dict[str, Any]:
+        held = self._cloud.machines.by_id.get(instance.id)
+        kind, zone = pool_of(instance)
+        return {
+            "instance_id": instance.id, "state": instance.state, "instance_type": kind, "zone": zone,
+            "capacity_type": instance.lifecycle or "on-demand", "pid": held.process.pid if held else None,
+            "labels": labels_of(instance),
+        }  # fmt: skip
+
+    def interrupt(self, instance: str, notice: str = "120") -> dict[str, str]:
+        found, when = self._cloud.interrupt(instance, timedelta(seconds=float(notice)))
+        return {"instance_id": found, "time": when.isoformat(timespec="seconds")}
+
+    def capacity(self, type: str, zone: str, count: str) -> dict[str, Any]:
+        self._cloud.market.set_capacity((type, zone), int(count))
+        return {"type": type, "zone": zone, "capacity": int(count)}
+
+    def price(self, type: str, zone: str, usd: str) -> dict[str, Any]:
+        self._cloud.market.set_price((type, zone), Decimal(usd))
+        return {"type": type, "zone": zone, "usd": usd}
+
+    def quota(self, region: str, code: str, limit: str) -> dict[str, Any]:
+        self._cloud.quotas.limits[region, code] = float(limit)
+        return {"region": region, "code": code, "limit": float(limit)}
+
+    def fault(self, operation: str, code: str, times: str = "1") -> dict[str, Any]:
+        self.faults.append({"operation": operation, "code": code, "times": int(times)})
+        return {"faults": len(self.faults)}
+
+    def clock(self, advance: str = "0") -> dict[str, str]:
+        now = self._cloud.clock.advance(timedelta(seconds=float(advance)))
+        return {"now": now.isoformat(timespec="seconds")}
+
+    def ledger(self, job: str = "") -> dict[str, Any]:
+        lines = self._cloud.ledger.lines(job)
+        total = sum((line["usd"] for line in lines), Decimal(0))
+        return {"lines": [line | {"usd": f"{line['usd']:.6f}"} for line in lines], "total": f"{total:.6f}"}
+
+    def next_fault(self, call: Call) -> AwsError | None:
+        """What was injected for this operation, once for each time it was asked for."""
+        for fault in self.faults:
+            if fault["operation"] == call.operation and fault["times"] > 0:
+                fault["times"] -= 1
+                return AwsError(fault["code"], "Injected by the sandbox.", http_status(fault["code"]))
+        return None

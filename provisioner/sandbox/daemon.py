@@ -1,0 +1,88 @@
+# pyright: basic - werkzeug and moto are untyped
+"""python -m provisioner.sandbox.daemon FOLDER TOLD PORT EXIT-WITH: the sandbox's own process; `client` starts it."""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import select
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+
+def serve(folder: Path, told: int, port: int, exit_with: int) -> None:
+    lock = (folder / "lock").open("a")
+    take(lock)
+    (folder / "state.json").unlink(missing_ok=True)  # a stale one
+    os.umask(0o077)
+    os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # moto lets any web page in otherwise
+    os.environ["MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION"] = "true"
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    from provisioner.sandbox.front import Front
+
+    root = folder / "run"  # kept after the end, for the consoles; gone at the next start
+    shutil.rmtree(root, ignore_errors=True)
+    front = Front(root)
+    server = make(front, port)
+    front.cloud.url = f"http://127.0.0.1:{server.port}"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    state = {"pid": os.getpid(), "port": server.port, "endpoint": front.url, "root": str(root), "key": front.key}
+    publish(folder, state, told)
+    if exit_with:
+        threading.Thread(target=follow, args=[exit_with], daemon=True).start()
+    try:
+        server.serve_forever()
+    finally:
+        front.cloud.machines.stop_all()
+
+
+def make(front: object, port: int):
+    from moto.server import MotoRequestHandler
+    from werkzeug.serving import make_server
+
+    class Handler(MotoRequestHandler):
+        protocol_version = "HTTP/1.1"  # keep-alive
+
+        def handle_expect_100(self) -> bool:
+            return True  # werkzeug says "100 Continue" itself; http.server would say it a second time
+
+    server = make_server("127.0.0.1", port, front, threaded=True, request_handler=Handler)
+    server.daemon_threads = True
+    return server
+
+
+def publish(folder: Path, state: dict[str, object], told: int) -> None:
+    (folder / "state.new").write_text(json.dumps(state))
+    (folder / "state.new").rename(folder / "state.json")
+    os.write(told, json.dumps(state).encode() + b"\n")
+    os.close(told)
+
+
+def follow(process: int) -> None:
+    """Ends the sandbox when that process has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        select.select([os.pidfd_open(process)], [], [])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def take(lock: IO[str]) -> None:
+    """Whoever only looks holds the lock for an instant, so ask more than once."""
+    for left in reversed(range(10)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not left:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), *(int(word) for word in sys.argv[2:5]))

@@ -1,0 +1,54 @@
+# pyright: basic - instances are moto's
+"""Calls that moto does not answer, or answers with nothing: console output, quotas."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from provisioner.sandbox.cloud import SandboxCloud
+from provisioner.sandbox.quotas import FAMILIES
+from provisioner.sandbox.wire import Call
+
+Response = tuple[str, list[tuple[str, str]], bytes]
+
+
+def answer_extra(cloud: SandboxCloud, call: Call) -> Response | None:
+    """None: moto answers."""
+    answer = EXTRAS.get(call.name)
+    return answer(cloud, call) if answer else None
+
+
+def console_output(cloud: SandboxCloud, call: Call) -> Response | None:
+    log = cloud.machines.console(call.params.get("InstanceId", ""))
+    if not log.is_file():
+        return None
+    text = base64.b64encode(log.read_bytes()[-65536:]).decode()
+    return reply(
+        "text/xml",
+        "<?xml version='1.0'?><GetConsoleOutputResponse xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'>"
+        f"<requestId>sandbox</requestId><instanceId>{call.params['InstanceId']}</instanceId>"
+        f"<timestamp>{cloud.clock.now():%Y-%m-%dT%H:%M:%S.000Z}</timestamp><output>{text}</output>"
+        "</GetConsoleOutputResponse>",
+    )
+
+
+def service_quota(cloud: SandboxCloud, call: Call) -> Response | None:
+    asked: dict[str, Any] = json.loads(call.params.get("", "{}"))
+    code = asked.get("QuotaCode", "")
+    if asked.get("ServiceCode") != "ec2" or not any(code in family[1:] for family in FAMILIES):
+        return None
+    quota = {"ServiceCode": "ec2", "QuotaCode": code, "QuotaName": f"vCPUs of {code}", "Unit": "None",
+             "Value": cloud.quotas.limit(call.region, code), "Adjustable": True}  # fmt: skip
+    return reply("application/x-amz-json-1.1", json.dumps({"Quota": quota}))
+
+
+EXTRAS: dict[str, Callable[[SandboxCloud, Call], Response | None]] = {
+    "ec2.GetConsoleOutput": console_output,
+    "servicequotas.GetServiceQuota": service_quota,
+}
+
+
+def reply(kind: str, text: str) -> Response:
+    content = text.encode()
+    return "200 OK", [("Content-Type", kind), ("Content-Length", str(len(content)))], content

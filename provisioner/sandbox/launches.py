@@ -1,0 +1,273 @@
+# pyright: basic - it replaces methods of moto's models
+"""What moto's launches lack: capacity, prices, spot requests, quotas, fleet errors, refusals with their real codes.
+
+Refusals are raised where moto launches (`EC2Backend.run_instances`), so that every way in (RunInstances, fleets,
+Auto Scaling) meets the same market. The front turns codes into HTTP statuses.
+"""
+
+import base64
+import threading
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
+from moto.ec2.models.instances import Instance
+from moto.ec2.responses.fleets import Fleets
+from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2.responses.spot_instances import SpotInstances
+
+from provisioner.sandbox.clock import SandboxClock
+from provisioner.sandbox.lifecycle import USER, Refused, SpotRequest, explain, request_of
+from provisioner.sandbox.market import Market, Pool
+from provisioner.sandbox.quotas import Quotas
+
+USER_DATA_LIMIT = 16384
+
+
+class Launches:
+    """The replaced methods; `install` puts them in place, once per process."""
+
+    def __init__(self, market: Market, quotas: Quotas, clock: SandboxClock) -> None:
+        self.market, self.quotas, self.clock = market, quotas, clock
+        self.call = threading.local()
+
+    def install(self) -> None:
+        wrap(EC2Backend, "run_instances", self.run_instances)
+        wrap(EC2Backend, "stop_instances", self.stop_instances)
+        wrap(EC2Backend, "terminate_instances", self.terminate_instances)
+        wrap(InstanceResponse, "run_instances", self.run_instances_call)
+        wrap(Fleets, "create_fleet", self.create_fleet_call)
+        wrap(SpotInstances, "describe_spot_price_history", self.describe_spot_price_history)
+
+    # RunInstances -----------------------------------------------------------------------------------------------------
+
+    def run_instances_call(self, original: Any, this: InstanceResponse) -> ActionResult:
+        """moto launches MinCount and drops the market options; keep both for the backend call below."""
+        self.call.options = this._get_param("InstanceMarketOptions", {})
+        self.call.count = int(this._get_param("MinCount", "1")), int(this._get_param("MaxCount", "1"))
+        self.call.interfaces = this._get_param("NetworkInterfaces", []) or []
+        try:
+            return original(this)
+        finally:
+            self.call.options = self.call.count = self.call.interfaces = None
+
+    def run_instances(
+        self, original: Any, backend: EC2Backend, image_id: str, count: int, user_data: Any, groups: Any, **kwargs: Any
+    ) -> Any:
+        refuse_large(user_data)
+        least, most = getattr(self.call, "count", None) or (count, count)
+        options = getattr(self.call, "options", None) or {}
+        spot = options.get("MarketType") == "spot"
+        image_id = resolved(backend, image_id)
+        pool = kwargs["instance_type"], self.zone(backend, kwargs)
+        granted = self.granted(backend, pool, least, most)
+        self.quotas.check(backend, pool[0], granted, spot=spot)
+        if spot:
+            self.check_price(pool, options.get("SpotOptions", {}))
+        if not kwargs.get("subnet_id"):
+            kwargs["placement"] = pool[1]
+        reservation = original(backend, image_id, granted, user_data, groups, **kwargs)
+        self.market.take(pool, granted)
+        for instance in reservation.instances:
+            self.settle(instance, options.get("SpotOptions", {}) if spot else None, kwargs)
+        for instance in reservation.instances[1:]:
+            associate(backend, instance, kwargs)  # moto gives the role to the first one only
+        return reservation
+
+    def settle(self, instance: Instance, spot_options: dict[str, Any] | None, kwargs: dict[str, Any]) -> None:
+        now = self.clock.now()
+        instance.launch_time = now.replace(tzinfo=None, microsecond=0)
+        instance.sandbox_launched_at = now
+        instance.sandbox_public = wants_public(getattr(self.call, "interfaces", None) or [])
+        if spot_options is not None:
+            SpotRequest(instance, spot_options, kwargs.get("tags") or {}, now)
+
+    def granted(self, backend: EC2Backend, pool: Pool, least: int, most: int) -> int:
+        free = self.market.free(pool)
+        granted = most if free is None else min(most, free)
+        if granted < max(least, 1):
+            raise Refused("InsufficientInstanceCapacity", no_capacity(backend, pool))
+        return granted
+
+    def zone(self, backend: EC2Backend, kwargs: dict[str, Any]) -> str:
+        kind, asked = kwargs["instance_type"], kwargs.get("placement")
+        if kwargs.get("subnet_id"):
+            asked = backend.get_subnet(kwargs["subnet_id"]).availability_zone
+        offered = zones(backend.region_name, kind)
+        if asked and asked not in offered:
+            raise Refused("Unsupported", f"Your requested instance type ({kind}) is not supported in your requested "
+                          f"Availability Zone ({asked}). Please retry your request by not specifying an Availability "
+                          f"Zone or choosing {', '.join(offered)}.")  # fmt: skip
+        open_zones = [zone for zone in offered if self.market.free((kind, zone)) != 0]
+        return asked or next(iter(open_zones or offered), f"{backend.region_name}a")
+
+    def check_price(self, pool: Pool, options: dict[str, Any]) -> None:
+        price = self.market.price(pool)
+        if options.get("MaxPrice") and Decimal(options["MaxPrice"]) < price:
+            raise Refused("SpotMaxPriceTooLow", f"Your Spot request price of {options['MaxPrice']} is lower than the "
+                          f"minimum required Spot request fulfillment price of {price}.")  # fmt: skip
+
+    # CreateFleet (instant) --------------------------------------------------------------------------------------------
+
+    def create_fleet_call(self, original: Any, this: Fleets) -> ActionResult:
+        """Cheapest override first, and an Errors row for each one that could not serve; moto knows neither."""
+        if this._get_param("Type") != "instant":
+            return original(this)
+        target = this._get_param("TargetCapacitySpecification")
+        wanted = int(target["TotalTargetCapacity"])
+        this.params["TargetCapacitySpecification"] = {**target, "TotalTargetCapacity": 0}
+        for name in ("SpotTargetCapacity", "OnDemandTargetCapacity"):
+            this.params["TargetCapacitySpecification"].pop(name, None)
+        body = original(this).result
+        fleet = this.ec2_backend.get_fleet(body["FleetId"])
+        spot = target.get("DefaultTargetCapacityType") == "spot" or int(target.get("SpotTargetCapacity", 0)) > 0
+        body["Instances"], body["Errors"] = [], []
+        self.fill(this.ec2_backend, fleet, body, wanted, spot)
+        return ActionResult(body)
+
+    def fill(self, backend: EC2Backend, fleet: Any, body: dict[str, Any], wanted: int, spot: bool) -> None:
+        lifecycle = "spot" if spot else "on-demand"
+        for spec in sorted(fleet.launch_specs, key=lambda s: self.market.price((s.instance_type, zone_of(backend, s)))):
+            if len(body["Instances"]) == wanted:
+                return
+            where = {"LaunchTemplateSpecification": spec.launch_template_spec, "Overrides": spec.overrides or {}}
+            common = {"Lifecycle": lifecycle, "LaunchTemplateAndOverrides": where}
+            try:
+                launched = self.launch_spec(backend, fleet, spec, wanted - len(body["Instances"]), spot)
+            except EC2ClientError as error:
+                body["Errors"].append(common | {"ErrorCode": error.code, "ErrorMessage": error.message})
+                continue
+            for i in launched:
+                body["Instances"].append(common | {"InstanceIds": [i.id], "InstanceType": i.instance_type})
+
+    def launch_spec(self, backend: EC2Backend, fleet: Any, spec: Any, count: int, spot: bool) -> list[Instance]:
+        template = backend._get_template_from_args(spec.launch_template_spec).data
+        profile = template.get("IamInstanceProfile", {})
+        profile = {"iam_instance_profile_name": profile.get("Name"), "iam_instance_profile_arn": profile.get("Arn")}
+        self.call.options, self.call.count = {"MarketType": "spot"} if spot else {}, (1, count)
+        self.call.interfaces = template.get("NetworkInterfaces", [])
+        try:
+            reservation = backend.run_instances(
+                spec.image_id, count, spec.user_data, spec.group_set, instance_type=spec.instance_type,
+                is_instance_type_default=False, placement=zone_of(backend, spec), subnet_id=spec.subnet_id,
+                region_name=backend.region_name, tags=spec.tag_specifications, fleet_id=fleet.id, **profile,
+                instance_initiated_shutdown_behavior=template.get("InstanceInitiatedShutdownBehavior"),
+                metadata_options=template.get("MetadataOptions", {}),
+                block_device_mappings=template.get("BlockDeviceMappings") or None,
+            )  # fmt: skip
+        finally:
+            self.call.options = self.call.count = self.call.interfaces = None
+        associate(backend, reservation.instances[0], profile)
+        for instance in reservation.instances:
+            fleet.on_demand_instances.append({"id": reservation.id, "instance": instance, "launch_spec": spec})
+            fleet.fulfilled_capacity += 1
+        return list(reservation.instances)
+
+    # ends -------------------------------------------------------------------------------------------------------------
+
+    def stop_instances(self, original: Any, backend: EC2Backend, instance_ids: list[str]) -> Any:
+        for instance in backend.get_multi_instances_by_id(instance_ids):
+            request = request_of(instance)
+            if request and request.type == "one-time":
+                raise Refused("UnsupportedOperation", f"You can't stop the Spot Instance '{instance.id}' because it is "
+                              "associated with a one-time Spot Instance request. You can only stop Spot Instances "
+                              "associated with persistent Spot Instance requests.")  # fmt: skip
+        return original(backend, instance_ids)
+
+    def terminate_instances(self, original: Any, backend: EC2Backend, instance_ids: list[str]) -> Any:
+        instances = backend.get_multi_instances_by_id(instance_ids)
+        for instance in instances:
+            if instance.disable_api_termination in (True, "true"):
+                raise Refused("OperationNotPermitted", f"The instance '{instance.id}' may not be terminated. Modify its "
+                              "'disableApiTermination' instance attribute and try again.")  # fmt: skip
+        before = {i.id: (i.state_reason, i._reason) for i in instances if i.state == "terminated"}
+        result = original(backend, instance_ids)
+        for instance in instances:
+            if instance.id in before:
+                instance.state_reason, instance._reason = before[instance.id]  # moto overwrites the first one
+                continue
+            explain(instance, USER, self.clock.now())
+            self.market.give_back((instance.instance_type, instance.placement.zone))
+            if request := request_of(instance):
+                request.mark("closed", "instance-terminated-by-user", self.clock.now())
+        return result
+
+    def describe_spot_price_history(self, original: Any, this: SpotInstances) -> ActionResult:
+        """Newest first; with StartTime, the price that held then and every change since."""
+        start: datetime | None = this._get_param("StartTime")
+        matches = this.ec2_backend.describe_spot_price_history(
+            this._get_param("InstanceTypes", []),
+            {k: v for k, v in this._filters_from_querystring().items() if k != "product-description"},
+        )
+        rows = []
+        for offer in matches:
+            prices = self.market.prices((offer["InstanceType"], offer["Location"]))
+            older = [row for row in prices if start and row[0] <= start.astimezone()]
+            for at, price in reversed(prices[max(len(older) - 1, 0) :]):
+                rows.append({"InstanceType": offer["InstanceType"], "ProductDescription": "Linux/UNIX", "Timestamp": at,
+                             "SpotPrice": f"{price:.6f}", "AvailabilityZone": offer["Location"]})  # fmt: skip
+        return ActionResult({"SpotPriceHistory": rows, "NextToken": ""})
+
+
+def wrap(owner: Any, name: str, replacement: Any) -> None:
+    original = getattr(owner, name)
+    setattr(owner, name, lambda this, *args, **kwargs: replacement(original, this, *args, **kwargs))
+
+
+def refuse_large(user_data: Any) -> None:
+    if user_data and len(base64.b64decode(str(user_data))) > USER_DATA_LIMIT:
+        raise Refused("InvalidParameterValue", "User data is limited to 16384 bytes")
+
+
+def wants_public(interfaces: Any) -> bool | None:
+    """What the first interface asks for; None where nothing was said and the subnet decides."""
+    first = (
+        (interfaces[0] if isinstance(interfaces, list) else next(iter(interfaces.values()), {})) if interfaces else {}
+    )
+    said = first.get("AssociatePublicIpAddress")
+    return None if said is None else str(said).lower() == "true"
+
+
+def resolved(backend: EC2Backend, image_id: str) -> str:
+    """`resolve:ssm:NAME`, which moto stores as it stands; and an image that nobody knows."""
+    if image_id and image_id.startswith("resolve:ssm:"):
+        from moto.ssm.models import ssm_backends
+
+        parameters = ssm_backends[backend.account_id][backend.region_name]
+        parameter = parameters.get_parameter(image_id.removeprefix("resolve:ssm:"))
+        if parameter is None:
+            raise Refused("InvalidParameterValue", f"Invalid image parameter {image_id}")
+        return parameter.value
+    if image_id and not image_id.startswith("ami-"):
+        raise Refused("InvalidAMIID.Malformed", f'Invalid id: "{image_id}"')
+    return image_id
+
+
+def zone_of(backend: EC2Backend, spec: Any) -> str:
+    overrides = spec.overrides or {}
+    if spec.subnet_id:
+        return backend.get_subnet(spec.subnet_id).availability_zone
+    return overrides.get("AvailabilityZone") or overrides.get("Placement", {}).get("AvailabilityZone") or ""
+
+
+def associate(backend: EC2Backend, instance: Instance, kwargs: dict[str, Any]) -> None:
+    names = {k: kwargs[k] for k in ("iam_instance_profile_name", "iam_instance_profile_arn") if kwargs.get(k)}
+    if names and instance.id not in backend.iam_instance_profile_associations:
+        backend.associate_iam_instance_profile(instance.id, **names)
+
+
+def zones(region: str, instance_type: str) -> list[str]:
+    offers = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(region, [])
+    return sorted(offer["Location"] for offer in offers if offer["InstanceType"] == instance_type)
+
+
+def no_capacity(backend: EC2Backend, pool: Pool) -> str:
+    kind, zone = pool
+    others = ", ".join(other for other in zones(backend.region_name, kind) if other != zone)
+    return (f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested ({zone}). "
+            "Our system will be working on provisioning additional capacity. You can currently get "
+            f"{kind} capacity by not specifying an Availability Zone in your request or choosing {others}.")  # fmt: skip

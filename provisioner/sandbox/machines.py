@@ -1,0 +1,97 @@
+# pyright: basic - instances are moto's
+"""Instances as local process groups. Level-triggered: `reconcile` compares moto's states with the processes."""
+
+import base64
+import gzip
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+SHUT_DOWN_FROM_INSIDE = 64
+
+
+@dataclass
+class Machine:
+    """One running instance: its init process and its home."""
+
+    id: str
+    home: Path
+    process: subprocess.Popen[bytes]
+
+    def power_off(self, *, graceful: bool) -> None:
+        """Graceful: SIGTERM, two seconds, SIGKILL. Otherwise the plug is pulled (lifeline closed)."""
+        if graceful:
+            self.process.terminate()
+        elif self.process.stdin:
+            self.process.stdin.close()
+
+
+class Machines:
+    """`on_shutdown(instance_id)` is called when a machine powers itself off."""
+
+    def __init__(
+        self, root: Path, environment: Callable[[Any], dict[str, str]], on_shutdown: Callable[[str], None]
+    ) -> None:
+        self.root, self.environment, self.on_shutdown = root, environment, on_shutdown
+        self.by_id: dict[str, Machine] = {}
+        self._booted: set[str] = set()
+        self._lock = threading.Lock()
+
+    def reconcile(self, instances: Iterable[Any]) -> None:
+        with self._lock:
+            for instance in instances:
+                machine = self.by_id.get(instance.id)
+                if instance.state == "running" and instance.user_data and instance.id not in self._booted:
+                    self._booted.add(instance.id)  # like cloud-init: user data runs at the first boot only
+                    self.by_id[instance.id] = self.boot(instance)
+                elif machine and instance.state in ("stopped", "terminated"):
+                    del self.by_id[instance.id]
+                    machine.power_off(graceful=instance.state_reason.code.startswith("Client."))
+
+    def boot(self, instance: Any) -> Machine:
+        home = self.root / instance.id / "home"
+        home.mkdir(parents=True)
+        script = home.parent / "user-data"
+        script.write_bytes(decoded(instance.user_data))
+        script.chmod(0o700)
+        process = subprocess.Popen(
+            [sys.executable, "-S", "-I", str(HERE / "machine_init.py"), str(script)],
+            stdin=subprocess.PIPE, stdout=self.console(instance.id).open("wb"), stderr=subprocess.STDOUT, cwd=home,
+            env=bare_environment(home) | self.environment(instance), start_new_session=True,
+        )  # fmt: skip
+        machine = Machine(instance.id, home, process)
+        threading.Thread(target=self.watch, args=[machine], daemon=True).start()
+        return machine
+
+    def console(self, instance_id: str) -> Path:
+        return self.root / instance_id / "console.log"
+
+    def watch(self, machine: Machine) -> None:
+        if machine.process.wait() == SHUT_DOWN_FROM_INSIDE:
+            self.on_shutdown(machine.id)
+
+    def stop_all(self) -> None:
+        with self._lock:
+            for machine in self.by_id.values():
+                machine.power_off(graceful=False)
+            for machine in self.by_id.values():
+                machine.process.wait(10)
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """From nothing. The sandbox's own Python is the machine's image, for the user's program alone."""
+    path = os.pathsep.join([str(HERE / "shims"), SYSTEM_PATH])
+    image = str(Path(sys.executable).parent)
+    return {"HOME": str(home), "PATH": path, "LANG": "C.UTF-8", "USER": "root", "ACCELCTL_IMAGE_PATH": image}
+
+
+def decoded(user_data: Any) -> bytes:
+    raw = base64.b64decode(str(user_data))
+    return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw

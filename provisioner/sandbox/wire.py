@@ -1,0 +1,95 @@
+# pyright: basic - it reads what strangers send
+"""An AWS API call as read off the wire, and an AWS error as put on it."""
+
+import io
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+from xml.sax.saxutils import escape
+
+S3_BY_QUERY = {  # (method, has a key) -> the first sub-resource that is in the query names the operation
+    ("GET", False): [("list-type", "ListObjectsV2"), ("uploads", "ListMultipartUploads"), ("location", "GetBucketLocation")],
+    ("POST", True): [("uploads", "CreateMultipartUpload"), ("uploadId", "CompleteMultipartUpload")],
+    ("POST", False): [("delete", "DeleteObjects")],
+    ("PUT", True): [("uploadId", "UploadPart")],
+    ("DELETE", True): [("uploadId", "AbortMultipartUpload")],
+}  # fmt: skip
+S3_PLAIN = {
+    ("GET", True): "GetObject", ("HEAD", True): "HeadObject", ("PUT", True): "PutObject", ("DELETE", True): "DeleteObject",
+    ("GET", False): "ListObjects", ("HEAD", False): "HeadBucket", ("PUT", False): "CreateBucket",
+    ("DELETE", False): "DeleteBucket",
+}  # fmt: skip
+
+
+@dataclass
+class Call:
+    service: str
+    operation: str
+    region: str
+    access_key: str
+    path: str
+    params: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}.{self.operation}"
+
+    @property
+    def changes_ec2(self) -> bool:
+        return self.service in ("ec2", "autoscaling", "cloudformation") and not self.operation.startswith("Describe")
+
+
+def read_call(environ: dict[str, Any]) -> Call:
+    """S3 bodies stay on the wire; the others (small) are read and put back."""
+    signed = environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", ""))  # or a presigned URL
+    scope = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", signed)
+    path, query = (
+        environ.get("PATH_INFO", "/"),
+        dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
+    )
+    unscoped = query.get("AWSAccessKeyId", ""), "us-east-1", "s3"  # boto3 still presigns the old way for us-east-1
+    access_key, region, service = scope.groups() if scope else unscoped
+    if service == "s3":
+        return Call(service, s3_operation(environ["REQUEST_METHOD"], path, query), region, access_key, path, query)
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return Call(service, target.split(".")[-1], region, access_key, path, {"": body.decode("utf-8", "replace")})
+    params = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)) or query
+    operation = params.get("Action") or f"{environ['REQUEST_METHOD']} {path}"
+    return Call(service, operation, region, access_key, path, params)
+
+
+def s3_operation(method: str, path: str, query: dict[str, str]) -> str:
+    has_key = "/" in path.strip("/") or (path.count("/") > 1 and not path.endswith("/"))
+    if path == "/":
+        return "ListBuckets"
+    for word, name in S3_BY_QUERY.get((method, has_key), []):
+        if word in query:
+            return name
+    return S3_PLAIN.get((method, has_key), f"{method}Other")
+
+
+@dataclass
+class AwsError:
+    code: str
+    message: str
+    status: int = 400
+
+
+def render(call: Call, error: AwsError, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    code, message = error.code, escape(error.message)
+    kind, body = "text/xml", ""
+    if "json" in environ.get("CONTENT_TYPE", ""):
+        kind, body = environ["CONTENT_TYPE"], f'{{"__type": "{code}", "message": "{error.message}"}}'
+    elif call.service == "ec2":
+        body = (f"<?xml version='1.0'?><Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+                "</Errors><RequestID>sandbox</RequestID></Response>")  # fmt: skip
+    elif call.service == "s3":
+        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    else:
+        body = (f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+                "<RequestId>sandbox</RequestId></ErrorResponse>")  # fmt: skip
+    data = body.encode()
+    return f"{error.status} {code}", [("Content-Type", kind), ("Content-Length", str(len(data)))], data
