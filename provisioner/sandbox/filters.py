@@ -1,13 +1,15 @@
 # pyright: basic - it replaces functions of moto
 """Where moto's listings are wrong or slow: tags, filters, and instances that are too new to be seen."""
 
+import copy
 import fnmatch
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2 import utils
 from moto.ec2.exceptions import InvalidInstanceIdError
-from moto.ec2.models import EC2Backend
 from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.responses.instances import InstanceResponse
 
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.launches import wrap
@@ -20,7 +22,7 @@ MORE_FILTERS = {
 
 
 class Listings:
-    """`hidden_for` seconds a new instance is not listed: AWS is eventually consistent."""
+    """`hidden_for` seconds a new instance is not listed to anyone outside: AWS is eventually consistent."""
 
     def __init__(self, clock: SandboxClock, hidden_for: float) -> None:
         self.clock, self.hidden_for = clock, hidden_for
@@ -29,31 +31,26 @@ class Listings:
         utils.filter_dict_attribute_mapping.update(MORE_FILTERS)
         wrap(utils, "instance_value_in_filter_values", wildcard_match)
         wrap(TaggedEC2Resource, "get_tags", direct_tags)
-        wrap(EC2Backend, "describe_instances", self.describe_instances)
-        wrap(EC2Backend, "all_reservations", self.reservations)
-        wrap(EC2Backend, "get_reservations_by_instance_ids", self.reservations_by_id)
+        wrap(InstanceResponse, "describe_instances", self.describe_instances)
 
-    def describe_instances(self, original: Any, backend: EC2Backend, *args: Any, **kwargs: Any) -> Any:
-        return [one for one in original(backend, *args, **kwargs) if not self.hidden(one)]
-
-    def reservations(self, original: Any, backend: EC2Backend, *args: Any, **kwargs: Any) -> Any:
-        return [self.seen(one) for one in original(backend, *args, **kwargs) if self.seen(one).instances]
-
-    def reservations_by_id(
-        self, original: Any, backend: EC2Backend, instance_ids: list[str], *args: Any, **kw: Any
-    ) -> Any:
-        unseen = [one.id for one in backend.all_instances() if one.id in instance_ids and self.hidden(one)]
-        if unseen:
-            raise InvalidInstanceIdError(unseen[0])
-        return original(backend, instance_ids, *args, **kw)
-
-    def seen(self, reservation: Any) -> Any:
-        reservation.instances = [one for one in reservation.instances if not self.hidden(one)]
-        return reservation
+    def describe_instances(self, original: Any, this: InstanceResponse) -> ActionResult:
+        """As moto answers, without what is too new to be seen; asked for by id, that is unknown."""
+        hidden = {one.id for one in this.ec2_backend.all_instances() if self.hidden(one)}
+        if asked := hidden.intersection(this._get_param("InstanceIds", []) or []):
+            raise InvalidInstanceIdError(min(asked))
+        body = original(this).result
+        shown = [without(reservation, hidden) for reservation in body["Reservations"]]
+        return ActionResult(body | {"Reservations": [one for one in shown if one.instances]})
 
     def hidden(self, instance: Any) -> bool:
         born = getattr(instance, "sandbox_launched_at", None)
         return born is not None and (self.clock.now() - born).total_seconds() < self.hidden_for
+
+
+def without(reservation: Any, hidden: set[str]) -> Any:
+    shown = copy.copy(reservation)
+    shown.instances = [one for one in reservation.instances if one.id not in hidden]
+    return shown
 
 
 def direct_tags(_: Any, this: TaggedEC2Resource) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
-from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
+from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 from moto.ec2.models.instances import Instance
 from moto.ec2.responses.fleets import Fleets
 from moto.ec2.responses.instances import InstanceResponse
@@ -97,6 +97,8 @@ class Launches:
         kind, asked = kwargs["instance_type"], kwargs.get("placement")
         if kwargs.get("subnet_id"):
             asked = backend.get_subnet(kwargs["subnet_id"]).availability_zone
+        if kind not in INSTANCE_TYPES:
+            raise Refused("InvalidParameterValue", f"Invalid value '{kind}' for InstanceType.")
         offered = zones(backend.region_name, kind)
         if asked and asked not in offered:
             raise Refused("Unsupported", f"Your requested instance type ({kind}) is not supported in your requested "

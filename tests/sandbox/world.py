@@ -1,0 +1,91 @@
+"""A sandbox of one test process, and short words for what tests do with it."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from provisioner.sandbox import client
+
+TYPE = "p4d.24xlarge"
+IMAGE = "resolve:ssm:/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
+BUCKET = "accelctl-test"
+
+
+def leased(folder: Path) -> Iterator[dict[str, Any]]:
+    """A sandbox in the folder that ends with the block, or with this process; the environment leads to it."""
+    before = dict(os.environ)
+    os.environ["ACCELCTL_SANDBOX_HOME"] = str(folder)
+    state, _ = client.start(folder, exit_with=os.getpid())
+    try:
+        for name, value in client.settings().items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
+        yield state
+    finally:
+        client.stop(folder)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def aws(service: str, region: str = "us-east-1") -> Any:
+    return boto3.client(service, region_name=region, config=Config(retries={"total_max_attempts": 1}))  # pyright: ignore
+
+
+def launch(script: str, zone: str = "us-east-1a", **more: Any) -> dict[str, Any]:
+    """One spot machine running the script, in the account's default network."""
+    settings = {
+        "ImageId": IMAGE, "InstanceType": TYPE, "MinCount": 1, "MaxCount": 1, "UserData": f"#!/bin/bash\n{script}\n",
+        "Placement": {"AvailabilityZone": zone}, "InstanceInitiatedShutdownBehavior": "terminate",
+        "InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "one-time"}},
+    } | more  # fmt: skip
+    return aws("ec2").run_instances(**{k: v for k, v in settings.items() if v is not None})["Instances"][0]
+
+
+def describe(instance_id: str) -> dict[str, Any] | None:
+    """None while the cloud does not list it."""
+    try:
+        return aws("ec2").describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "InvalidInstanceID.NotFound":
+            raise
+        return None
+
+
+def state_of(instance_id: str) -> str:
+    found = describe(instance_id)
+    return found["State"]["Name"] if found else ""
+
+
+def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    """What the condition gives once it holds; fails when it never does."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def refused(call: Callable[[], Any]) -> tuple[str, int]:
+    """Code and HTTP status of a refusal; ("", 200) where there was none."""
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return "", 200
+
+
+def alive(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    return False
+
+
+def content(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
