@@ -53,7 +53,7 @@ def requirements_of(spec: JobSpec, saved: int = 0) -> Requirements:
     fallback = (CapacityType.ON_DEMAND,) if spec.fallback is Fallback.ON_DEMAND else ()
     return Requirements(
         instance_types=spec.instance_types, regions=spec.regions, zones=spec.zones, max_price=spec.max_price,
-        capacity_types=(CapacityType.SPOT, *fallback), needs_internet=bool(spec.setup),
+        capacity_types=(CapacityType.SPOT, *fallback), needs_internet=bool(spec.setup or spec.secrets),
         moved_gib_per_hour=moved_per_hour(saved, spec.checkpoint_every),
     )  # fmt: skip
 

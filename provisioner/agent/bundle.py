@@ -1,0 +1,56 @@
+"""Packs the agent, and writes the script that a machine boots with. Runs here, never on the machine."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from importlib.resources import files
+
+HERE_ONLY = {"bundle.py", "boot.py"}
+MAIN = "from agent.main import main\n\nmain()\n"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+LIMIT = 16384
+"""Bytes of user data that EC2 takes."""
+SCRIPT = """#!/bin/sh
+# accelctl: fetches the agent with the machine's role and becomes it. Carries no secret.
+shutdown -h +{minutes}
+py=/usr/bin/python3
+[ -x "$py" ] || py=python3
+"$py" -I -S - <<'ACCELCTL'
+{code}
+boot({boarding})
+ACCELCTL
+shutdown -h now
+"""
+
+
+def build() -> bytes:
+    """A zip application, the same bytes for the same source."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        write(archive, "__main__.py", MAIN)
+        for module in sorted(files("provisioner.agent").iterdir(), key=lambda module: module.name):
+            if module.name.endswith(".py") and module.name not in HERE_ONLY:
+                write(archive, f"agent/{module.name}", module.read_text(encoding="utf-8"))
+    return packed.getvalue()
+
+
+def write(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    entry = zipfile.ZipInfo(name, EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, text)
+
+
+def user_data(boarding: Mapping[str, object]) -> str:
+    """The boot script, below EC2's limit. The machine's switch-off timer is armed before anything else."""
+    source = [alone(name) for name in ("aws.py", "boot.py")]
+    written = repr(json.loads(json.dumps(boarding)))
+    script = SCRIPT.format(minutes=boarding["max_minutes"], code="\n".join(source), boarding=written)
+    assert len(script.encode()) <= LIMIT, "the boot script has outgrown user data"  # noqa: S101 - a test holds it
+    return script
+
+
+def alone(name: str) -> str:
+    """A module's source without what it imports from its neighbours: they stand in the same script."""
+    lines = (files("provisioner.agent") / name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("from ."))

@@ -1,0 +1,307 @@
+"""The agent: restore, set up, run, save, report, go home. Started by the boot script with the boarding pass."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import traceback
+
+from . import times
+from .aws import Imds, Unreachable
+from .journal import Journal
+from .metrics import Metrics
+from .program import NOT_FOUND, Program, environment
+from .report import Report, ended
+from .secrets import NoSecret, resolve
+from .snapshot import Snapshots, hashed, restore
+from .store import Denied, Missing, Store
+from .watch import Watch
+
+TICK = 0.1
+LAST_UPLOAD = 900.0
+"""How long a finished program's last words and files are tried to be sent before the machine goes home regardless."""
+AFTER_THE_END = 60.0
+"""How long after the announced end of the machine it is still believed to be coming."""
+
+
+class GivenUp(Exception):
+    """The program cannot be started; the message says why."""
+
+
+class Agent:
+    """One job's attempt on this machine."""
+
+    def __init__(self, boarding):
+        self.boarding = boarding
+        self.imds = Imds()
+        self.store = Store(self.imds, boarding["bucket"], boarding["region"])
+        self.home = os.path.join(os.environ.get("HOME") or "/root", "accelctl")
+        self.work = os.path.join(self.home, "work")
+        self.interruption_file = os.path.join(self.home, "interruption.json")
+        here = "%sattempts/%d/logs/%d/" % (boarding["prefix"], boarding["attempt"], boarding["rank"])
+        self.journal = Journal(self.store, here, os.path.join(self.home, "output.log"), [])
+        self.report = Report(self.store, boarding, self.imds.get("meta-data/instance-id"))
+        self.watch = Watch(self.imds, self.store, boarding)
+        self.metrics = Metrics(self.imds, boarding, self.report)
+        self.snapshots = self.task = None
+        self.over = threading.Event()
+        self.saving = threading.Lock()
+        self.announced = False
+        self.kill_at = None
+
+    # the whole of it --------------------------------------------------------------------------------------------------
+
+    def run(self):
+        self.task = self.patiently(lambda: json.loads(self.store.get(self.boarding["prefix"] + "task.json")))
+        self.background(self.watch.look_on, self.over)
+        self.background(self.journal.ship_on, self.over)
+        self.background(self.beat)
+        try:
+            reason, code, message = self.work_through()
+        except GivenUp as problem:
+            reason, code, message = "failed", None, str(problem)
+        self.end(reason, code, message)
+
+    def work_through(self):
+        """Reason, exit code and message of the end."""
+        self.bring_work_folder()
+        self.bring_checkpoint()
+        found = environment(self.task, self.boarding, self.find_secrets(), self.work, self.interruption_file)
+        if self.task["setup"]:
+            self.report.note(phase="setup")
+            code = self.attend(["/bin/bash", "-c", self.task["setup"]], found, "the set-up command")
+            if code or self.stop_reason():
+                return self.verdict(code, "the set-up command failed with exit code %d" % code)
+        self.background(self.save_on)
+        self.report.note(phase="run", started_at=times.now())
+        code = self.attend(self.task["command"], found, "the program")
+        self.report.note(program_ended_at=times.now())
+        return self.verdict(code, "the program failed with exit code %d" % code)
+
+    def verdict(self, code, failure):
+        """What the end was: our own order first, then the cloud's notice, then the program's own doing."""
+        if self.watch.stop_reason:
+            return self.watch.stop_reason, code, "stopped: " + self.watch.stop_reason
+        if self.watch.notice and (code or self.program.signalled):
+            return "interrupted", code, "the cloud takes the machine back"
+        return ("failed", code, failure) if code else ("finished", 0, "")
+
+    def stop_reason(self):
+        return self.watch.stop_reason or ("interrupted" if self.watch.notice else "")
+
+    # before the program -----------------------------------------------------------------------------------------------
+
+    def patiently(self, ask):
+        """A store that does not answer, or does not know the role yet, is asked again, within a bound."""
+        end = time.monotonic() + LAST_UPLOAD
+        while True:
+            try:
+                return ask()
+            except (Unreachable, Denied) as problem:
+                print("[accelctl] waiting for the store:", problem, flush=True)
+                if time.monotonic() > end:
+                    raise
+                time.sleep(1)
+
+    def bring_work_folder(self):
+        os.makedirs(self.work, exist_ok=True)
+        archive = self.task["workdir"]
+        if archive is None:
+            return
+        packed = os.path.join(self.home, "work.tar.gz")
+        try:
+            self.patiently(lambda: self.store.download(archive["key"], packed))
+        except Missing:
+            raise GivenUp("the work folder is not in the store any more")
+        if hashed(packed) != archive["sha256"]:
+            raise GivenUp("the work folder in the store is not the one that was sent")
+        with tarfile.open(packed) as tar:
+            kwargs = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
+            tar.extractall(self.work, **kwargs)  # our own archive, its hash just checked
+        os.remove(packed)
+
+    def bring_checkpoint(self):
+        self.snapshots = Snapshots(self.store, self.boarding, self.task, self.work)
+        found = self.patiently(lambda: restore(self.store, self.boarding["prefix"], self.work))
+        for number in found.damaged:
+            self.journal.say("checkpoint %d is damaged; trying the one before" % number)
+        self.report.note(damaged=found.damaged)
+        self.snapshots.adopt(found.manifests)
+        self.snapshots.sequence_after(found.highest)
+        if found.manifest:
+            self.report.checkpoint("restored", found.manifest)
+            self.report.checkpoint("checkpoint", found.manifest)
+            self.journal.say("restored checkpoint %d" % found.manifest["sequence"])
+        elif found.damaged:
+            self.journal.say("no whole checkpoint is left: starting afresh")
+        for folder in (self.task["checkpoint_dir"], self.task["outputs_dir"]):
+            os.makedirs(os.path.join(self.work, folder), exist_ok=True)
+
+    def find_secrets(self):
+        dualstack = self.boarding["way"] == "ipv6"
+        try:
+            found = self.patiently(
+                lambda: resolve(self.imds, self.task["secrets"], self.imds.region(), dualstack)
+            )  # fmt: skip
+        except (Missing, NoSecret):
+            raise GivenUp("a --secret leads to nothing: %s" % ", ".join(sorted(self.task["secrets"])))
+        self.journal.hide(found.values())
+        return found
+
+    # while it runs ----------------------------------------------------------------------------------------------------
+
+    def attend(self, command, found, name):
+        """Runs a command to its end, minding notice and orders; its exit code."""
+        try:
+            self.program = Program(command, found, self.work, self.journal)
+        except (OSError, ValueError) as problem:
+            self.journal.say("%s cannot be started: %s" % (name, problem))
+            raise GivenUp("%s cannot be started (exit code %d): %s" % (name, NOT_FOUND, problem))
+        while self.program.poll() is None:
+            self.mind_notice()
+            self.mind_orders()
+            time.sleep(TICK)
+        code = self.program.poll()
+        self.program.finish()
+        return code
+
+    def mind_notice(self):
+        if self.watch.notice is None or self.announced:
+            return
+        self.announced = True
+        ends_at = self.watch.notice["ends_at"]
+        told = {"at": times.written(self.watch.notice["at"]), "ends_at": times.written(ends_at) if ends_at else None}
+        with open(self.interruption_file + ".new", "w") as out:
+            json.dump(told, out)
+        os.replace(self.interruption_file + ".new", self.interruption_file)
+        self.journal.say("the cloud takes the machine back at %s: asking the program to save" % told["ends_at"])
+        self.report.note(notice=told, phase="save")
+        self.program.ask_to_stop()
+
+    def mind_orders(self):
+        if self.watch.stop_reason and self.kill_at is None:
+            self.journal.say("asked to stop: %s" % self.watch.stop_reason)
+            self.report.note(phase="save")
+            self.kill_at = time.monotonic() + self.task["stop_grace_seconds"]
+            self.program.ask_to_stop()
+        if self.kill_at is not None and time.monotonic() > self.kill_at:
+            self.program.kill()
+
+    def background(self, work, *arguments):
+        """A thread whose failure is the machine's: it says why and goes home."""
+
+        def guarded():
+            try:
+                work(*arguments)
+            except Exception:  # noqa: BLE001 - whatever it is, the machine must not stay
+                crash(self.journal)
+
+        threading.Thread(target=guarded, daemon=True).start()
+
+    def beat(self):
+        """Heartbeat and orders, until the end."""
+        while not self.over.is_set():
+            if self.watch.rebalance_at:
+                self.report.note(rebalance_at=times.written(self.watch.rebalance_at))
+            self.tell()
+            self.watch.heed_orders()
+            self.metrics.send()
+            self.wait_for_news(self.task["heartbeat_every_seconds"])
+
+    def wait_for_news(self, seconds):
+        """That long, or until the cloud gives notice."""
+        known, end = self.watch.notice, time.monotonic() + seconds
+        while time.monotonic() < end and self.watch.notice is known and not self.over.wait(TICK):
+            continue
+
+    def tell(self):
+        try:
+            self.report.write(self.journal.size)
+        except (Unreachable, Denied):
+            return
+
+    def save_on(self):
+        """Every so often; without pause once the end is announced."""
+        while not self.over.is_set():
+            hurry = self.watch.notice is not None or self.kill_at is not None
+            if not hurry:
+                self.wait_for_news(self.task["checkpoint_every_seconds"])
+            self.save(hurry=self.watch.notice is not None or self.kill_at is not None)
+            self.over.wait(TICK)
+
+    def save(self, at_rest=False, hurry=False):
+        """One snapshot; whether the store took it (or there was nothing to take)."""
+        with self.saving:
+            try:
+                manifest = self.snapshots.take(at_rest, hurry)
+            except (Unreachable, Denied) as problem:
+                print("[accelctl] cannot save yet:", problem, flush=True)
+                return False
+        if manifest:
+            self.report.checkpoint("checkpoint", manifest)
+        return True
+
+    # the end ----------------------------------------------------------------------------------------------------------
+
+    def end(self, reason, code, message):
+        """The last save, the last words, the report; then home, or the wait for the cloud to come."""
+        self.report.note(phase="save")
+        end = time.monotonic() + LAST_UPLOAD
+        while self.snapshots and not self.save(at_rest=True) and time.monotonic() < end:
+            time.sleep(1)
+        if reason == "finished":
+            self.journal.say("finished")
+        elif message:
+            self.journal.say(message)
+        self.journal.ship_rest(max(1.0, end - time.monotonic()))
+        self.report.note(phase="ended", ended=ended(reason, code, message, self.journal.last_lines))
+        self.insist(end)
+        if reason == "interrupted":
+            self.linger()
+        self.over.set()
+
+    def insist(self, end):
+        """The report of the end, within a bound."""
+        while True:
+            try:
+                return self.report.write(self.journal.size)
+            except (Unreachable, Denied):
+                if time.monotonic() > end:
+                    return None
+                time.sleep(1)
+
+    def linger(self):
+        """Saves what still changes until the cloud comes; goes home when it does not."""
+        ends_at = (self.watch.notice or {}).get("ends_at") or time.time() + 120
+        while time.time() < ends_at + AFTER_THE_END and not self.watch.stop_reason:
+            self.save(at_rest=True)
+            time.sleep(0.5)
+
+
+def crash(journal=None):
+    """A defect of the agent: told on the console and, if possible, in the log; the machine goes home."""
+    text = traceback.format_exc()
+    print(text, file=sys.stderr, flush=True)
+    if journal is not None:
+        journal.say("the agent failed: " + text)
+        journal.ship_rest(30)
+    go_home()
+
+
+def go_home():
+    subprocess.run(["shutdown", "-h", "now"], check=False)
+    os._exit(1)
+
+
+def main():
+    agent = None
+    try:
+        with open(sys.argv[1]) as file:
+            agent = Agent(json.load(file))
+        agent.run()
+    except Exception:  # noqa: BLE001 - whatever it is, the machine must not stay
+        crash(agent.journal if agent else None)
+    go_home()

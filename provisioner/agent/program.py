@@ -1,0 +1,66 @@
+"""The user's program as a process group of its own."""
+
+import os
+import signal
+import subprocess
+import time
+
+NOT_FOUND = 127
+
+
+class Program:
+    """A command that was started. Its output goes to the journal."""
+
+    def __init__(self, command, environment, work, journal):
+        self._journal = journal
+        self.started_at = time.time()
+        self._process = subprocess.Popen(
+            command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        self._reader = journal.follow(self._process.stdout)
+        self.signalled = False
+
+    def poll(self):
+        """The exit code as a shell gives it, or None while it runs."""
+        code = self._process.poll()
+        return None if code is None else code if code >= 0 else 128 - code
+
+    def ask_to_stop(self):
+        self.signalled = True
+        self._signal(signal.SIGTERM)
+
+    def kill(self):
+        self._signal(signal.SIGKILL)
+
+    def finish(self):
+        """After its end: nothing of its group stays, and its last words are read."""
+        self._signal(signal.SIGTERM)
+        self._reader.join(2)
+        self._signal(signal.SIGKILL)
+        self._reader.join(2)
+
+    def _signal(self, number):
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def environment(task, boarding, secrets, work, interruption_file):
+    """What the program and the set-up command find: the image's environment and ours."""
+    found = dict(os.environ)
+    image = found.pop("ACCELCTL_IMAGE_PATH", "")
+    if image:
+        found["PATH"] = image + os.pathsep + found.get("PATH", "")
+    found.update(task["environment"])
+    found.update(secrets)
+    found.update(
+        ACCELCTL_JOB=boarding["job"], ACCELCTL_ATTEMPT=str(boarding["attempt"]),
+        ACCELCTL_CHECKPOINT_DIR=os.path.join(work, task["checkpoint_dir"]),
+        ACCELCTL_INTERRUPTION_FILE=interruption_file, ACCELCTL_NUM_NODES=str(boarding["nodes"]),
+        ACCELCTL_NODE_RANK=str(boarding["rank"]), PYTHONUNBUFFERED="1",
+    )  # fmt: skip
+    if boarding["way"] == "ipv6":
+        found["AWS_USE_DUALSTACK_ENDPOINT"] = "true"
+    return found

@@ -1,0 +1,65 @@
+"""How busy the devices are, in percent; what cannot be measured says why. Missing is not zero."""
+
+import os
+import shutil
+import subprocess
+
+ASKED = "index,name,utilization.gpu,utilization.memory"
+PATIENCE = 10
+
+
+class Utilisation:
+    """Samples since the last call."""
+
+    def __init__(self):
+        self._busy = self._total = 0
+
+    def read(self):
+        """One entry per device: device, kind, percent or None, memory_percent or None, reason."""
+        return [self._cpu()] + accelerators()
+
+    def _cpu(self):
+        with open("/proc/stat") as file:
+            ticks = [int(word) for word in file.readline().split()[1:]]
+        total, busy = sum(ticks), sum(ticks) - ticks[3] - ticks[4]
+        spent, worked = total - self._total, busy - self._busy
+        self._total, self._busy = total, busy
+        percent = round(100.0 * worked / spent, 1) if spent > 0 else None
+        return sample("cpu", "cpu", percent, reason="" if spent > 0 else "no time has passed")
+
+
+def accelerators():
+    if shutil.which("nvidia-smi"):
+        return nvidia()
+    if os.path.exists("/dev/neuron0"):
+        return [sample("neuron", "neuron", reason="neuron-monitor reports only while a runtime is attached")]
+    return [sample("accelerator", "none", reason="no NVIDIA driver and no Neuron device on this machine")]
+
+
+def nvidia():
+    command = ["nvidia-smi", "--query-gpu=" + ASKED, "--format=csv,noheader,nounits"]
+    try:
+        text = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return [sample("nvidia", "nvidia", reason="nvidia-smi failed: %s" % error)]
+    return [device(line) for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+
+
+def device(line):
+    """One line of nvidia-smi; a device that says N/A (MIG does) never hides the others."""
+    index, name, busy, memory = [word.strip() for word in (line + ",,,").split(",")[:4]]
+    reason = "" if number(busy) is not None else "nvidia-smi says %s" % (busy or "nothing")
+    return sample("nvidia%s %s" % (index, name), "nvidia", number(busy), number(memory), reason)
+
+
+def number(word):
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+def sample(device, kind, percent=None, memory_percent=None, reason=""):
+    return {"device": device, "kind": kind, "percent": percent, "memory_percent": memory_percent, "reason": reason}
