@@ -11,7 +11,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance
 from moto.events.models import events_backends
 
-from provisioner.sandbox import images
+from provisioner.sandbox import buckets, images
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.filters import Listings
 from provisioner.sandbox.imds import Metadata
@@ -42,6 +42,7 @@ class SandboxCloud:
         Launches(self.market, self.quotas, self.clock).install()
         Listings(self.clock, HIDDEN_FOR).install()
         images.install()
+        buckets.install()
 
     def instances(self) -> list[Instance]:
         return [one for backend in list(ec2_backends[DEFAULT_ACCOUNT_ID].values()) for one in backend.all_instances()]

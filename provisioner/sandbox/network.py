@@ -43,7 +43,7 @@ def has_gateway(backend: EC2Backend, table: Any, region: str) -> bool:
     return any(
         endpoint.vpc_id == table.vpc_id
         and endpoint.service_name == f"com.amazonaws.{region}.s3"
-        and endpoint.type == "Gateway"
+        and endpoint.vpc_endpoint_type == "Gateway"
         and table.id in (endpoint.route_table_ids or [])
         for endpoint in backend.vpc_end_points.values()
     )

@@ -1,0 +1,110 @@
+"""AWS by boto3: this file only assembles the parts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from provisioner.clock import Clock
+from provisioner.clouds.aws.describe import Machines
+from provisioner.clouds.aws.identity import Identities
+from provisioner.clouds.aws.instances import Instances
+from provisioner.clouds.aws.inventory import Inventory
+from provisioner.clouds.aws.launch import Launches
+from provisioner.clouds.aws.network import Networks
+from provisioner.clouds.aws.offerings import Offerings
+from provisioner.clouds.aws.quotas import quotas
+from provisioner.clouds.aws.sessions import Sessions
+from provisioner.clouds.aws.store import BucketStore
+from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover, Prepared, PriceChange, Quota, Traits
+from provisioner.domain.instances import Instance
+from provisioner.domain.launches import LaunchRequest
+from provisioner.domain.machines import MachineType
+from provisioner.domain.offerings import Offering, Requirements, WayKind
+
+TRAITS = Traits(
+    idempotent_launch=True, labels_in_create=True, atomic_gang=True, notice=timedelta(minutes=2),
+    stop_keeps_billing=False, free_when_interrupted_within=timedelta(hours=1),
+)  # fmt: skip
+
+
+class Aws:
+    """One account. Satisfies every Protocol of `provisioner.clouds.base`."""
+
+    name = "aws"
+    traits = TRAITS
+
+    def __init__(self, *, clock: Clock, region: str = "", store: str = "") -> None:
+        self._sessions = Sessions(region)
+        self._store = BucketStore(self._sessions, store)
+        self._networks = Networks(self._sessions)
+        self._instances = Instances(self._sessions)
+        self._identities = Identities(self._sessions)
+        self._offerings = Offerings(self._sessions, self._networks, clock)
+        self._launches = Launches(self._sessions, self._networks, self._instances, clock)
+        self._inventory = Inventory(self._sessions, self._store, self._identities)
+        self._machines = Machines(self._sessions)
+
+    def offerings(self, wanted: Requirements) -> Sequence[Offering]:
+        store = self._store.find()
+        regions = [region for region in self.prepared_regions() if not wanted.regions or region in wanted.regions]
+        return self._offerings.find(wanted, regions=regions, store_region=store.region if store else "")
+
+    def launch(self, request: LaunchRequest) -> Sequence[Instance]:
+        return self._launches.launch(request)
+
+    def get(self, instance_id: str, *, region: str) -> Instance:
+        return self._instances.get(instance_id, region)
+
+    def list_owned(self, labels: Mapping[str, str], *, regions: Iterable[str] = ()) -> Iterator[Instance]:
+        for region in tuple(regions) or self.prepared_regions():
+            yield from self._instances.owned(labels, region)
+
+    def terminate(self, instance_id: str, *, region: str) -> None:
+        self._instances.terminate(instance_id, region)
+
+    def describe_machine(self, instance_type: str) -> MachineType | None:
+        return self._machines.describe(instance_type)
+
+    def make_identity(self, identity: IdentityRequest) -> None:
+        self._identities.make(identity)
+
+    def remove_identity(self, name: str) -> None:
+        self._identities.remove(name)
+
+    def console_output(self, instance_id: str, *, region: str) -> str:
+        return self._instances.console(instance_id, region)
+
+    def price_history(self, offering: Offering, start: datetime, end: datetime) -> Sequence[PriceChange]:
+        return self._offerings.history(offering, start, end)
+
+    def quotas(self, region: str) -> Sequence[Quota]:
+        return quotas(self._sessions, region)
+
+    def prepare(self, region: str, *, way: str = "") -> Sequence[Prepared]:
+        """The bucket and the boundary once, then the region's network, then the mark that it is prepared."""
+        things = [self._store.make(region), self._identities.prepare()]
+        things += self._networks.prepare(region, WayKind(way) if way else WayKind.IPV6)
+        self._store.mark(region)
+        return things
+
+    def prepared_regions(self) -> Sequence[str]:
+        return self._store.prepared_regions()
+
+    def job_store(self) -> JobStore | None:
+        return self._store.find()
+
+    def store_credentials(self) -> object | None:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+
+        return Boto3CredentialProvider(self._sessions.session)
+
+    def default_region(self) -> str:
+        return self._sessions.region
+
+    def caller(self) -> Caller:
+        return self._sessions.caller
+
+    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
+        return self._inventory.leftovers(job=job, regions=self.prepared_regions(), data=data)
+
+    def remove(self, leftover: Leftover) -> None:
+        self._inventory.remove(leftover)

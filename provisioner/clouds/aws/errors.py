@@ -1,0 +1,142 @@
+"""AWS's words for no, by what the caller should do next; and the one door through which they pass.
+
+Codes and reactions: EC2 API error codes; "Spot request status"; Karpenter's list of capacity errors.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from botocore import exceptions as raw
+
+from provisioner.errors import (
+    AccelctlError,
+    CloudError,
+    CloudUnavailable,
+    ConfigError,
+    InstanceNotFound,
+    InsufficientCapacity,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+)
+
+CAPACITY = {
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientReservedInstanceCapacity",
+    "InsufficientCapacity",
+    "InsufficientFreeAddressesInSubnet",
+    "MaxSpotFleetRequestCountExceeded",
+    "ReservationCapacityExceeded",
+    "SpotMaxPriceTooLow",
+    "UnfulfillableCapacity",
+}
+"""The next offering; this one is left alone for a few minutes."""
+NOT_SOLD_THERE = {"Unsupported", "InvalidFleetConfiguration", "UnsupportedOperation.InstanceTypeNotSupported"}
+"""The next offering; this one is left alone for good."""
+QUOTA = {
+    "MaxSpotInstanceCountExceeded",
+    "VcpuLimitExceeded",
+    "InstanceLimitExceeded",
+    "VpcLimitExceeded",
+    "AddressLimitExceeded",
+    "NatGatewayLimitExceeded",
+    "RulesPerSecurityGroupLimitExceeded",
+    "SecurityGroupLimitExceeded",
+    "LimitExceeded",
+}
+THROTTLED = {
+    "RequestLimitExceeded",
+    "Throttling",
+    "ThrottlingException",
+    "EC2ThrottledException",
+    "MaxFleetCountExceeded",
+    "SlowDown",
+    "TooManyRequestsException",
+    "RequestThrottled",
+}
+UNAVAILABLE = {"InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable", "RequestTimeout", "500", "503"}
+REFUSED = {
+    "UnauthorizedOperation",
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+    "OperationNotPermitted",
+    "403",
+}
+ACCOUNT = {"OptInRequired", "PendingVerification", "Blocked"}
+STRANGER = {
+    "AuthFailure",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "InvalidAccessKeyId",
+}
+"""The credentials themselves are wrong or too old."""
+GONE = {"InvalidInstanceID.NotFound"}
+OURS = {"IdempotentParameterMismatch"}
+
+NO_CREDENTIALS = (
+    "AWS's own chain is used: environment, ~/.aws, SSO or a role; 'aws configure' or 'aws sso login' sets it up."
+)
+
+
+def code_of(error: raw.ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
+
+
+@contextmanager
+def translated(action: str) -> Generator[None]:
+    """Whatever botocore raises inside becomes an error of ours. `action` is the permission, such as ec2:RunInstances."""
+    try:
+        yield
+    except raw.ClientError as error:
+        raise meaning(error, action) from error
+    except (raw.NoCredentialsError, raw.PartialCredentialsError, raw.CredentialRetrievalError) as error:
+        raise ConfigError("there are no AWS credentials.", hint=NO_CREDENTIALS) from error
+    except (raw.TokenRetrievalError, raw.SSOTokenLoadError, raw.UnauthorizedSSOTokenError) as error:
+        raise ConfigError("the AWS sign-on has expired.", hint="'aws sso login' renews it.") from error
+    except raw.ProfileNotFound as error:
+        raise ConfigError(f"AWS_PROFILE: {error}.", hint=NO_CREDENTIALS) from error
+    except raw.NoRegionError as error:
+        raise ConfigError("region: none is set.", hint="use --region, or set AWS_REGION.") from error
+    except (raw.InvalidRegionError, raw.UnknownRegionError) as error:
+        raise ConfigError(f"region: {error}.", hint="such as us-east-1.") from error
+    except raw.ParamValidationError as error:
+        raise ConfigError(f"{action}: {error}.") from error
+    except (raw.HTTPClientError, raw.ConnectionError) as error:
+        raise CloudUnavailable(f"AWS did not answer {action}: {error}.", hint="try again in a moment.") from error
+    except raw.BotoCoreError as error:
+        raise CloudUnavailable(f"AWS's answer to {action} cannot be read: {error}.", hint="try again.") from error
+
+
+def meaning(error: raw.ClientError, action: str) -> AccelctlError:
+    """By code, never by class or status."""
+    code = code_of(error)
+    return by_code(code, error.response.get("Error", {}).get("Message", ""), action)
+
+
+def by_code(code: str, message: str, action: str) -> AccelctlError:
+    said = message.strip().rstrip(".") or code
+    if code in CAPACITY or code in NOT_SOLD_THERE:
+        return InsufficientCapacity(f"{said}.", code=code)
+    if code in THROTTLED:
+        return RateLimited(f"AWS asks to slow down: {code}.", code=code, hint="try again in a moment.")
+    if code in UNAVAILABLE:
+        return CloudUnavailable(f"AWS failed in {action}: {code}.", code=code, hint="try again in a moment.")
+    if code in QUOTA:
+        return QuotaExceeded(f"a quota of the account is used up: {code}.", code=code, hint="see 'accelctl doctor'.")
+    if code in REFUSED:
+        return PermissionDenied(f"{action} is not allowed: {said}.", code=code, hint=f"grant {action} to this caller.")
+    if code in STRANGER:
+        return ConfigError(f"AWS does not accept the credentials: {code}.", hint=NO_CREDENTIALS)
+    if code in ACCOUNT:
+        return CloudError(f"the account may not do this yet: {said}.", code=code, hint="AWS support can say why.")
+    if code in GONE:
+        return InstanceNotFound(f"{said}.", code=code)
+    if code.startswith(("Invalid", "Missing", "Malformed", "Validation")):
+        return ConfigError(f"AWS does not accept a value of {action}: {said} ({code}).")
+    return CloudError(f"AWS refused {action}: {said} ({code}).", code=code)

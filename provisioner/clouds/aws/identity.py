@@ -1,0 +1,156 @@
+"""Identities: a role and a profile per job, on our path, under a boundary that setup makes."""
+
+import json
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from typing import Any
+
+from provisioner.catalog import labels
+from provisioner.clouds.aws import tags
+from provisioner.clouds.aws.errors import code_of, translated
+from provisioner.clouds.aws.sessions import Sessions
+from provisioner.clouds.base import IdentityRequest, Prepared
+from provisioner.domain.jobs import Grant
+
+PATH = "/accelctl/"
+JOBS = "/accelctl/jobs/"
+BOUNDARY = "accelctl-boundary"
+POLICY = "job"
+MISSING = "NoSuchEntity"
+THERE = "EntityAlreadyExists"
+
+
+class Identities:
+    """Roles of jobs. Every call may be repeated."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    @property
+    def boundary_arn(self) -> str:
+        return f"arn:aws:iam::{self._sessions.caller.account}:policy{PATH}{BOUNDARY}"
+
+    def prepare(self) -> Prepared:
+        made = self._unless(THERE, "iam:CreatePolicy", lambda: self._sessions.iam.create_policy(
+            PolicyName=BOUNDARY, Path=PATH, PolicyDocument=document("boundary.json"), Tags=tags.written(labels.ours(kind="boundary")),
+        ))  # fmt: skip
+        return Prepared(kind="boundary", id=BOUNDARY, region="", made=made)
+
+    def make(self, wanted: IdentityRequest) -> None:
+        """Role, policy, profile, and the role in the profile."""
+        iam, name, marks = self._sessions.iam, wanted.name, tags.written(wanted.labels)
+        self._unless(THERE, "iam:CreateRole", lambda: iam.create_role(
+            RoleName=name, Path=JOBS, AssumeRolePolicyDocument=document("trust.json"), Tags=marks,
+            PermissionsBoundary=self.boundary_arn,
+        ))  # fmt: skip
+        with translated("iam:PutRolePolicy"):
+            iam.put_role_policy(
+                RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(policy(wanted, self._account))
+            )
+        self._unless(THERE, "iam:CreateInstanceProfile", lambda: iam.create_instance_profile(
+            InstanceProfileName=name, Path=JOBS, Tags=marks
+        ))  # fmt: skip
+        with translated("iam:GetInstanceProfile"):
+            held = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
+        if not held:
+            self._unless("LimitExceeded", "iam:AddRoleToInstanceProfile", lambda: iam.add_role_to_instance_profile(
+                InstanceProfileName=name, RoleName=name
+            ))  # fmt: skip
+
+    @property
+    def _account(self) -> str:
+        return self._sessions.caller.account
+
+    def remove(self, name: str) -> None:
+        """In the order that IAM asks for; what is gone is passed over."""
+        iam = self._sessions.iam
+        steps: list[tuple[str, Callable[[], Any]]] = [
+            ("RemoveRoleFromInstanceProfile", lambda: iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=name)),
+            ("DeleteInstanceProfile", lambda: iam.delete_instance_profile(InstanceProfileName=name)),
+            ("DeleteRolePolicy", lambda: iam.delete_role_policy(RoleName=name, PolicyName=POLICY)),
+            ("DeleteRole", lambda: iam.delete_role(RoleName=name)),
+        ]  # fmt: skip
+        for action, call in steps:
+            self._unless(MISSING, f"iam:{action}", call)
+
+    def remove_boundary(self) -> None:
+        self._unless(
+            MISSING, "iam:DeletePolicy", lambda: self._sessions.iam.delete_policy(PolicyArn=self.boundary_arn)
+        )  # fmt: skip
+
+    def names(self) -> Iterator[str]:
+        """Every role and profile on the jobs' path, half-made ones too."""
+        with translated("iam:ListRoles"):
+            roles = self._sessions.iam.get_paginator("list_roles").paginate(PathPrefix=JOBS)
+            found = {role["RoleName"] for page in roles for role in page["Roles"]}
+        with translated("iam:ListInstanceProfiles"):
+            profiles = self._sessions.iam.get_paginator("list_instance_profiles").paginate(PathPrefix=JOBS)
+            found |= {profile["InstanceProfileName"] for page in profiles for profile in page["InstanceProfiles"]}
+        yield from sorted(found)
+
+    def has_boundary(self) -> bool:
+        return self._unless(
+            MISSING, "iam:GetPolicy", lambda: self._sessions.iam.get_policy(PolicyArn=self.boundary_arn)
+        )  # fmt: skip
+
+    @staticmethod
+    def _unless(code: str, action: str, call: Callable[[], Any]) -> bool:
+        """False where the call is refused with that code: then it was done before."""
+        from botocore.exceptions import ClientError
+
+        with translated(action):
+            try:
+                call()
+            except ClientError as error:
+                if code_of(error) != code:
+                    raise
+                return False
+            return True
+
+
+def document(name: str) -> str:
+    return (files("provisioner.clouds.aws") / "policies" / name).read_text(encoding="utf-8")
+
+
+def policy(wanted: IdentityRequest, account: str) -> dict[str, Any]:
+    """What the job's machines may do: their own prefix, the named objects, grants and secrets; nothing else."""
+    bucket = wanted.store.removeprefix("s3://")
+    own = f"arn:aws:s3:::{bucket}/jobs/{wanted.job}"
+    statements: list[dict[str, Any]] = [
+        allow(["s3:GetObject"], [f"{own}/*", *(f"arn:aws:s3:::{bucket}/{key}" for key in wanted.read)]),
+        allow(
+            ["s3:PutObject", "s3:AbortMultipartUpload"],
+            [f"{own}/{part}/*" for part in ("attempts", "checkpoints", "blobs")],
+        ),
+        allow(["s3:DeleteObject"], [f"{own}/{part}/*" for part in ("checkpoints", "blobs")]),
+        listing(bucket, f"jobs/{wanted.job}/*"),
+        allow(["cloudwatch:PutMetricData"], ["*"], {"StringEquals": {"cloudwatch:namespace": "accelctl"}}),
+    ]
+    for grant in wanted.access:
+        statements += granted(grant)
+    statements += [secret(reference, account) for reference in wanted.secrets]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def granted(grant: Grant) -> list[dict[str, Any]]:
+    prefix = f"{grant.prefix.rstrip('/')}/*" if grant.prefix else "*"
+    actions = ["s3:GetObject", *(["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"] if grant.write else [])]
+    return [allow(actions, [f"arn:aws:s3:::{grant.bucket}/{prefix}"]), listing(grant.bucket, prefix)]
+
+
+def secret(reference: str, account: str) -> dict[str, Any]:
+    kind, _, name = reference.partition(":")
+    if kind == "ssm":
+        return allow(["ssm:GetParameter"], [f"arn:aws:ssm:*:{account}:parameter/{name.strip('/')}"])
+    arn = name if name.startswith("arn:") else f"arn:aws:secretsmanager:*:{account}:secret:{name}*"
+    return allow(["secretsmanager:GetSecretValue"], [arn])
+
+
+def listing(bucket: str, prefix: str) -> dict[str, Any]:
+    condition = {"StringLike": {"s3:prefix": [prefix, prefix.removesuffix("*")]}} if prefix != "*" else {}
+    return allow(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"], condition)
+
+
+def allow(actions: list[str], resources: list[str], condition: dict[str, Any] | None = None) -> dict[str, Any]:
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": actions, "Resource": resources}
+    return statement | ({"Condition": condition} if condition else {})

@@ -1,0 +1,75 @@
+"""Clients of AWS's services: one session, one client for each service and region, everything bounded."""
+
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from provisioner.clouds.aws.errors import translated
+from provisioner.clouds.base import Caller
+from provisioner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+SLOWLY = {"retries": {"mode": "standard", "total_max_attempts": 5}, "connect_timeout": 10, "read_timeout": 60}
+ONCE = SLOWLY | {"retries": {"total_max_attempts": 1}}
+"""botocore takes a capacity refusal (HTTP 500) for a fault of the server and repeats it: launches retry by themselves."""
+
+
+class Sessions:
+    """Credentials are found by boto3's own chain. Thread-safe."""
+
+    def __init__(self, region: str = "") -> None:
+        self._region = region
+        self._clients: dict[tuple[str, str, bool], Any] = {}
+        self._lock = threading.Lock()
+
+    @cached_property
+    def session(self) -> Any:
+        import boto3
+
+        with translated("sts:GetCallerIdentity"):
+            return boto3.Session(region_name=self._region or None)
+
+    def client(self, service: str, region: str = "", *, once: bool = False) -> Any:
+        """A client; with `once`, one that never repeats a call by itself. Raises ConfigError without credentials."""
+        from botocore.config import Config
+
+        with self._lock:
+            key = (service, region, once)
+            if key not in self._clients:
+                config = Config(**(ONCE if once else SLOWLY), user_agent_extra="accelctl")
+                with translated(f"{service}:*"):
+                    if self.session.get_credentials() is None:
+                        raise ConfigError(
+                            "there are no AWS credentials.",
+                            hint="'aws configure' or 'aws sso login' sets them up; 'accelctl doctor' shows what is found.",
+                        )
+                    self._clients[key] = self.session.client(service, region_name=region or None, config=config)
+            return self._clients[key]
+
+    def ec2(self, region: str, *, once: bool = False) -> "EC2Client":
+        return self.client("ec2", region, once=once)
+
+    @property
+    def iam(self) -> "IAMClient":
+        return self.client("iam", self.region)
+
+    def s3(self, region: str = "") -> "S3Client":
+        return self.client("s3", region or self.region)
+
+    @property
+    def region(self) -> str:
+        """The credentials' own. Raises ConfigError where none is set."""
+        found = self._region or self.session.region_name
+        if not found:
+            raise ConfigError("region: none is set.", hint="use --region, or set AWS_REGION.")
+        return found
+
+    @cached_property
+    def caller(self) -> Caller:
+        with translated("sts:GetCallerIdentity"):
+            found = self.client("sts", self.region).get_caller_identity()
+        return Caller(account=found["Account"], name=found["Arn"].rsplit("/", 1)[-1].rsplit(":", 1)[-1][:63])

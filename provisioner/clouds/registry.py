@@ -1,0 +1,41 @@
+"""The table of clouds. A cloud's SDK is an extra: it is asked for by name where it is missing."""
+
+from importlib import import_module
+from typing import Protocol, cast
+
+from provisioner.clock import Clock
+from provisioner.clouds.base import (
+    CloudProvider,
+    DescribesMachines,
+    FindsLeftovers,
+    GivesIdentity,
+    KeepsConsole,
+    KnowsPrices,
+    KnowsQuotas,
+    PreparesRegion,
+)
+from provisioner.errors import ConfigError
+
+CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
+"""Name -> module, class, and the package that its extra installs."""
+
+
+class Cloud(
+    CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, DescribesMachines, PreparesRegion,
+    KnowsQuotas, Protocol,
+):  # fmt: skip
+    """Everything that the command line needs of a cloud."""
+
+
+def provider(name: str, *, clock: Clock, region: str = "", store: str = "") -> Cloud:
+    """Raises ConfigError for a cloud that is not known, or whose extra is not installed."""
+    if name not in CLOUDS:
+        raise ConfigError(f"--cloud: '{name}' is not known.", hint=f"known: {', '.join(CLOUDS)}.")
+    module, kind, package = CLOUDS[name]
+    try:
+        loaded = import_module(module)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.split(".")[0] not in (package, "botocore"):
+            raise
+        raise ConfigError(f"{package} is not installed.", hint=f"pip install 'accelctl[{name}]'") from missing
+    return cast(Cloud, getattr(loaded, kind)(clock=clock, region=region, store=store))
