@@ -8,16 +8,14 @@ within() { # within SECONDS COMMAND...: waits until the command succeeds
     local end=$((SECONDS + $1)); shift
     until "$@"; do [ "$SECONDS" -lt "$end" ] || { echo "gave up waiting for: $*" >&2; exit 1; }; sleep 0.3; done
 }
-saved() { # saved N: attempt N has uploaded a checkpoint of its own
+saved() { # saved N: attempt N runs and has uploaded a checkpoint of its own
     accelctl status demo --no-step --output json 2>/dev/null | python3 -c '
 import json, sys
 job = json.load(sys.stdin)["jobs"][0]
-sys.exit(not (len(job["attempts"]) == int(sys.argv[1]) and job["attempts"][-1]["state"] == "running"
-              and job["checkpoint"] and job["checkpoint"]["sequence"] > int(sys.argv[2])))' "$1" "$2"
+last, checkpoint = job["attempts"][-1], job["checkpoint"]
+sys.exit(not (last["number"] == int(sys.argv[1]) and last["state"] == "running"
+              and checkpoint and checkpoint["at"] > last["launched_at"]))' "$1" 2>/dev/null
 }
-sequence() { accelctl status demo --no-step --output json 2>/dev/null | python3 -c '
-import json, sys
-print(json.load(sys.stdin)["jobs"][0]["checkpoint"]["sequence"])'; }
 
 export ACCELCTL_SANDBOX_HOME="${TMPDIR:-/tmp}/accelctl-demo-$$"
 trap 'accelctl sandbox stop >/dev/null 2>&1 || true; rm -rf "$ACCELCTL_SANDBOX_HOME"' EXIT
@@ -31,9 +29,9 @@ run accelctl spot-train --instance p4d.24xlarge --name demo --yes --checkpoint-e
     --env JAX_PLATFORMS=cpu -- python train_jax.py --steps 400 --pace 0.03 --save-every 20 &
 training=$!
 
-within 60 saved 1 0
+within 60 saved 1
 run accelctl sandbox interrupt demo --notice 3s
-within 60 saved 2 "$(sequence)"
+within 60 saved 2
 run accelctl sandbox interrupt demo --notice 0s
 wait "$training"
 

@@ -12,7 +12,7 @@ from .store import Changed, Exists, Missing
 
 KEEP = 3
 LANES = 8
-SETTLE = 1.0
+SETTLE = 0.5
 SETTLE_IN_A_HURRY = 0.2
 
 
@@ -57,12 +57,18 @@ class Snapshots:
         """
         entries = self._scan() if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
         before = by_entry(self.last)
-        files = []
-        for entry in sorted(set(entries) | set(before)):
-            found = self._send(entries[entry]) if entries.get(entry) is not None else None
-            if found is None and entry in entries:
-                found = before.get(entry, [])  # being written: its previous version stands
-            files += found or []
+        files, moving, fresh = [], set(), set()
+        for entry, stamps in sorted(entries.items()):
+            found = self._send(stamps) if stamps is not None else None
+            if found is None:  # being written: its previous version stands
+                moving.add(os.path.dirname(entry))
+                found = before.get(entry, [])
+            elif entry not in before:
+                fresh.add(os.path.dirname(entry))
+            files += found
+        for entry in sorted(set(before) - set(entries)):
+            if os.path.dirname(entry) in moving - fresh:  # its successor is not whole yet: until then it stays
+                files += before[entry]
         if not self._differs(files):
             return None
         return self._commit(files)
@@ -76,7 +82,8 @@ class Snapshots:
         first = self._scan()
         time.sleep(settle)
         second = self._scan()
-        return {entry: found if first.get(entry) == found else None for entry, found in second.items()}
+        moving = {entry: None for entry in first if entry not in second}
+        return {**moving, **{entry: found if first.get(entry) == found else None for entry, found in second.items()}}
 
     def _scan(self):
         """Top-level entry -> {path: stamp} of its regular files."""

@@ -1,0 +1,102 @@
+# pyright: basic
+# moto's server and the WSGI protocol are untyped.
+"""One loopback server for a machine: S3, SSM and Secrets Manager by moto, the metadata service below /_imds, faults."""
+
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+INSTANCE = "i-0123456789abcdef0"
+ROLE = {"AccessKeyId": "AKIATEST", "SecretAccessKey": "secret", "Token": "token"}
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """The tests print what they need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the machine asked of the store."""
+
+    method: str
+    path: str
+    query: str
+
+
+@dataclass(slots=True)
+class Metadata:
+    """What the metadata service answers, by path below /latest/meta-data/."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    def give_notice(self, ends_in: timedelta) -> datetime:
+        ends_at = datetime.now(UTC) + ends_in
+        told = {"action": "terminate", "time": ends_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        self.values["spot/instance-action"] = json.dumps(told)
+        return ends_at
+
+    def answer(self, path: str, token: str) -> tuple[str, str]:
+        if path == "api/token":
+            return "200 OK", "imds-token"
+        if token != "imds-token":
+            return "401 Unauthorized", ""
+        value = self.values.get(path.removeprefix("meta-data/"))
+        return ("404 Not Found", "") if value is None else ("200 OK", value)
+
+
+def plain_metadata() -> Metadata:
+    ends = (datetime.now(UTC) + timedelta(hours=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Metadata(
+        values={
+            "instance-id": INSTANCE, "placement/region": "us-east-1", "iam/security-credentials/": "job-role",
+            "iam/security-credentials/job-role": json.dumps({**ROLE, "Expiration": ends}),
+        }
+    )  # fmt: skip
+
+
+class Server:
+    """Listens on a free port of loopback from its creation to `close`."""
+
+    def __init__(self) -> None:
+        self.metadata = plain_metadata()
+        self.requests: list[Request] = []
+        self.down = threading.Event()
+        """While set, everything but the metadata service answers 503."""
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def renew(self) -> None:
+        """Forgets the test before."""
+        self.metadata = plain_metadata()
+        self.requests.clear()
+        self.down.clear()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ["PATH_INFO"]
+        if path.startswith("/_imds/latest/"):
+            token = environ.get("HTTP_X_AWS_EC2_METADATA_TOKEN", "")
+            status, text = self.metadata.answer(path.removeprefix("/_imds/latest/"), token)
+            start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
+            return [text.encode()]
+        if environ.get("HTTP_X_AMZ_SECURITY_TOKEN") == ROLE["Token"]:
+            asked = Request(method=environ["REQUEST_METHOD"], path=path, query=environ["QUERY_STRING"])
+            self.requests.append(asked)
+            if self.down.is_set():
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+                start_response("503 Slow Down", [("Content-Length", "0")])
+                return [b""]
+        return self._moto(environ, start_response)

@@ -1,0 +1,163 @@
+"""A machine from boot to shutdown, with real processes."""
+
+import json
+import tarfile
+from datetime import UTC, datetime, timedelta
+
+from tests.agent.machine import PREFIX, Machine, until
+from tests.agent.server import INSTANCE
+
+
+def test_happy_path(machine: Machine):
+    """A program gets its work folder and environment, leaves outputs, and the machine reports the end and goes home."""
+    machine.task["workdir"] = machine.store.send_workdir({"train.sh": b"echo from the folder\n"})
+    machine.task["environment"] = {"GREETING": "hello"}
+    machine.python(
+        "import os, pathlib, subprocess, sys; subprocess.run(['sh', 'train.sh'], check=True);"
+        "print(os.environ['GREETING'], os.environ['ACCELCTL_JOB'], os.environ['ACCELCTL_ATTEMPT']);"
+        "print('to stderr', file=sys.stderr); pathlib.Path('outputs/result.txt').write_text('42')"
+    )
+    report = machine.start().gone()
+    assert report["ended"]["reason"] == "finished"
+    assert report["ended"]["exit_code"] == 0
+    assert (report["phase"], report["instance_id"]) == ("ended", INSTANCE)
+    assert report["booted_at"] < report["started_at"] < report["program_ended_at"] < report["ended"]["at"]
+    assert machine.shutdowns()[0] == "-h +60", "the dead-man switch is armed first"
+    assert machine.log().splitlines()[:3] == ["from the folder", f"hello {machine.boarding['job']} 1", "to stderr"]
+    (manifest,) = machine.store.manifests()
+    (file,) = manifest["parts"][0]["files"]
+    assert (manifest["sequence"], file["path"], file["bytes"]) == (1, "outputs/result.txt", 2)
+    assert machine.store.get(f"{PREFIX}blobs/{file['sha256']}") == b"42"
+
+
+def test_work_folder_survives_whole(machine: Machine):
+    """Links and odd modes of the work folder are on the machine as they were sent."""
+    link, odd = tarfile.TarInfo("current"), tarfile.TarInfo("tool")
+    link.type, link.linkname, odd.mode = tarfile.SYMTYPE, "data/v1", 0o751
+    machine.task["workdir"] = machine.store.send_workdir({"data/v1": b"one", "current": link, "tool": odd})
+    machine.task["command"] = ["sh", "-c", "readlink current; cat current; echo; stat -c %a tool"]
+    machine.start().gone()
+    assert machine.log().splitlines()[:3] == ["data/v1", "one", "751"]
+
+
+def test_work_folder_stays_inside(machine: Machine):
+    """An archive that reaches out of the work folder is refused, and nothing is written outside."""
+    machine.task["workdir"] = machine.store.send_workdir({"../escaped": b"x"})
+    report = machine.start().gone()
+    assert report["ended"]["reason"] == "failed"
+    assert "work folder" in report["ended"]["message"]
+    assert not (machine.home / "accelctl" / "escaped").exists()
+
+
+def test_program_failure(machine: Machine):
+    """A program that fails is reported with its exit code and its last 20 lines."""
+    machine.python("import sys; [print('line', n) for n in range(50)]; sys.exit(3)")
+    ended = machine.start().gone()["ended"]
+    assert (ended["reason"], ended["exit_code"]) == ("failed", 3)
+    assert ended["last_lines"] == [f"line {n}" for n in range(30, 50)]
+
+
+def test_killed_program(machine: Machine):
+    """A program that a signal ended has the exit code that a shell gives it."""
+    machine.task["command"] = ["sh", "-c", "kill -9 $$"]
+    assert machine.start().gone()["ended"]["exit_code"] == 137
+
+
+def test_program_not_found(machine: Machine):
+    """A command that does not exist is a failure with exit code 127 that names the command."""
+    machine.task["command"] = ["no-such-program"]
+    ended = machine.start().gone()["ended"]
+    assert (ended["reason"], ended["exit_code"]) == ("failed", 127)
+    assert "no-such-program" in ended["message"]
+
+
+def test_setup_failure(machine: Machine):
+    """When the set-up command fails the program is not started."""
+    machine.task.update(setup="echo preparing; exit 9", command=["echo", "started"])
+    report = machine.start().gone()
+    assert report["ended"]["reason"] == "failed"
+    assert "the set-up command failed" in report["ended"]["message"]
+    assert "preparing" in machine.log()
+    assert "started" not in machine.log().splitlines()
+
+
+def test_leftovers_end_with_the_program(machine: Machine):
+    """Processes that the program left in its group do not outlive it, and do not hold up the machine."""
+    machine.task["command"] = ["sh", "-c", "sleep 300 & echo left $!"]
+    report = machine.start().gone(seconds=15)
+    assert report["ended"]["reason"] == "finished"
+    assert not list(machine.processes())
+
+
+def test_cancel_order(machine: Machine):
+    """An order to stop sends SIGTERM, saves what the program then writes, and sends the machine home."""
+    machine.task["command"] = ["sh", "-c", "trap 'echo late >checkpoints/late; exit 0' TERM; echo up; sleep 60 & wait"]
+    machine.start()
+    until(lambda: "up" in machine.log(), "the program")
+    machine.store.order(run=False, reason="cancelled")
+    assert machine.gone()["ended"]["reason"] == "cancelled"
+    assert [file["path"] for file in machine.store.manifests()[-1]["parts"][0]["files"]] == ["checkpoints/late"]
+
+
+def test_stubborn_program(machine: Machine):
+    """A program that ignores SIGTERM is killed after the grace."""
+    machine.task["stop_grace_seconds"] = 1
+    machine.task["command"] = ["sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done"]
+    machine.start()
+    until(lambda: "up" in machine.log(), "the program")
+    machine.store.order(run=False, reason="over-budget")
+    ended = machine.gone()["ended"]
+    assert (ended["reason"], ended["exit_code"]) == ("over-budget", 137)
+
+
+def test_record_gone(machine: Machine):
+    """A record that is not there any more means that the machine is not wanted."""
+    machine.task["command"] = ["sh", "-c", "echo up; sleep 60"]
+    machine.start()
+    until(lambda: "up" in machine.log(), "the program")
+    machine.store.delete(f"{PREFIX}record.json")
+    assert machine.gone()["ended"]["reason"] == "cancelled"
+
+
+def test_another_attempt(machine: Machine):
+    """Orders that name another attempt end this one."""
+    machine.store.order(attempt=2)
+    machine.task["command"] = ["sleep", "60"]
+    assert machine.start().gone()["ended"]["reason"] == "cancelled"
+
+
+def test_deadline_without_a_store(machine: Machine):
+    """A deadline that was once read is kept though the store is gone by then, and is reported when it is back."""
+    deadline = datetime.now(UTC) + timedelta(seconds=6)
+    machine.store.order(deadline=deadline.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    machine.task["command"] = ["sh", "-c", "trap 'date +%s >stopped; exit 0' TERM; echo up; sleep 60 & wait"]
+    machine.start()
+    until(lambda: "up" in machine.log(), "the program")
+    machine.server.down.set()
+    until((machine.work / "stopped").exists, "the stop")
+    assert 0 <= int((machine.work / "stopped").read_text()) - deadline.timestamp() + 1 <= 3
+    machine.server.down.clear()
+    assert machine.gone()["ended"]["reason"] == "over-time"
+
+
+def test_defect(machine: Machine):
+    """An agent that meets what it cannot understand says so on the console and goes home."""
+    machine.task["checkpoint_dir"] = None
+    machine.start()
+    until(lambda: "-h now" in machine.shutdowns(), "the shutdown")
+    assert "TypeError" in machine.console()
+
+
+def test_report_names_every_device(machine: Machine):
+    """The heartbeat has a sample for each device, with a percentage or the reason why there is none."""
+    shim = machine.home / "bin"
+    machine.task["setup"] = "true"
+    machine.task["command"] = ["sleep", "3"]
+    machine.start()
+    (shim / "nvidia-smi").write_text("#!/bin/sh\necho '0, NVIDIA H200, 87, 12'; echo '1, NVIDIA H200, [N/A], [N/A]'\n")
+    (shim / "nvidia-smi").chmod(0o755)
+    samples = {sample["device"]: sample for sample in machine.gone()["utilisation"]}
+    assert samples["nvidia0 NVIDIA H200"]["percent"] == 87.0
+    assert samples["nvidia1 NVIDIA H200"]["percent"] is None
+    assert samples["nvidia1 NVIDIA H200"]["reason"]
+    assert 0 <= json.loads(json.dumps(samples["cpu"]["percent"])) <= 100
