@@ -14,7 +14,7 @@ import json, sys
 job = json.load(sys.stdin)["jobs"][0]
 last, checkpoint = job["attempts"][-1], job["checkpoint"]
 sys.exit(not (last["number"] == int(sys.argv[1]) and last["state"] == "running"
-              and checkpoint and checkpoint["at"] > last["launched_at"]))' "$1" 2>/dev/null
+              and checkpoint and checkpoint["attempt"] == last["number"]))' "$1" 2>/dev/null
 }
 
 export ACCELCTL_SANDBOX_HOME="${TMPDIR:-/tmp}/accelctl-demo-$$"

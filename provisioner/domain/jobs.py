@@ -220,6 +220,8 @@ class Checkpoint:
     """The newest complete checkpoint, from its manifest."""
 
     sequence: int
+    attempt: int
+    """Which attempt saved it."""
     at: datetime
     bytes: int
     files: int

@@ -166,7 +166,9 @@ def progress(record: JobRecord, attempt: Attempt, report: NodeReport) -> JobReco
     record = replace(with_attempt(record, noted), state=job_state, waiting_since=None, rounds=0)
     saved = report.checkpoint
     if saved and (record.checkpoint is None or saved.sequence > record.checkpoint.sequence):
-        newest = Checkpoint(sequence=saved.sequence, at=saved.at, bytes=saved.bytes, files=saved.files)
+        newest = Checkpoint(
+            sequence=saved.sequence, attempt=attempt.number, at=saved.at, bytes=saved.bytes, files=saved.files
+        )  # fmt: skip
         record = replace(record, checkpoint=newest)
     return record
 

@@ -24,7 +24,8 @@ def job_document(record: JobRecord, total: Cost) -> dict[str, Any]:
              "code": r.code, "message": r.message, "until": r.until} for r in record.refusals
         ],
         "checkpoint": None if checkpoint is None else {
-            "at": checkpoint.at, "bytes": checkpoint.bytes, "files": checkpoint.files, "sequence": checkpoint.sequence
+            "at": checkpoint.at, "bytes": checkpoint.bytes, "files": checkpoint.files, "sequence": checkpoint.sequence,
+            "attempt": checkpoint.attempt,
         },
         "cost": cost_document(total),
     }  # fmt: skip

@@ -50,10 +50,14 @@ class Launches:
         self.call.options = this._get_param("InstanceMarketOptions", {})
         self.call.count = int(this._get_param("MinCount", "1")), int(this._get_param("MaxCount", "1"))
         self.call.interfaces = this._get_param("NetworkInterfaces", []) or []
+        self.call.disks = this._get_param("BlockDeviceMappings", []) or []
         try:
             return original(this)
         finally:
-            self.call.options = self.call.count = self.call.interfaces = None
+            self.forget()
+
+    def forget(self) -> None:
+        self.call.options = self.call.count = self.call.interfaces = self.call.disks = None
 
     def run_instances(
         self, original: Any, backend: EC2Backend, image_id: str, count: int, user_data: Any, groups: Any, **kwargs: Any
@@ -82,6 +86,7 @@ class Launches:
         now = self.clock.now()
         instance.launch_time = now.replace(tzinfo=None, microsecond=0)
         instance.sandbox_launched_at = now
+        instance.sandbox_disk_gib = disk_gib(getattr(self.call, "disks", None) or [])
         instance.sandbox_public = wants_public(getattr(self.call, "interfaces", None) or [])
         if spot_options is not None:
             SpotRequest(instance, spot_options, kwargs.get("tags") or {}, now)
@@ -95,8 +100,8 @@ class Launches:
 
     def zone(self, backend: EC2Backend, kwargs: dict[str, Any]) -> str:
         kind, asked = kwargs["instance_type"], kwargs.get("placement")
-        if kwargs.get("subnet_id"):
-            asked = backend.get_subnet(kwargs["subnet_id"]).availability_zone
+        if subnet := kwargs.get("subnet_id") or first_of(getattr(self.call, "interfaces", None)).get("SubnetId"):
+            asked = backend.get_subnet(subnet).availability_zone
         if kind not in INSTANCE_TYPES:
             raise Refused("InvalidParameterValue", f"Invalid value '{kind}' for InstanceType.")
         offered = zones(backend.region_name, kind)
@@ -152,6 +157,7 @@ class Launches:
         profile = {"iam_instance_profile_name": profile.get("Name"), "iam_instance_profile_arn": profile.get("Arn")}
         self.call.options, self.call.count = {"MarketType": "spot"} if spot else {}, (1, count)
         self.call.interfaces = template.get("NetworkInterfaces", [])
+        self.call.disks = template.get("BlockDeviceMappings", [])
         try:
             reservation = backend.run_instances(
                 spec.image_id, count, spec.user_data, spec.group_set, instance_type=spec.instance_type,
@@ -162,7 +168,7 @@ class Launches:
                 block_device_mappings=template.get("BlockDeviceMappings") or None,
             )  # fmt: skip
         finally:
-            self.call.options = self.call.count = self.call.interfaces = None
+            self.forget()
         associate(backend, reservation.instances[0], profile)
         for instance in reservation.instances:
             fleet.on_demand_instances.append({"id": reservation.id, "instance": instance, "launch_spec": spec})
@@ -181,6 +187,8 @@ class Launches:
         return original(backend, instance_ids)
 
     def terminate_instances(self, original: Any, backend: EC2Backend, instance_ids: list[str]) -> Any:
+        if not instance_ids:
+            return []  # a fleet whose machines are gone already
         instances = backend.get_multi_instances_by_id(instance_ids)
         for instance in instances:
             if instance.disable_api_termination in (True, "true"):
@@ -225,12 +233,21 @@ def refuse_large(user_data: Any) -> None:
         raise Refused("InvalidParameterValue", "User data is limited to 16384 bytes")
 
 
+def disk_gib(mappings: Any) -> int:
+    """All EBS volumes of a launch together."""
+    listed = mappings if isinstance(mappings, list) else list(mappings.values())
+    return sum(int(mapping.get("Ebs", {}).get("VolumeSize", 0)) for mapping in listed)
+
+
+def first_of(interfaces: Any) -> dict[str, Any]:
+    """The first network interface of a launch; empty where none was named."""
+    listed = interfaces if isinstance(interfaces, list) else list((interfaces or {}).values())
+    return listed[0] if listed else {}
+
+
 def wants_public(interfaces: Any) -> bool | None:
     """What the first interface asks for; None where nothing was said and the subnet decides."""
-    first = (
-        (interfaces[0] if isinstance(interfaces, list) else next(iter(interfaces.values()), {})) if interfaces else {}
-    )
-    said = first.get("AssociatePublicIpAddress")
+    said = first_of(interfaces).get("AssociatePublicIpAddress")
     return None if said is None else str(said).lower() == "true"
 
 

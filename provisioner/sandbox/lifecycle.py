@@ -43,6 +43,11 @@ class SpotRequest(SpotInstanceRequest):
     def launch_instance(self) -> Instance:
         return self.adopted
 
+    @property
+    def status(self) -> dict[str, Any]:
+        """With the time of the change; moto's is always the same one."""
+        return super().status | {"UpdateTime": self.update_time}
+
     def mark(self, state: str, code: str, now: datetime) -> None:
         self.state, self._status_code, self.update_time = state, code, stamp(now)
 
