@@ -18,7 +18,7 @@ Imports nothing of the project.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class AccelctlError(Exception):
@@ -54,8 +54,7 @@ class CloudError(AccelctlError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(NamedTuple):
     """One offering that the cloud would not sell just now, in its own words."""
 
     region: str

@@ -1,17 +1,17 @@
 """The only printer: data on stdout, everything else on stderr, readable without colour."""
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 class OutputFormat(StrEnum):
@@ -28,6 +28,8 @@ def data(text: str) -> None:
 
 def document(value: object) -> None:
     """One JSON document on stdout."""
+    import json
+
     data(json.dumps(value, default=plain, indent=2))
 
 
@@ -67,6 +69,9 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def plain(value: object) -> object:
     """How the contract writes what JSON has no word for."""
+    from dataclasses import asdict, is_dataclass
+    from decimal import Decimal
+
     match value:
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -84,11 +89,11 @@ def plain(value: object) -> object:
             raise TypeError(f"{type(value).__name__} has no place in JSON output")
 
 
-def money(amount: Decimal | None) -> str:
+def money(amount: "Decimal | None") -> str:
     """Dollars and cents for a person; more digits below a cent."""
     if amount is None:
         return "unknown"
-    return f"${amount:,.2f}" if amount == 0 or abs(amount) >= Decimal("0.01") else f"${amount:.4f}"
+    return f"${amount:,.2f}" if amount == 0 or abs(amount) * 100 >= 1 else f"${amount:.4f}"
 
 
 def span(duration: timedelta | None) -> str:

@@ -77,7 +77,7 @@ def machine_end(attempt: Attempt, instance: Instance | None, now: datetime) -> d
     end = ended_at(attempt, instance, now)
     if end is None or attempt.launched_at is None or attempt.bought_at is None:
         return None
-    return attempt.bought_at + (end - attempt.launched_at)
+    return min(attempt.bought_at + (end - attempt.launched_at), now)
 
 
 def with_refusals(record: JobRecord, refused: list[Refused], now: datetime) -> JobRecord:

@@ -40,7 +40,8 @@ class SandboxCloud:
         self.lock = threading.RLock()
         self.url = ""
         Launches(self.market, self.quotas, self.clock).install()
-        Listings(self.clock, HIDDEN_FOR).install()
+        self.listings = Listings(self.clock, HIDDEN_FOR)
+        self.listings.install()
         images.install()
         buckets.install()
 

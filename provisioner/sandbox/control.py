@@ -29,7 +29,7 @@ class Control:
         self.faults: list[dict[str, Any]] = []
         self.verbs: dict[str, Callable[..., Any]] = {
             "status": self.status, "interrupt": self.interrupt, "capacity": self.capacity, "price": self.price,
-            "quota": self.quota, "fault": self.fault, "clock": self.clock, "ledger": self.ledger,
+            "quota": self.quota, "fault": self.fault, "clock": self.clock, "ledger": self.ledger, "consistency": self.consistency,
         }  # fmt: skip
 
     def answer(self, verb: str, asked: dict[str, str]) -> tuple[int, Any]:
@@ -82,6 +82,11 @@ class Control:
     def clock(self, advance: str = "0") -> dict[str, str]:
         now = self._cloud.clock.advance(timedelta(seconds=float(advance)))
         return {"now": now.isoformat(timespec="seconds")}
+
+    def consistency(self, seconds: str) -> dict[str, float]:
+        """How long a new machine stays unlisted, from now on."""
+        self._cloud.listings.hidden_for = float(seconds)
+        return {"seconds": float(seconds)}
 
     def ledger(self, job: str = "") -> dict[str, Any]:
         lines = self._cloud.ledger.lines(job)

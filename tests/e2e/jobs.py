@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -25,7 +26,7 @@ QUICK = {
 
 def environment(**more: str) -> dict[str, str]:
     """The test's own environment leads to the sandbox; the project's settings files are out of reach."""
-    return dict(os.environ) | QUICK | more
+    return dict(os.environ) | QUICK | {"PYTHONPATH": str(EXAMPLES.parent)} | more
 
 
 def accelctl(
@@ -39,16 +40,24 @@ def accelctl(
     )  # fmt: skip
 
 
-def started(*arguments: str, cwd: Path = EXAMPLES, **more: str) -> subprocess.Popen[str]:
-    """One command, left running; its words are kept for `communicate`."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "provisioner", *arguments],
+@contextmanager
+def started(
+    *arguments: str, cwd: Path = EXAMPLES, module: str = "provisioner", **more: str
+) -> Generator[subprocess.Popen[str]]:
+    """One command, running for as long as the block; its words are kept for `communicate`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environment(**more),
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
-def counting(name: str, *flags: str, steps: int = 200, pace: float = 0.02, save_every: int = 10) -> list[str]:
+def counting(name: str, *flags: str, steps: int = 200, pace: float = 0.02, save_every: int = 40) -> list[str]:
     """spot-train of the counting example."""
     return [
         "spot-train", "--instance", TYPE, "--name", name, "--checkpoint-every", "0.5s", *flags,

@@ -1,4 +1,4 @@
-"""A loopback proxy in front of the sandbox that misbehaves at the n-th request: kills its client, or answers wrongly."""
+"""A loopback proxy before the sandbox that misbehaves at the n-th request: kills its client, or answers wrongly."""
 
 import http.client
 import os
@@ -33,10 +33,11 @@ class Fault(StrEnum):
 
 @dataclass
 class Plan:
-    """Which request is hit, and how. `seen` counts requests; `names` remembers them for the report."""
+    """Which request is hit, and how: the `at`-th of all, or of those named `only`. `names` remembers what was asked."""
 
     fault: Fault = Fault.NONE
     at: int = 0
+    only: str = ""
     times: int = 1
     victim: int = 0
     seen: int = 0
@@ -46,8 +47,10 @@ class Plan:
 
     def next(self, name: str) -> Fault:
         with self.lock:
-            self.seen += 1
             self.names.append(name)
+            self.seen += not self.only or self.only in name
+            if self.only and self.only not in name:
+                return Fault.NONE
             if self.at and self.at <= self.seen < self.at + self.times:
                 self.hit += 1
                 return self.fault

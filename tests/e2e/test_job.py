@@ -33,7 +33,7 @@ def test_a_job_survives_three_interruptions_and_says_what_it_cost(tmp_path: Path
     job = Job("survivor")
     for zone in ZONES[:2]:
         ask("capacity", type=TYPE, zone=zone, count="0")
-    with started(*counting("survivor", "--output", "json", steps=400, pace=0.03)) as cli:
+    with started(*counting("survivor", "--output", "json", steps=500, pace=0.03)) as cli:
         first = job.running(1)
         ask("interrupt", instance=first["id"], notice="2")
         second = job.running(2)
@@ -52,7 +52,7 @@ def test_a_job_survives_three_interruptions_and_says_what_it_cost(tmp_path: Path
     assert {refusal["zone"] for refusal in done["refusals"]} >= set(ZONES[:2])
     assert all(attempt["work_lost_seconds"] < 4 for attempt in done["attempts"])
     result = job.result(tmp_path)
-    assert (result["steps"], result["sum"]) == (400, sum(range(400)))
+    assert (result["steps"], result["sum"]) == (500, sum(range(500)))
     assert not overlapping(done["id"])
     assert left_of(done["id"]) == []
     assert len(machines(done["id"])) == 4

@@ -1,0 +1,15 @@
+"""python -m benchmarks [NAME…]: prints every claim about speed as a ratio to the peer or limit that it names."""
+
+import importlib
+import sys
+
+CLAIMS = ("help", "requests", "recovery", "kills")
+
+
+def main() -> int:
+    names = sys.argv[1:] or CLAIMS
+    return max(importlib.import_module(f"benchmarks.{name}").main() for name in names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

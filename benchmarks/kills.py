@@ -1,0 +1,29 @@
+"""The whole sweep: accelctl killed before and after every request of a job. Limit: no job ends wrong. Minutes long."""
+
+import sys
+
+from benchmarks.sandboxed import sandbox
+from provisioner.sandbox.client import ask
+from tests.e2e.harness import Outcome, hurt, prepared
+from tests.e2e.proxy import Fault, Plan
+
+STRIDE = 1
+
+
+def main() -> int:
+    stride = int(sys.argv[2]) if len(sys.argv) > 2 else STRIDE
+    wrong: list[Outcome] = []
+    with sandbox():
+        prepared()
+        ask("consistency", seconds="1")
+        whole = Plan()
+        hurt("whole", whole)
+        points = range(1, whole.seen + 1, stride)
+        for at in points:
+            for fault in (Fault.KILL_BEFORE, Fault.KILL_AFTER):
+                outcome = hurt(f"{fault}-{at}", Plan(fault=fault, at=at))
+                if not outcome.right:
+                    wrong.append(outcome)
+                    print(f"kills: wrong at request {at}, {fault}: {outcome}")
+    print(f"kills: {2 * len(points)} kills over {whole.seen} requests, {len(wrong)} wrong (limit 0)")
+    return int(bool(wrong))

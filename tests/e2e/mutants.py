@@ -1,0 +1,45 @@
+"""accelctl with one safeguard taken out, so that the harness can be seen to fail: python -m tests.e2e.mutants …"""
+
+import os
+import sys
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from provisioner.cli.main import run
+from provisioner.jobs import step
+from provisioner.jobs.actions import Buy
+from provisioner.jobs.buying import intended
+from provisioner.jobs.records import Held
+
+
+def without_intent() -> None:
+    """The launch comes first; what was intended is written with its result."""
+    original: Callable[..., Held] = step.Stepper._act  # pyright: ignore[reportPrivateUsage]
+
+    def act(self: Any, held: Held, action: Any) -> Held:
+        if not isinstance(action, Buy):
+            return original(self, held, action)
+        record = intended(held.record, action.offerings, self._clock.now())
+        return self._launch(Held(record=record, tag=held.tag), record.attempts[-1])
+
+    step.Stepper._act = act  # pyright: ignore
+
+
+def without_token() -> None:
+    """Every launch is a new purchase."""
+    original: Callable[..., Any] = step.Stepper._request  # pyright: ignore[reportPrivateUsage]
+
+    def request(self: Any, *arguments: Any) -> Any:
+        from dataclasses import replace
+
+        return replace(original(self, *arguments), token=uuid.uuid4().hex)
+
+    step.Stepper._request = request  # pyright: ignore
+
+
+MUTANTS = {"no-intent": without_intent, "no-token": without_token}
+
+if __name__ == "__main__":
+    MUTANTS[os.environ["ACCELCTL_TEST_MUTANT"]]()
+    sys.exit(run(sys.argv[1:]))
