@@ -8,6 +8,8 @@ from tests.e2e.proxy import Plan, proxy
 from tests.sandbox.world import until
 
 WITHIN = 60.0
+LEASE = "1s"
+"""A dead holder's, shorter than the job, so that its successor meets the living machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +29,20 @@ class Outcome:
 
 
 def command(name: str) -> list[str]:
-    """A short job of its own name."""
+    """A job of its own name that outlives a dead holder's lease."""
     return [
         "spot-train", "--instance", "p4d.24xlarge", "--name", name, "--checkpoint-every", "1s",
-        "--", "python", "count.py", "--steps", "20", "--pace", "0.02", "--save-every", "10",
+        "--", "python", "count.py", "--steps", "150", "--pace", "0.02", "--save-every", "50",
     ]  # fmt: skip
 
 
 def hurt(name: str, plan: Plan, *, mutant: str = "") -> Outcome:
     """Runs a job behind the proxy, then steps it to its end on the plain way."""
     arguments = command(name)
-    module = {"ACCELCTL_TEST_MUTANT": mutant} if mutant else {}
+    more = {"ACCELCTL_LEASE": LEASE} | ({"ACCELCTL_TEST_MUTANT": mutant} if mutant else {})
     with proxy(os.environ["AWS_ENDPOINT_URL"], plan) as url:
         runner = "tests.e2e.mutants" if mutant else "provisioner"
-        with started(*arguments, module=runner, AWS_ENDPOINT_URL=url, **module) as cli:
+        with started(*arguments, module=runner, AWS_ENDPOINT_URL=url, **more) as cli:
             plan.victim = cli.pid
             _, said = cli.communicate(timeout=WITHIN)
     return carried_on(name, plan, said)
