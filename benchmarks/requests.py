@@ -1,13 +1,14 @@
 """How many requests a launch, a minute of running and an interruption cost, at the pace of a real cloud."""
 
 from collections import Counter
+from typing import Any
 
 from benchmarks.sandboxed import requests, sandbox
 from provisioner.sandbox.client import ask
 from tests.e2e.jobs import Job, accelctl, counting, started
 from tests.sandbox.world import until
 
-REAL_PACE = {"ACCELCTL_POLL_EVERY": "10s", "ACCELCTL_HEARTBEAT_EVERY": "15s", "ACCELCTL_SETTLE": "2s"}
+REAL_PACE: Any = {"ACCELCTL_POLL_EVERY": "10s", "ACCELCTL_HEARTBEAT_EVERY": "15s", "ACCELCTL_SETTLE": "2s"}
 MINUTE = 60.0
 
 

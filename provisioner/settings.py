@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from provisioner.domain.jobs import Fallback, Pace
 from provisioner.domain.offerings import WayKind
@@ -182,5 +182,7 @@ def layer(file: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(
             f"{file}: there is no setting '{min(unknown)}'.", hint="'accelctl config show' lists the settings."
         )
-    written = {name: ",".join(value) if isinstance(value, list) else value for name, value in held.items()}
+    written = {
+        name: ",".join(cast("list[str]", value)) if isinstance(value, list) else value for name, value in held.items()
+    }
     return str(file), written

@@ -16,6 +16,8 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 IMDS = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254").rstrip("/")
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL", "")
 TRIES = 6
+PATIENCE = 20
+"""Seconds that one step of a request may take: an interruption leaves 120."""
 WORTH_ANOTHER_TRY = (429, 500, 502, 503, 504)
 
 
@@ -47,6 +49,7 @@ class Imds:
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
+            self._token_until = 0.0  # a token that was refused is not used again
             raise Unreachable("metadata service: HTTP %d" % error.code)
         except OSError as error:
             raise Unreachable("metadata service: %s" % error)
@@ -62,6 +65,10 @@ class Imds:
             ends = datetime.datetime.strptime(self._held["Expiration"], "%Y-%m-%dT%H:%M:%SZ")
             self._held_until = ends.replace(tzinfo=datetime.timezone.utc).timestamp() - 600
         return self._held
+
+    def forget(self):
+        """The credentials held were refused: the next request asks for new ones."""
+        self._held = None
 
     def region(self):
         return self.get("meta-data/placement/region")
@@ -92,8 +99,8 @@ def connect(url):
     """A connection to the host of a URL, not yet open."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "http":
-        return http.client.HTTPConnection(parts.netloc, timeout=60)
-    return http.client.HTTPSConnection(parts.netloc, timeout=60, context=ssl.create_default_context())
+        return http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
+    return http.client.HTTPSConnection(parts.netloc, timeout=PATIENCE, context=ssl.create_default_context())
 
 
 def pause(attempt):

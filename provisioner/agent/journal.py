@@ -1,28 +1,32 @@
-"""The program's output on its way to the store: redacted, spooled on disk, sent as it comes and less often when much."""
+"""The program's output on its way to the store: redacted, spooled, sent as it comes and less often when much."""
 
 import os
+import select
 import threading
 import time
-from collections import deque
 
 from .aws import Unreachable
+from .store import Denied, Missing
 
 OBJECT = 256 * 1024
 SOON, LATE = 1.0, 10.0
 LINES = 20
+LAST_BYTES = 16 * 1024
 PARTIAL_AFTER = 1.0
+SECRET_LINE = 8
+"""A line of a secret of several lines is hidden by itself, too, if it is no shorter."""
 
 
 class Journal:
-    """Takes lines from pipes and from the agent itself. `secrets` are values that never leave the machine."""
+    """Takes lines from pipes and from the agent itself, and sends them, in objects, below a prefix."""
 
-    def __init__(self, store, prefix, spool, secrets):
-        self._store, self._prefix, self._secrets = store, prefix, [s.encode() for s in secrets if s]
+    def __init__(self, store, prefix, spool):
+        self._store, self._prefix, self._secrets = store, prefix, []
         self._path, self._lock = spool, threading.Lock()
         self._spool = open(spool, "ab", buffering=0)
         self._written = self._sent = 0
         self._number, self._start = 1, 0
-        self.last_lines = deque(maxlen=LINES)
+        self._shipping = threading.Lock()
 
     @property
     def size(self):
@@ -30,7 +34,9 @@ class Journal:
 
     def hide(self, values):
         """Values that must not leave the machine from now on."""
-        self._secrets += [value.encode() for value in values if value]
+        lines = [line for value in values for line in value.splitlines() if len(line) >= SECRET_LINE]
+        found = {value.encode() for value in [*values, *lines] if value}
+        self._secrets = sorted(found, key=len, reverse=True)
 
     def say(self, text):
         """A word of the machine itself."""
@@ -44,17 +50,26 @@ class Journal:
         return thread
 
     def _read(self, pipe):
-        left = b""
+        """Passes on whole lines; a line that stays without an end for a moment, as far as no secret can be cut."""
+        left, passed_on = b"", time.monotonic()
         while True:
-            chunk = os.read(pipe.fileno(), 65536)
+            ready, _, _ = select.select([pipe], [], [], PARTIAL_AFTER)
+            chunk = os.read(pipe.fileno(), 65536) if ready else b""
+            if ready and not chunk:
+                return self._append(left)
             whole, newline, left = (left + chunk).rpartition(b"\n")
-            if newline:
-                self._append(whole + newline)
-            if not chunk or len(left) > OBJECT:
-                self._append(left)
-                left = b""
-            if not chunk:
-                return
+            whole += newline
+            if not whole and (time.monotonic() - passed_on >= PARTIAL_AFTER or len(left) > OBJECT):
+                cut = len(left) - self._secret_begun(left)
+                whole, left = left[:cut], left[cut:]
+            if whole:
+                self._append(whole)
+                passed_on = time.monotonic()
+
+    def _secret_begun(self, text):
+        """How many bytes at the end of the text may be the first part of a secret."""
+        lengths = (size for secret in self._secrets for size in range(1, len(secret)) if text.endswith(secret[:size]))
+        return max(lengths, default=0)
 
     def _append(self, content):
         for secret in self._secrets:
@@ -62,19 +77,29 @@ class Journal:
         with self._lock:
             self._spool.write(content)
             self._written += len(content)
-            self.last_lines.extend(line.decode("utf-8", "replace") for line in content.splitlines())
+
+    def last_lines(self):
+        """Of the program's output, not of the machine's own words."""
+        with open(self._path, "rb") as spool:
+            spool.seek(max(0, self._written - LAST_BYTES))
+            lines = spool.read().decode("utf-8", "replace").splitlines()
+        return [line for line in lines if not line.startswith("[accelctl] ")][-LINES:]
 
     def ship(self):
-        """Sends what is not in the store yet. Raises Unreachable."""
-        while self._sent < self._written:
-            end = min(self._written, self._start + OBJECT)
-            with open(self._path, "rb") as spool:
-                spool.seek(self._start)
-                content = spool.read(end - self._start)
-            self._store.put("%s%06d.log" % (self._prefix, self._number), content)
-            self._sent = end
-            if end - self._start >= OBJECT:
-                self._number, self._start = self._number + 1, end
+        """Sends what is not in the store yet. Raises Unreachable, Denied, Missing."""
+        with self._shipping:
+            while self._sent < self._written:
+                self._ship_object()
+
+    def _ship_object(self):
+        end = min(self._written, self._start + OBJECT)
+        with open(self._path, "rb") as spool:
+            spool.seek(self._start)
+            content = spool.read(end - self._start)
+        self._store.put("%s%06d.log" % (self._prefix, self._number), content)
+        self._sent = end
+        if end - self._start >= OBJECT:
+            self._number, self._start = self._number + 1, end
 
     def ship_on(self, stopped):
         """Until the event is set: soon after silence, rarely in a flood."""
@@ -83,7 +108,7 @@ class Journal:
             before = self._sent
             try:
                 self.ship()
-            except Unreachable:
+            except (Unreachable, Denied, Missing):
                 wait = LATE
                 continue
             wait = SOON if self._sent == before else min(LATE, wait * 1.5)
@@ -95,6 +120,7 @@ class Journal:
             try:
                 self.ship()
                 return True
-            except Unreachable:
+            except (Unreachable, Denied, Missing):
                 if time.monotonic() > end:
                     return False
+                time.sleep(SOON)

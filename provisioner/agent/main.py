@@ -1,22 +1,24 @@
 """The agent: restore, set up, run, save, report, go home. Started by the boot script with the boarding pass."""
 
+import contextlib
+import ctypes
 import json
 import os
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 import traceback
 
 from . import times
 from .aws import Imds, Unreachable
+from .folder import Unfit, unpack
 from .journal import Journal
 from .metrics import Metrics
 from .program import NOT_FOUND, Program, environment
 from .report import Report, ended
 from .secrets import NoSecret, resolve
-from .snapshot import Snapshots, hashed, restore
+from .snapshot import Snapshots, Superseded, restore
 from .store import Denied, Missing, Store
 from .watch import Watch
 
@@ -27,8 +29,20 @@ AFTER_THE_END = 60.0
 """How long after the announced end of the machine it is still believed to be coming."""
 
 
+M_MMAP_THRESHOLD = -3
+"""From malloc.h."""
+
+
 class GivenUp(Exception):
-    """The program cannot be started; the message says why."""
+    """The program cannot be started: what happened, and the exit code that a shell would give."""
+
+    def __init__(self, message, code=None):
+        super().__init__(message)
+        self.code = code
+
+
+class NotStarted(Exception):
+    """The machine is not wanted any more, or about to go, before the program has begun."""
 
 
 class Agent:
@@ -42,11 +56,11 @@ class Agent:
         self.work = os.path.join(self.home, "work")
         self.interruption_file = os.path.join(self.home, "interruption.json")
         here = "%sattempts/%d/logs/%d/" % (boarding["prefix"], boarding["attempt"], boarding["rank"])
-        self.journal = Journal(self.store, here, os.path.join(self.home, "output.log"), [])
-        self.report = Report(self.store, boarding, self.imds.get("meta-data/instance-id"))
+        self.journal = Journal(self.store, here, os.path.join(self.home, "output.log"))
+        self.report = Report(self.store, boarding, self.patiently(lambda: self.imds.get("meta-data/instance-id")))
         self.watch = Watch(self.imds, self.store, boarding)
         self.metrics = Metrics(self.imds, boarding, self.report)
-        self.snapshots = self.task = None
+        self.snapshots = self.task = self.program = None
         self.over = threading.Event()
         self.saving = threading.Lock()
         self.announced = False
@@ -62,18 +76,22 @@ class Agent:
         try:
             reason, code, message = self.work_through()
         except GivenUp as problem:
-            reason, code, message = "failed", None, str(problem)
+            reason, code, message = "failed", problem.code, str(problem)
+        except NotStarted:
+            reason, code, message = self.stopped(None)
         self.end(reason, code, message)
 
     def work_through(self):
         """Reason, exit code and message of the end."""
         self.bring_work_folder()
         self.bring_checkpoint()
-        found = environment(self.task, self.boarding, self.find_secrets(), self.work, self.interruption_file)
+        region = self.patiently(self.imds.region)
+        secrets = self.find_secrets(region)
+        found = environment(self.task, self.boarding, secrets, self.work, self.interruption_file, region)
         if self.task["setup"]:
             self.report.note(phase="setup")
             code = self.attend(["/bin/bash", "-c", self.task["setup"]], found, "the set-up command")
-            if code or self.stop_reason():
+            if code:
                 return self.verdict(code, "the set-up command failed with exit code %d" % code)
         self.background(self.save_on)
         self.report.note(phase="run", started_at=times.now())
@@ -82,15 +100,16 @@ class Agent:
         return self.verdict(code, "the program failed with exit code %d" % code)
 
     def verdict(self, code, failure):
-        """What the end was: our own order first, then the cloud's notice, then the program's own doing."""
-        if self.watch.stop_reason:
-            return self.watch.stop_reason, code, "stopped: " + self.watch.stop_reason
-        if self.watch.notice and (code or self.program.signalled):
-            return "interrupted", code, "the cloud takes the machine back"
+        """What the end was: that of a program that nobody asked to stop is its own doing."""
+        if self.program.asked:
+            return self.stopped(code)
         return ("failed", code, failure) if code else ("finished", 0, "")
 
-    def stop_reason(self):
-        return self.watch.stop_reason or ("interrupted" if self.watch.notice else "")
+    def stopped(self, code):
+        """Our own order comes before the cloud's notice."""
+        if self.watch.stop_reason:
+            return self.watch.stop_reason, code, "stopped: " + self.watch.stop_reason
+        return "interrupted", code, "the cloud takes the machine back"
 
     # before the program -----------------------------------------------------------------------------------------------
 
@@ -113,14 +132,14 @@ class Agent:
             return
         packed = os.path.join(self.home, "work.tar.gz")
         try:
-            self.patiently(lambda: self.store.download(archive["key"], packed))
+            digest = self.patiently(lambda: self.store.download(archive["key"], packed))
+            if digest != archive["sha256"]:
+                raise GivenUp("the work folder in the store is not the one that was sent")
+            unpack(packed, self.work)
         except Missing:
             raise GivenUp("the work folder is not in the store any more")
-        if hashed(packed) != archive["sha256"]:
-            raise GivenUp("the work folder in the store is not the one that was sent")
-        with tarfile.open(packed) as tar:
-            kwargs = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
-            tar.extractall(self.work, **kwargs)  # our own archive, its hash just checked
+        except Unfit as problem:
+            raise GivenUp("the work folder cannot be unpacked: %s" % problem)
         os.remove(packed)
 
     def bring_checkpoint(self):
@@ -130,7 +149,7 @@ class Agent:
             self.journal.say("checkpoint %d is damaged; trying the one before" % number)
         self.report.note(damaged=found.damaged)
         self.snapshots.adopt(found.manifests)
-        self.snapshots.sequence_after(found.highest)
+        self.patiently(lambda: self.snapshots.sequence_after(found.highest, found.damaged))
         if found.manifest:
             self.report.checkpoint("restored", found.manifest)
             self.report.checkpoint("checkpoint", found.manifest)
@@ -140,12 +159,10 @@ class Agent:
         for folder in (self.task["checkpoint_dir"], self.task["outputs_dir"]):
             os.makedirs(os.path.join(self.work, folder), exist_ok=True)
 
-    def find_secrets(self):
+    def find_secrets(self, region):
         dualstack = self.boarding["way"] == "ipv6"
         try:
-            found = self.patiently(
-                lambda: resolve(self.imds, self.task["secrets"], self.imds.region(), dualstack)
-            )  # fmt: skip
+            found = self.patiently(lambda: resolve(self.imds, self.task["secrets"], region, dualstack))
         except (Missing, NoSecret):
             raise GivenUp("a --secret leads to nothing: %s" % ", ".join(sorted(self.task["secrets"])))
         self.journal.hide(found.values())
@@ -154,12 +171,15 @@ class Agent:
     # while it runs ----------------------------------------------------------------------------------------------------
 
     def attend(self, command, found, name):
-        """Runs a command to its end, minding notice and orders; its exit code."""
+        """Runs a command to its end, minding notice and orders; its exit code. Raises GivenUp, NotStarted."""
+        if self.watch.stop_reason or self.watch.notice:
+            self.tell_notice()
+            raise NotStarted
         try:
             self.program = Program(command, found, self.work, self.journal)
         except (OSError, ValueError) as problem:
             self.journal.say("%s cannot be started: %s" % (name, problem))
-            raise GivenUp("%s cannot be started (exit code %d): %s" % (name, NOT_FOUND, problem))
+            raise GivenUp("%s cannot be started: %s" % (name, problem), NOT_FOUND)
         while self.program.poll() is None:
             self.mind_notice()
             self.mind_orders()
@@ -169,17 +189,23 @@ class Agent:
         return code
 
     def mind_notice(self):
+        if self.watch.notice is not None and not self.program.asked:
+            self.tell_notice()
+            self.program.ask_to_stop()
+
+    def tell_notice(self):
+        """To the program, by a file that appears whole, and to the world."""
         if self.watch.notice is None or self.announced:
             return
         self.announced = True
+        self.snapshots.pruning = False
         ends_at = self.watch.notice["ends_at"]
         told = {"at": times.written(self.watch.notice["at"]), "ends_at": times.written(ends_at) if ends_at else None}
         with open(self.interruption_file + ".new", "w") as out:
             json.dump(told, out)
         os.replace(self.interruption_file + ".new", self.interruption_file)
-        self.journal.say("the cloud takes the machine back at %s: asking the program to save" % told["ends_at"])
+        self.journal.say("the cloud takes the machine back at %s" % (told["ends_at"] or "a time that it does not say"))
         self.report.note(notice=told, phase="save")
-        self.program.ask_to_stop()
 
     def mind_orders(self):
         if self.watch.stop_reason and self.kill_at is None:
@@ -212,16 +238,19 @@ class Agent:
             self.wait_for_news(self.task["heartbeat_every_seconds"])
 
     def wait_for_news(self, seconds):
-        """That long, or until the cloud gives notice."""
-        known, end = self.watch.notice, time.monotonic() + seconds
-        while time.monotonic() < end and self.watch.notice is known and not self.over.wait(TICK):
+        """That long, or until the cloud gives notice or advice."""
+        known, end = self.news(), time.monotonic() + seconds
+        while time.monotonic() < end and self.news() == known and not self.over.wait(TICK):
             continue
+
+    def news(self):
+        return self.watch.notice, self.watch.rebalance_at
 
     def tell(self):
         try:
             self.report.write(self.journal.size)
-        except (Unreachable, Denied):
-            return
+        except (Unreachable, Denied, Missing) as problem:
+            print("[accelctl] cannot report yet:", problem, flush=True)
 
     def save_on(self):
         """Every so often; without pause once the end is announced."""
@@ -237,9 +266,12 @@ class Agent:
         with self.saving:
             try:
                 manifest = self.snapshots.take(at_rest, hurry)
-            except (Unreachable, Denied) as problem:
+            except (Unreachable, Denied, Missing) as problem:
                 print("[accelctl] cannot save yet:", problem, flush=True)
                 return False
+            except Superseded as problem:
+                print("[accelctl] not saved:", problem, flush=True)
+                return True
         if manifest:
             self.report.checkpoint("checkpoint", manifest)
         return True
@@ -257,7 +289,7 @@ class Agent:
         elif message:
             self.journal.say(message)
         self.journal.ship_rest(max(1.0, end - time.monotonic()))
-        self.report.note(phase="ended", ended=ended(reason, code, message, self.journal.last_lines))
+        self.report.note(phase="ended", ended=ended(reason, code, message, self.journal.last_lines()))
         self.insist(end)
         if reason == "interrupted":
             self.linger()
@@ -268,7 +300,7 @@ class Agent:
         while True:
             try:
                 return self.report.write(self.journal.size)
-            except (Unreachable, Denied):
+            except (Unreachable, Denied, Missing):
                 if time.monotonic() > end:
                     return None
                 time.sleep(1)
@@ -291,13 +323,27 @@ def crash(journal=None):
     go_home()
 
 
+def peak_memory():
+    """KiB that this process has held at most, as the kernel counts them."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+
+
+def give_memory_back():
+    """Large buffers go back to the system when they are freed; glibc would keep some for each thread."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no such choice
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 256 * 1024)
+
+
 def go_home():
+    print("[accelctl] going home; peak memory %d KiB" % peak_memory(), flush=True)
     subprocess.run(["shutdown", "-h", "now"], check=False)
     os._exit(1)
 
 
 def main():
     agent = None
+    give_memory_back()
     try:
         with open(sys.argv[1]) as file:
             agent = Agent(json.load(file))

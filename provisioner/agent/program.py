@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 
 NOT_FOUND = 127
 
@@ -13,13 +12,13 @@ class Program:
 
     def __init__(self, command, environment, work, journal):
         self._journal = journal
-        self.started_at = time.time()
         self._process = subprocess.Popen(
             command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         self._reader = journal.follow(self._process.stdout)
-        self.signalled = False
+        self.asked = False
+        """Whether it was asked to stop: then its exit code says nothing of its own work."""
 
     def poll(self):
         """The exit code as a shell gives it, or None while it runs."""
@@ -27,7 +26,7 @@ class Program:
         return None if code is None else code if code >= 0 else 128 - code
 
     def ask_to_stop(self):
-        self.signalled = True
+        self.asked = True
         self._signal(signal.SIGTERM)
 
     def kill(self):
@@ -47,9 +46,9 @@ class Program:
             pass
 
 
-def environment(task, boarding, secrets, work, interruption_file):
-    """What the program and the set-up command find: the image's environment and ours."""
-    found = dict(os.environ)
+def environment(task, boarding, secrets, work, interruption_file, region):
+    """What the program and the set-up command find: the image's environment and ours. `region` is the machine's."""
+    found = dict({"HOME": "/root", "AWS_DEFAULT_REGION": region}, **os.environ)
     image = found.pop("ACCELCTL_IMAGE_PATH", "")
     if image:
         found["PATH"] = image + os.pathsep + found.get("PATH", "")
@@ -62,5 +61,5 @@ def environment(task, boarding, secrets, work, interruption_file):
         ACCELCTL_NODE_RANK=str(boarding["rank"]), PYTHONUNBUFFERED="1",
     )  # fmt: skip
     if boarding["way"] == "ipv6":
-        found["AWS_USE_DUALSTACK_ENDPOINT"] = "true"
+        found.setdefault("AWS_USE_DUALSTACK_ENDPOINT", "true")
     return found

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 
 from . import times
 from .utilisation import Utilisation
@@ -35,8 +34,8 @@ class Report:
 
     def write(self, log_bytes):
         """Raises Unreachable."""
+        self.devices = self._utilisation.read()  # may take seconds: outside of the lock
         with self._lock:
-            self.devices = self._utilisation.read()
             told = dict(
                 self._known, at=times.now(), utilisation=self.devices, log_bytes=log_bytes,
                 sent_bytes=self._store.sent, received_bytes=self._store.received, requests=self._store.requests + 1,
@@ -45,5 +44,4 @@ class Report:
 
 
 def ended(reason, code, message, last_lines):
-    return {"reason": reason, "at": times.written(time.time()), "exit_code": code, "message": message,
-            "last_lines": list(last_lines)}  # fmt: skip
+    return {"reason": reason, "at": times.now(), "exit_code": code, "message": message, "last_lines": last_lines}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -32,23 +33,35 @@ class Snapshots:
         self._known = set()
         self._kept = []
         """(sequence, blobs) of the manifests in the store, oldest first."""
+        self._waste = set()
+        """Keys that go with the next pruning: damaged manifests, blobs that no manifest names."""
         self.last = None
         """The newest manifest, as it was written or restored."""
+        self.pruning = True
+        """Off once the machine is about to go: the next one may already lean on what this one would remove."""
 
     def adopt(self, manifests):
-        """Takes over what earlier attempts saved: manifests in the store, oldest first; the last one was restored."""
-        for manifest in manifests:
-            self._kept.append((manifest["sequence"], blobs(manifest)))
-            self._known |= blobs(manifest)
+        """Takes over what earlier attempts saved: manifests in the store, oldest first; the last one was restored.
+
+        Only blobs of that one count as sent, since they alone were verified.
+        """
+        self._kept = [(manifest["sequence"], blobs(manifest)) for manifest in manifests]
         self.last = manifests[-1] if manifests else None
+        self._known = blobs(self.last) if self.last else set()
         for file in files_of(self.last) if self.last else []:
             path = os.path.join(self._work, file["path"])
             if os.path.isfile(path):
                 self._hashes[file["path"]] = (stamp(os.stat(path)), file["sha256"])
 
-    def sequence_after(self, taken):
-        """The next number; above every one that is in the store, damaged ones too."""
-        self._floor = max([taken] + [number for number, _ in self._kept])
+    def sequence_after(self, taken, damaged):
+        """The next number is above every one that is in the store; damaged ones and lost blobs go in time."""
+        self._floor = taken
+        named = set().union(*[names for _, names in self._kept])
+        lost = {key for key in self._store.list(self._prefix + "blobs/") if key.rsplit("/", 1)[1] not in named}
+        self._waste = lost | {self._manifest_key(number) for number in damaged}
+
+    def _manifest_key(self, number):
+        return "%scheckpoints/%08d.json" % (self._prefix, number)
 
     def take(self, at_rest=False, hurry=False):
         """Uploads what changed; the new manifest, or None where nothing did. Raises Unreachable, Denied.
@@ -98,7 +111,7 @@ class Snapshots:
 
     def _files(self, entry):
         path = os.path.join(self._work, entry)
-        if os.path.isfile(path) and not os.path.islink(path):
+        if os.path.isfile(path):
             paths = [entry]
         else:
             paths = [
@@ -108,8 +121,8 @@ class Snapshots:
             ]
         for relative in sorted(paths):
             try:
-                status = os.lstat(os.path.join(self._work, relative))
-            except FileNotFoundError:
+                status = os.stat(os.path.join(self._work, relative))
+            except (FileNotFoundError, NotADirectoryError):  # gone meanwhile, or a link that leads nowhere
                 continue
             if stat.S_ISREG(status.st_mode):
                 yield relative, stamp(status)
@@ -149,7 +162,7 @@ class Snapshots:
             manifest.update(sequence=self._floor, written_at=times.now())
             try:
                 content = json.dumps(manifest).encode()
-                self._store.put("%scheckpoints/%08d.json" % (self._prefix, self._floor), content, create=True)
+                self._store.put(self._manifest_key(self._floor), content, create=True)
                 break
             except Exists:
                 if self._is_ours(content):
@@ -160,18 +173,30 @@ class Snapshots:
         return manifest
 
     def _is_ours(self, content):
-        """A refusal may be the echo of our own write, whose answer was lost."""
-        return self._store.get("%scheckpoints/%08d.json" % (self._prefix, self._floor)) == content
+        """A refusal may be the echo of our own write, whose answer was lost. Raises Superseded."""
+        there = self._store.get(self._manifest_key(self._floor))
+        if json.loads(there)["attempt"] > self._boarding["attempt"]:
+            raise Superseded("attempt %d saves already" % json.loads(there)["attempt"])
+        return there == content
 
     def _prune(self):
         """Manifests first: one that is there never names a blob that is not."""
+        if not self.pruning:
+            return
         gone, self._kept = self._kept[:-KEEP], self._kept[-KEEP:]
-        for number, _ in gone:
-            self._store.delete("%scheckpoints/%08d.json" % (self._prefix, number))
         named = set().union(*[names for _, names in self._kept])
-        for name in set().union(*[names for _, names in gone]) - named:
-            self._store.delete("%sblobs/%s" % (self._prefix, name))
-            self._known.discard(name)
+        unnamed = set().union(*[names for _, names in gone]) - named
+        self._waste |= {self._manifest_key(number) for number, _ in gone}
+        self._waste |= {"%sblobs/%s" % (self._prefix, name) for name in unnamed}
+        self._waste -= {"%sblobs/%s" % (self._prefix, name) for name in named}
+        self._known -= unnamed
+        for key in sorted(self._waste, key=lambda key: "/blobs/" in key):
+            self._store.delete(key)
+            self._waste.discard(key)
+
+
+class Superseded(Exception):
+    """A later attempt has begun to save: what this machine has is older."""
 
 
 class Restored:
@@ -190,7 +215,7 @@ def restore(store, prefix, work):
         try:
             manifest = json.loads(store.get(key))
             place(store, prefix, manifest, work)
-        except (Missing, Damaged, ValueError, KeyError):
+        except (Missing, Damaged, ValueError, KeyError, TypeError):
             damaged.append(number)
             continue
         manifests = older(store, sorted(zip(numbers, keys)), number) + [manifest]
@@ -232,14 +257,14 @@ def place(store, prefix, manifest, work):
             os.replace(source, target)
         os.chmod(target, file["mode"])
         os.utime(target, ns=(file["modified_ns"], file["modified_ns"]))
-    os.rmdir(staging)
+    shutil.rmtree(staging)  # blobs of a damaged checkpoint may be left in it
 
 
 def fetched(store, prefix, staging, name):
     path = os.path.join(staging, name)
     if os.path.exists(path) and hashed(path) == name:
         return
-    if store.download("%sblobs/%s" % (prefix, name), path).decode() != name:
+    if store.download("%sblobs/%s" % (prefix, name), path) != name:
         raise Damaged(name)
 
 

@@ -1,10 +1,10 @@
 """The job store as seen from the machine: S3 over http.client, a connection per thread, hashes on everything."""
 
+import contextlib
 import hashlib
 import http.client
 import json
 import os
-import queue
 import threading
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
@@ -12,10 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .aws import EMPTY, TRIES, WORTH_ANOTHER_TRY, Unreachable, bucket_url, connect, pause, sign
 
-PART = 8 * 1024 * 1024
+PART = 5 * 1024 * 1024
 MOST_PARTS = 9000
-LANES = 4
-"""Parts of one large file that are under way at once."""
+LANES = 8
+"""Parts of one large file that are under way at once, if there is room."""
+ROOM = 15 * 1024 * 1024
+"""Bytes of file content in memory at any time, over all threads: the machine's memory is the program's."""
+
+
+STALE = (b"ExpiredToken", b"InvalidToken", b"InvalidAccessKeyId", b"TokenRefreshRequired")
+"""Codes of credentials that were good before."""
 
 
 class Missing(Exception):
@@ -34,12 +40,38 @@ class Changed(Exception):
     """A file is no longer what it was when it was hashed."""
 
 
+class Room:
+    """Lets so many bytes into memory at once. What is larger than all of it comes alone."""
+
+    def __init__(self, size):
+        self._size, self._free, self._changed = size, size, threading.Condition()
+
+    @contextlib.contextmanager
+    def taken(self, size):
+        self.take(size)
+        try:
+            yield
+        finally:
+            self.give(size)
+
+    def take(self, size):
+        size = min(size, self._size)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
+
+    def give(self, size):
+        with self._changed:
+            self._free += min(size, self._size)
+            self._changed.notify_all()
+
+
 class Store:
     """One bucket. Counts what it moves: `sent`, `received` bytes and `requests` that write."""
 
     def __init__(self, imds, bucket, region):
         self._imds, self._bucket, self._region = imds, bucket, region
-        self._local, self._lock = threading.local(), threading.Lock()
+        self._local, self._lock, self._room = threading.local(), threading.Lock(), Room(ROOM)
         self.sent = self.received = self.requests = 0
 
     def get(self, key):
@@ -77,11 +109,12 @@ class Store:
         size = os.path.getsize(path)
         if size > PART:
             return self._upload_parts(key, path, size, sha256)
-        with open(path, "rb") as file:
-            content = file.read(PART + 1)
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise Changed(path)
-        return self.put(key, content)
+        with self._room.taken(size):
+            with open(path, "rb") as file:
+                content = file.read(PART + 1)
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise Changed(path)
+            return self._send("PUT", key, content, digest=sha256)
 
     def _upload_parts(self, key, path, size, sha256):
         root = ElementTree.fromstring(self._send("POST", key, b"", query={"uploads": ""})[1])
@@ -89,7 +122,8 @@ class Store:
         try:
             tags = self._send_parts(key, path, size, upload, sha256)
         except BaseException:
-            self._send("DELETE", key, query={"uploadId": upload})
+            with contextlib.suppress(Denied, Missing, Unreachable):  # the bucket's lifecycle ends what stays
+                self._send("DELETE", key, query={"uploadId": upload})
             raise
         parts = "".join(
             "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>" % (number, tag) for number, tag in tags
@@ -99,34 +133,36 @@ class Store:
 
     def _send_parts(self, key, path, size, upload, sha256):
         """Reads and hashes in order, sends a few parts at a time: memory stays at a few parts."""
-        step, seen, free = max(PART, size // MOST_PARTS + 1), hashlib.sha256(), queue.Queue()
-        for _ in range(LANES):
-            free.put(None)
+        step, seen = max(PART, size // MOST_PARTS + 1), hashlib.sha256()
 
         def send(number, content):
             try:
                 query = {"partNumber": str(number), "uploadId": upload}
                 return number, self._send("PUT", key, content, query=query)[0]["etag"]
             finally:
-                free.put(None)
+                self._room.give(step)
 
+        under_way = []
         with open(path, "rb") as file, ThreadPoolExecutor(LANES) as pool:
-            under_way = []
-            for number, content in enumerate(iter(lambda: file.read(step), b""), 1):
-                free.get()
+            for number in range(1, -(-size // step) + 1):
+                if any(one.done() and one.exception() for one in under_way[-2 * LANES :]):
+                    break  # the rest is not worth sending
+                self._room.take(step)
+                content = file.read(step)
                 seen.update(content)
                 under_way.append(pool.submit(send, number, content))
-            tags = [one.result() for one in under_way]
+                del content
+        tags = [one.result() for one in under_way]
         if seen.hexdigest() != sha256:
             raise Changed(path)
         return tags
 
-    def _send(self, method, key, body=b"", headers=None, query=None, into=None):
+    def _send(self, method, key, body=b"", headers=None, query=None, into=None, digest=""):
         """One request with bounded tries: (headers, content or hash of the file written)."""
         url = bucket_url(self._bucket, self._region, key)
         if query:
             url += "?" + urllib.parse.urlencode(sorted(query.items()), quote_via=urllib.parse.quote)
-        body_hash = hashlib.sha256(body).hexdigest() if body else EMPTY
+        body_hash = digest or (hashlib.sha256(body).hexdigest() if body else EMPTY)
         problem = ""
         for attempt in range(TRIES):
             try:
@@ -146,16 +182,16 @@ class Store:
         path = url.split("/", 3)
         connection.request(method, "/" + path[3], body or (b"" if method in ("PUT", "POST") else None), headers)
         answer = connection.getresponse()
-        if into and answer.status == 200:
-            content = self._write(answer, into)
-        else:
-            content = answer.read()
+        content = self._write(answer, into) if into and answer.status == 200 else answer.read()
         self._count(method, len(body), 0 if into else len(content))
         named = {name.lower(): value for name, value in answer.getheaders()}
         if answer.status in (200, 204, 206):
-            if content[:200].find(b"<Error>") >= 0 and not into:
+            if not into and b"<Error>" in content[:200]:
                 raise _Again("an error inside of a success")
             return named, content
+        if any(code in content for code in STALE):
+            self._imds.forget()
+            raise _Again("the role's credentials were refused")
         raise _problem(answer.status, content, url)
 
     def _write(self, answer, path):
@@ -169,7 +205,7 @@ class Store:
         if expected and int(expected) != size:
             raise _Again("%d bytes of %s" % (size, expected))
         self._count("GET", 0, size)
-        return seen.hexdigest().encode()
+        return seen.hexdigest()
 
     def _connection(self, url):
         if getattr(self._local, "connection", None) is None:
@@ -192,7 +228,9 @@ def _problem(status, content, url):
         return _Again("HTTP %d %s" % (status, content[:120].decode("utf-8", "replace")))
     if status == 404:
         return Missing(url)
-    if status in (409, 412):
+    if status == 409:  # another conditional write to the key was under way
+        return _Again("HTTP 409")
+    if status == 412:
         return Exists(url)
     if status == 403:
         return Denied("%s %s" % (url, content[:200].decode("utf-8", "replace")))

@@ -1,8 +1,10 @@
 """How busy the devices are, in percent; what cannot be measured says why. Missing is not zero."""
 
-import os
+import glob
 import shutil
 import subprocess
+
+from . import neuron
 
 ASKED = "index,name,utilization.gpu,utilization.memory"
 PATIENCE = 10
@@ -31,9 +33,24 @@ class Utilisation:
 def accelerators():
     if shutil.which("nvidia-smi"):
         return nvidia()
-    if os.path.exists("/dev/neuron0"):
-        return [sample("neuron", "neuron", reason="neuron-monitor reports only while a runtime is attached")]
-    return [sample("accelerator", "none", reason="no NVIDIA driver and no Neuron device on this machine")]
+    inferentia = len(glob.glob("/dev/neuron[0-9]*"))
+    if inferentia:
+        return neuron_devices(inferentia)
+    if glob.glob("/dev/accel[0-9]*"):
+        return [sample("tpu", "tpu", reason="libtpu gives it to the program alone, which is not asked")]
+    return [sample("accelerator", "none", reason="no NVIDIA driver, no Neuron device and no TPU on this machine")]
+
+
+def neuron_devices(present):
+    try:
+        found = neuron.utilisation(present)
+    except (neuron.Silent, KeyError, AttributeError, TypeError) as problem:
+        return [sample("neuron%d" % index, "neuron", reason=str(problem)) for index in range(present)]
+    idle = "no runtime is attached to it"
+    return [
+        sample("neuron%d" % index, "neuron", percent, reason="" if percent is not None else idle)
+        for index, percent in found.items()
+    ]
 
 
 def nvidia():

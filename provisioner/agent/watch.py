@@ -10,6 +10,18 @@ from .store import Denied, Missing
 NOTICE_EVERY = 2.0
 
 
+LAST_RESORT = 240.0
+"""Seconds before the switch armed at boot in which the machine still ends in order."""
+
+
+def told_end(text):
+    """When the machine is taken; None where the notice does not say it in a way that can be read."""
+    try:
+        return times.read(json.loads(text)["time"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class Watch:
     """`notice` is None, or a dict of `at` and `ends_at` (seconds since the epoch); `rebalance_at` likewise."""
 
@@ -18,13 +30,14 @@ class Watch:
         self.notice = self.rebalance_at = None
         self.stop_reason = ""
         self._deadline = None
+        seconds = boarding["max_minutes"] * 60
+        self._last_moment = time.monotonic() + max(seconds - LAST_RESORT, seconds / 2)
 
     def look(self):
         """At the metadata service, once."""
         text = self._quietly("meta-data/spot/instance-action")
         if text and self.notice is None:
-            told = json.loads(text)
-            self.notice = {"at": time.time(), "ends_at": times.read(told.get("time"))}
+            self.notice = {"at": time.time(), "ends_at": told_end(text)}
         if self.rebalance_at is None and self._quietly("meta-data/events/recommendations/rebalance"):
             self.rebalance_at = time.time()
 
@@ -35,20 +48,30 @@ class Watch:
             return None
 
     def look_on(self, stopped):
-        while not stopped.wait(NOTICE_EVERY):
+        """Also at the clock, from the start until the event is set."""
+        while True:
             self.look()
+            self.heed_deadline()
+            if stopped.wait(NOTICE_EVERY):
+                return
+
+    def heed_deadline(self):
+        """Needs nobody: the deadline that was read last, and a limit that no wrong clock can move."""
+        passed = self._deadline is not None and time.time() >= self._deadline
+        if passed or time.monotonic() >= self._last_moment:
+            self.stop_reason = self.stop_reason or "over-time"
 
     def heed_orders(self):
         """Reads the record. A store that cannot be reached, or that refuses, means nothing."""
-        if self._deadline is not None and time.time() >= self._deadline:
-            self.stop_reason = self.stop_reason or "over-time"
         try:
             orders = json.loads(self._store.get(self._boarding["prefix"] + "record.json"))["orders"]
+            self._deadline = times.read(orders["deadline"])
+            wanted = orders["run"] and orders["attempt"] == self._boarding["attempt"]
+            reason = orders["reason"]
         except Missing:
             self.stop_reason = self.stop_reason or "cancelled"
             return
         except (Unreachable, Denied, ValueError, KeyError):
             return
-        self._deadline = times.read(orders.get("deadline"))
-        if orders["attempt"] != self._boarding["attempt"] or not orders["run"]:
-            self.stop_reason = self.stop_reason or orders.get("reason") or "cancelled"
+        if not wanted:
+            self.stop_reason = self.stop_reason or reason or "cancelled"

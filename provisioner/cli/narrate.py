@@ -21,7 +21,9 @@ ENDS = {
 def narrate(before: JobRecord | None, after: JobRecord) -> Iterator[str]:
     """One line per event."""
     old = {attempt.number: attempt for attempt in before.attempts} if before else {}
-    seen = {(row.region, row.zone, row.instance_type, row.at) for row in before.refusals} if before else set()
+    seen: set[tuple[object, ...]] = (
+        {(row.region, row.zone, row.instance_type, row.at) for row in before.refusals} if before else set()
+    )
     for row in after.refusals:
         if (row.region, row.zone, row.instance_type, row.at) not in seen and row.code not in set(EndReason):
             yield f"{row.instance_type} in {row.zone or row.region}: refused ({row.code})"

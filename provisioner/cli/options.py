@@ -12,7 +12,7 @@ from provisioner.cli.output import OutputFormat
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[timedelta]):
     """90s, 5m, 1h30m, 2d."""
 
     name = "duration"
@@ -26,7 +26,7 @@ class Duration(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class Usd(click.ParamType):
+class Usd(click.ParamType[Decimal]):
     """A positive amount of US dollars."""
 
     name = "usd"

@@ -5,7 +5,7 @@ import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from provisioner.cli.output import OutputFormat
 from provisioner.domain.jobs import Fallback, Grant, JobSpec
@@ -74,8 +74,7 @@ def from_file(file: Path | None) -> dict[str, Any]:
 
 def as_flag(name: str, value: Any) -> Any:
     if name in ("environment", "secrets") and isinstance(value, dict):
-        pairs: dict[str, Any] = value
-        return tuple(f"{key}={text}" for key, text in pairs.items())
+        return tuple(f"{key}={text}" for key, text in cast("dict[str, Any]", value).items())
     if name == "program":
         return tuple(shlex.split(value)) if isinstance(value, str) else tuple(value)
     if name in ("instances", "regions", "zones", "access"):

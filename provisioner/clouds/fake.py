@@ -241,6 +241,12 @@ class FakeCloud:
     def job_store(self) -> JobStore | None:
         return JobStore(url="memory://", region=HOME) if self._prepared else None
 
+    def store_credentials(self) -> None:
+        """The memory needs none."""
+
+    def default_region(self) -> str:
+        return HOME
+
     def caller(self) -> Caller:
         return Caller(account="000000000000", name="nobody")
 

@@ -89,7 +89,8 @@ class Progress:
         if manifest is None:
             return None
         return Checkpoint(
-            sequence=manifest.sequence, attempt=manifest.attempt, at=manifest.at, bytes=manifest.bytes, files=len(manifest.files)
+            sequence=manifest.sequence, attempt=manifest.attempt, at=manifest.at, bytes=manifest.bytes,
+            files=len(manifest.files),
         )  # fmt: skip
 
     def logs(self, job: str) -> list[LogObject]:

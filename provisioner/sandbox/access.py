@@ -1,4 +1,3 @@
-# pyright: basic - roles and policies are moto's
 """Policies of machine roles: identity policies within the permissions boundary. The developer's own key may do all.
 
 moto's own enforcement is all or nothing (every caller needs an IAM user) and ignores conditions and resources but S3's.

@@ -1,4 +1,3 @@
-# pyright: basic - it replaces a method of moto
 """Bucket policies: moto ignores their conditions, so that a policy of TLS only would shut its own owner out."""
 
 import json

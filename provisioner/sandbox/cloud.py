@@ -1,5 +1,4 @@
-# pyright: basic - instances are moto's
-"""The cloud itself: machines, their interruptions, what they may reach. Everything that changes it goes through here."""
+"""The cloud itself: machines, their interruptions, what they may reach. What changes it goes through here."""
 
 import json
 import threading
@@ -65,7 +64,8 @@ class SandboxCloud:
     def environment(self, instance: Instance) -> dict[str, str]:
         imds = f"{self.url}/_imds/{instance.id}"
         return {
-            "AWS_ENDPOINT_URL": self.url, "AWS_REGION": instance.region_name, "AWS_DEFAULT_REGION": instance.region_name,
+            "AWS_ENDPOINT_URL": self.url, "AWS_REGION": instance.region_name,
+            "AWS_DEFAULT_REGION": instance.region_name,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds,  # botocore and the other AWS SDKs
             "AWS_METADATA_ENDPOINT": imds, "AWS_ALLOW_HTTP": "true",  # obstore
         }  # fmt: skip

@@ -1,4 +1,3 @@
-# pyright: basic - instances are moto's
 """The control door: what `accelctl sandbox …` asks of a running sandbox."""
 
 from collections import Counter
@@ -29,7 +28,8 @@ class Control:
         self.faults: list[dict[str, Any]] = []
         self.verbs: dict[str, Callable[..., Any]] = {
             "status": self.status, "interrupt": self.interrupt, "capacity": self.capacity, "price": self.price,
-            "quota": self.quota, "fault": self.fault, "clock": self.clock, "ledger": self.ledger, "consistency": self.consistency,
+            "quota": self.quota, "fault": self.fault, "clock": self.clock, "ledger": self.ledger,
+            "consistency": self.consistency,
         }  # fmt: skip
 
     def answer(self, verb: str, asked: dict[str, str]) -> tuple[int, Any]:

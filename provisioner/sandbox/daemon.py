@@ -1,4 +1,3 @@
-# pyright: basic - werkzeug and moto are untyped
 """python -m provisioner.sandbox.daemon FOLDER TOLD PORT EXIT-WITH: the sandbox's own process; `client` starts it."""
 
 import contextlib

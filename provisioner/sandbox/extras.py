@@ -1,4 +1,3 @@
-# pyright: basic - instances are moto's
 """Calls that moto does not answer, or answers with nothing: console output, quotas."""
 
 import base64

@@ -1,4 +1,3 @@
-# pyright: basic - it replaces functions of moto
 """Where moto's listings are wrong or slow: tags, filters, and instances that are too new to be seen."""
 
 import copy

@@ -1,4 +1,3 @@
-# pyright: basic - WSGI and moto are untyped
 """The WSGI application: guard, metadata, control door, and moto behind refusals, idempotency and locks."""
 
 import json

@@ -1,4 +1,3 @@
-# pyright: basic - it replaces a method of moto
 """Public image parameters that moto does not have; it refuses to put a parameter under /aws."""
 
 from typing import Any

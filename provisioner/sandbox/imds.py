@@ -1,4 +1,3 @@
-# pyright: basic - instances are moto's
 """The instance metadata service, version 2, one URL prefix per machine: /_imds/<instance-id>/latest/..."""
 
 import json

@@ -1,4 +1,3 @@
-# pyright: basic - it replaces methods of moto's models
 """What moto's launches lack: capacity, prices, spot requests, quotas, fleet errors, refusals with their real codes.
 
 Refusals are raised where moto launches (`EC2Backend.run_instances`), so that every way in (RunInstances, fleets,
@@ -192,19 +191,16 @@ class Launches:
         instances = backend.get_multi_instances_by_id(instance_ids)
         for instance in instances:
             if instance.disable_api_termination in (True, "true"):
-                raise Refused("OperationNotPermitted", f"The instance '{instance.id}' may not be terminated. Modify its "
-                              "'disableApiTermination' instance attribute and try again.")  # fmt: skip
-        before = {i.id: (i.state_reason, i._reason) for i in instances if i.state == "terminated"}
-        result = original(backend, instance_ids)
-        for instance in instances:
-            if instance.id in before:
-                instance.state_reason, instance._reason = before[instance.id]  # moto overwrites the first one
-                continue
+                raise Refused("OperationNotPermitted", f"The instance '{instance.id}' may not be terminated. Modify "
+                              "its 'disableApiTermination' instance attribute and try again.")  # fmt: skip
+        alive = [i for i in instances if i.state != "terminated"]  # moto would end them again, for another reason
+        result = original(backend, [i.id for i in alive]) if alive else []
+        for instance in alive:
             explain(instance, USER, self.clock.now())
             self.market.give_back((instance.instance_type, instance.placement.zone))
             if request := request_of(instance):
                 request.mark("closed", "instance-terminated-by-user", self.clock.now())
-        return result
+        return [*result, *((i, i._state) for i in instances if i not in alive)]
 
     def describe_spot_price_history(self, original: Any, this: SpotInstances) -> ActionResult:
         """Newest first; with StartTime, the price that held then and every change since."""
@@ -287,6 +283,8 @@ def zones(region: str, instance_type: str) -> list[str]:
 def no_capacity(backend: EC2Backend, pool: Pool) -> str:
     kind, zone = pool
     others = ", ".join(other for other in zones(backend.region_name, kind) if other != zone)
-    return (f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested ({zone}). "
-            "Our system will be working on provisioning additional capacity. You can currently get "
-            f"{kind} capacity by not specifying an Availability Zone in your request or choosing {others}.")  # fmt: skip
+    return (
+        f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested ({zone}). "
+        "Our system will be working on provisioning additional capacity. You can currently get "
+        f"{kind} capacity by not specifying an Availability Zone in your request or choosing {others}."
+    )

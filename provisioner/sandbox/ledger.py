@@ -1,4 +1,3 @@
-# pyright: basic - instances and volumes are moto's
 """What the cloud would charge, under AWS's published rules; kept apart from everything that estimates costs.
 
 By the second and 60 s at least, at the spot price as it changes; nothing for a spot instance that the cloud takes back

@@ -1,4 +1,3 @@
-# pyright: basic - it reaches into moto's models
 """How instances live and die: spot requests, reasons, what AWS refuses to stop. Over moto's models."""
 
 import secrets

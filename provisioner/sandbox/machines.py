@@ -1,4 +1,3 @@
-# pyright: basic - instances are moto's
 """Instances as local process groups. Level-triggered: `reconcile` compares moto's states with the processes."""
 
 import base64

@@ -1,4 +1,3 @@
-# pyright: basic - it reads moto's models
 """Which ways lead out of a machine: to the store, and to everything else."""
 
 from typing import Any

@@ -1,4 +1,3 @@
-# pyright: basic - it reads moto's models
 """vCPU quotas per family and region, as the cloud would refuse above them."""
 
 import re

@@ -1,4 +1,3 @@
-# pyright: basic - it reads what strangers send
 """An AWS API call as read off the wire, and an AWS error as put on it."""
 
 import io
@@ -9,14 +8,17 @@ from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
 S3_BY_QUERY = {  # (method, has a key) -> the first sub-resource that is in the query names the operation
-    ("GET", False): [("list-type", "ListObjectsV2"), ("uploads", "ListMultipartUploads"), ("location", "GetBucketLocation")],
+    ("GET", False): [
+        ("list-type", "ListObjectsV2"), ("uploads", "ListMultipartUploads"), ("location", "GetBucketLocation"),
+    ],
     ("POST", True): [("uploads", "CreateMultipartUpload"), ("uploadId", "CompleteMultipartUpload")],
     ("POST", False): [("delete", "DeleteObjects")],
     ("PUT", True): [("uploadId", "UploadPart")],
     ("DELETE", True): [("uploadId", "AbortMultipartUpload")],
 }  # fmt: skip
 S3_PLAIN = {
-    ("GET", True): "GetObject", ("HEAD", True): "HeadObject", ("PUT", True): "PutObject", ("DELETE", True): "DeleteObject",
+    ("GET", True): "GetObject", ("HEAD", True): "HeadObject", ("PUT", True): "PutObject",
+    ("DELETE", True): "DeleteObject",
     ("GET", False): "ListObjects", ("HEAD", False): "HeadBucket", ("PUT", False): "CreateBucket",
     ("DELETE", False): "DeleteBucket",
 }  # fmt: skip

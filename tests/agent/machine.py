@@ -52,17 +52,21 @@ class Store:
     def delete(self, key: str) -> None:
         self.s3.delete_object(Bucket=self.bucket, Key=key)
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def listed(self, prefix: str = "") -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [row["Key"] for page in pages for row in page.get("Contents", [])]
 
     def json(self, key: str) -> Any:
         """None where there is no such object."""
-        return json.loads(self.get(key)) if key in self.keys(key) else None
+        try:
+            return json.loads(self.get(key))
+        except self.s3.exceptions.NoSuchKey:
+            return None
 
     def manifests(self) -> list[dict[str, Any]]:
-        """Oldest first."""
-        return [json.loads(self.get(key)) for key in self.keys(f"{PREFIX}checkpoints/")]
+        """Oldest first; without those that are pruned while they are read."""
+        found = [self.json(key) for key in self.listed(f"{PREFIX}checkpoints/")]
+        return [manifest for manifest in found if manifest]
 
     def order(self, *, run: bool = True, attempt: int = 1, reason: str = "", deadline: str | None = None) -> None:
         orders = {"attempt": attempt, "run": run, "reason": reason, "deadline": deadline}
@@ -108,14 +112,14 @@ class Machine:
         digest = hashlib.sha256(agent).hexdigest()
         self.store.put(f"agents/{digest}.pyz", agent)
         self.store.put(f"{PREFIX}task.json", json.dumps(self.task))
-        if not self.store.keys(f"{PREFIX}record.json"):
+        if not self.store.listed(f"{PREFIX}record.json"):
             self.store.order(attempt=self.attempt)
         self.boarding.setdefault("attempt", self.attempt)
         self.boarding["agent"] = {"key": f"agents/{digest}.pyz", "sha256": digest}
-        self._boot(bundle.user_data(self.boarding))
+        self.boot(bundle.user_data(self.boarding))
         return self
 
-    def _boot(self, script: str) -> None:
+    def boot(self, script: str) -> None:
         shims = self.home / "bin"
         shims.mkdir(parents=True)
         (shims / "shutdown").write_text(SHUTDOWN)
@@ -146,13 +150,18 @@ class Machine:
 
     def gone(self, *, seconds: float = PATIENCE) -> dict[str, Any]:
         """Waits until it has shut itself down; its last report."""
-        until(lambda: "-h now" in self.shutdowns(), f"the shutdown; console: {self.console()}", seconds=seconds)
+        until(lambda: "-h now" in self.shutdowns(), "the shutdown", seconds=seconds)
         self.booted[0].wait(timeout=10)
         return self.report()
 
     def ended(self) -> dict[str, Any]:
         """Waits for the report of the end, after which the machine may still be there; that report."""
-        return until(lambda: (self.report() or {}).get("ended") and self.report(), f"the end: {self.console()}")
+
+        def reported() -> Any:
+            report = self.report()
+            return report if report and report.get("ended") else None
+
+        return until(reported, "the report of the end")
 
     def shutdowns(self) -> list[str]:
         log = self.home / "shutdown.log"
@@ -165,7 +174,7 @@ class Machine:
         return self.store.json(f"{PREFIX}attempts/{self.attempt}/nodes/0.json")
 
     def log(self) -> str:
-        keys = self.store.keys(f"{PREFIX}attempts/{self.attempt}/logs/0/")
+        keys = self.store.listed(f"{PREFIX}attempts/{self.attempt}/logs/0/")
         return b"".join(self.store.get(key) for key in keys).decode()
 
     def saved(self, path: str) -> Any:

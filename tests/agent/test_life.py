@@ -1,9 +1,13 @@
 """A machine from boot to shutdown, with real processes."""
 
-import json
 import tarfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from provisioner.agent.utilisation import neuron_devices  # pyright: ignore[reportUnknownVariableType] - untyped
 from tests.agent.machine import PREFIX, Machine, until
 from tests.agent.server import INSTANCE
 
@@ -82,10 +86,12 @@ def test_setup_failure(machine: Machine):
 
 
 def test_leftovers_end_with_the_program(machine: Machine):
-    """Processes that the program left in its group do not outlive it, and do not hold up the machine."""
-    machine.task["command"] = ["sh", "-c", "sleep 300 & echo left $!"]
+    """Processes that the program left in its group are asked to end, do not outlive it, and do not hold it up."""
+    polite, stubborn = "(trap 'echo bye; exit' TERM; sleep 300 & wait) &", "(trap '' TERM; sleep 300) &"
+    machine.task["command"] = ["sh", "-c", f"{polite} {stubborn} sleep 0.3"]
     report = machine.start().gone(seconds=15)
     assert report["ended"]["reason"] == "finished"
+    assert "bye" in machine.log().splitlines()
     assert not list(machine.processes())
 
 
@@ -134,8 +140,9 @@ def test_deadline_without_a_store(machine: Machine):
     machine.start()
     until(lambda: "up" in machine.log(), "the program")
     machine.server.down.set()
-    until((machine.work / "stopped").exists, "the stop")
-    assert 0 <= int((machine.work / "stopped").read_text()) - deadline.timestamp() + 1 <= 3
+    stopped = machine.work / "stopped"
+    at = until(lambda: stopped.exists() and stopped.read_text(), "the stop")
+    assert -1 <= int(at) - deadline.timestamp() <= 3
     machine.server.down.clear()
     assert machine.gone()["ended"]["reason"] == "over-time"
 
@@ -146,6 +153,33 @@ def test_defect(machine: Machine):
     machine.start()
     until(lambda: "-h now" in machine.shutdowns(), "the shutdown")
     assert "TypeError" in machine.console()
+
+
+CORES = '{"0": {"neuroncore_utilization": 80.0}, "1": {"neuroncore_utilization": 40.0}}'
+NEURON_REPORT = (
+    '{"neuron_hardware_info": {"neuron_device_count": 2, "neuroncore_per_device_count": 2}, "neuron_runtime_data": '
+    f'[{{"report": {{"neuroncore_counters": {{"neuroncores_in_use": {CORES}}}}}}}]}}'
+)
+
+
+def devices(present: int) -> list[dict[str, Any]]:
+    return [dict(sample) for sample in neuron_devices(present)]
+
+
+def test_neuron_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Neuron cores are folded to devices; one that no runtime uses, or a monitor that is mute, has its reason."""
+    monitor = tmp_path / "neuron-monitor"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert [device["percent"] for device in devices(2)] == [None, None]
+    assert "cannot be started" in devices(1)[0]["reason"]
+    monitor.write_text(f"#!/bin/sh\necho '{NEURON_REPORT}'; exec sleep 60\n")
+    monitor.chmod(0o755)
+    first, second = devices(2)
+    assert (first["percent"], first["reason"]) == (60.0, "")
+    assert second["percent"] is None
+    assert "no runtime" in second["reason"]
+    monitor.write_text("#!/bin/sh\necho nonsense\n")
+    assert "cannot be read" in devices(1)[0]["reason"]
 
 
 def test_report_names_every_device(machine: Machine):
@@ -160,4 +194,4 @@ def test_report_names_every_device(machine: Machine):
     assert samples["nvidia0 NVIDIA H200"]["percent"] == 87.0
     assert samples["nvidia1 NVIDIA H200"]["percent"] is None
     assert samples["nvidia1 NVIDIA H200"]["reason"]
-    assert 0 <= json.loads(json.dumps(samples["cpu"]["percent"])) <= 100
+    assert 0 <= samples["cpu"]["percent"] <= 100

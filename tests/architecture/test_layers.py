@@ -11,7 +11,7 @@ PACKAGE = ROOT / "provisioner"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SDKS = {"aws": {"boto3", "botocore"}, "gcp": {"google"}, "azure": {"azure"}}
 
-MAY_IMPORT = {
+MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "clock": set(),
     "domain": {"domain", "errors"},
@@ -71,7 +71,7 @@ def test_a_room_imports_only_from_the_rooms_below(module: Path) -> None:
 @pytest.mark.parametrize("module", MODULES, ids=named)
 def test_a_clouds_sdk_stays_in_its_package(module: Path) -> None:
     """boto3 is imported in clouds/aws alone (the sandbox speaks its wire), and no cloud imports another."""
-    parts = module.relative_to(PACKAGE).parts
+    parts: list[str] = list(module.relative_to(PACKAGE).parts)
     here = parts[1] if parts[0] == "clouds" and len(parts) > 2 else ""
     tops = {name.split(".")[0] for name in imports(module)}
     foreign = {sdk for cloud, sdks in SDKS.items() if cloud != here for sdk in sdks}

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from tests.e2e.jobs import Job, accelctl, left_of, overlapping, started
 from tests.e2e.proxy import Plan, proxy
@@ -39,7 +40,7 @@ def command(name: str) -> list[str]:
 def hurt(name: str, plan: Plan, *, mutant: str = "") -> Outcome:
     """Runs a job behind the proxy, then steps it to its end on the plain way."""
     arguments = command(name)
-    more = {"ACCELCTL_LEASE": LEASE} | ({"ACCELCTL_TEST_MUTANT": mutant} if mutant else {})
+    more: Any = {"ACCELCTL_LEASE": LEASE} | ({"ACCELCTL_TEST_MUTANT": mutant} if mutant else {})
     with proxy(os.environ["AWS_ENDPOINT_URL"], plan) as url:
         runner = "tests.e2e.mutants" if mutant else "provisioner"
         with started(*arguments, module=runner, AWS_ENDPOINT_URL=url, **more) as cli:

@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
     """Forwards everything, byte for byte, but the one request."""
 
     protocol_version = "HTTP/1.1"
-    server: "Server"
+    server: "Server"  # pyright: ignore[reportIncompatibleVariableOverride] - only ours starts it
 
     def handle_one(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

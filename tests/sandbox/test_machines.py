@@ -126,7 +126,7 @@ def test_a_killed_sandbox_leaves_no_machine_and_no_lock(folder: Path) -> None:
     """After kill -9 nothing of it runs, and the next one starts."""
     state, new = client.start(folder, exit_with=os.getpid())
     assert (new, client.start(folder)) == (True, (state, False))
-    ec2 = boto3.client(  # pyright: ignore
+    ec2: Any = boto3.client(  # pyright: ignore
         "ec2", region_name="us-east-1", endpoint_url=state["endpoint"], aws_access_key_id=state["key"],
         aws_secret_access_key="x",
     )  # fmt: skip

@@ -135,7 +135,7 @@ def test_price_changes_stay_in_the_history_and_bind_the_maximum_price() -> None:
     )["SpotPriceHistory"]
     cheap = {"MarketType": "spot", "SpotOptions": {"MaxPrice": "7"}}
 
-    assert [row["SpotPrice"] for row in rows][0] == "12.500000"
+    assert rows[0]["SpotPrice"] == "12.500000"
     assert len(rows) == 2
     assert refused(lambda: launch("true", "us-east-1b", InstanceMarketOptions=cheap))[0] == "SpotMaxPriceTooLow"
 

@@ -3,9 +3,9 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 from botocore.config import Config
@@ -18,7 +18,7 @@ IMAGE = "resolve:ssm:/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver
 BUCKET = "accelctl-test"
 
 
-def leased(folder: Path) -> Iterator[dict[str, Any]]:
+def leased(folder: Path) -> Generator[dict[str, Any]]:
     """A sandbox in the folder that ends with the block, or with this process; the environment leads to it."""
     before = dict(os.environ)
     os.environ["ACCELCTL_SANDBOX_HOME"] = str(folder)
@@ -53,7 +53,7 @@ def describe(instance_id: str) -> dict[str, Any] | None:
     try:
         return aws("ec2").describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
     except ClientError as error:
-        if error.response["Error"]["Code"] != "InvalidInstanceID.NotFound":
+        if code_in(error) != "InvalidInstanceID.NotFound":
             raise
         return None
 
@@ -77,8 +77,12 @@ def refused(call: Callable[[], Any]) -> tuple[str, int]:
     try:
         call()
     except ClientError as error:
-        return error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+        return code_in(error), cast(Any, error.response)["ResponseMetadata"]["HTTPStatusCode"]
     return "", 200
+
+
+def code_in(error: ClientError) -> str:
+    return cast(Any, error.response)["Error"]["Code"]
 
 
 def alive(pid: int) -> bool:

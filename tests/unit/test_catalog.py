@@ -22,6 +22,7 @@ NAMED_FAMILIES = {
     "p5", "p5e", "p5en", "p4d", "p4de", "g5", "g5g", "g6", "g4dn", "inf2", "trn1", "trn1n", "trn2", "p3", "p3dn",
     "c6i", "c6a", "c7g",
 }  # fmt: skip
+NONE: Any = {}
 OVERRIDDEN = {"trn2.3xlarge", "trn2.48xlarge"}
 """EC2 says 512 GiB for each Trainium2; it is 96 GiB."""
 
@@ -91,8 +92,10 @@ def test_prices_differ_by_a_sane_factor_between_regions() -> None:
 )
 def test_what_a_machine_has_is_what_ec2_says(machine: MachineType) -> None:
     """Processors, memory, accelerators, EFA and disks agree with DescribeInstanceTypes."""
-    raw = DESCRIBED[machine.instance_type]
-    devices = (raw.get("GpuInfo") or {}).get("Gpus") or (raw.get("NeuronInfo") or {}).get("NeuronDevices") or []
+    raw: Any = DESCRIBED[machine.instance_type]
+    devices: list[dict[str, Any]] = (
+        raw.get("GpuInfo", NONE).get("Gpus") or raw.get("NeuronInfo", NONE).get("NeuronDevices") or []
+    )
 
     assert machine.vcpus == raw["VCpuInfo"]["DefaultVCpus"]
     assert round(float(machine.memory_gib) * 1024) == pytest.approx(raw["MemoryInfo"]["SizeInMiB"], rel=0.01)
@@ -100,7 +103,7 @@ def test_what_a_machine_has_is_what_ec2_says(machine: MachineType) -> None:
     assert machine.local_disk_gb == raw.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0)
     assert (machine.accelerators.count if machine.accelerators else 0) == (devices[0]["Count"] if devices else 0)
     if machine.accelerators and machine.instance_type not in OVERRIDDEN:
-        mib = devices[0]["MemoryInfo"]["SizeInMiB"]
+        mib: int = devices[0]["MemoryInfo"]["SizeInMiB"]
         assert float(machine.accelerators.memory_gib) * 1024 == pytest.approx(mib, rel=0.01)
 
 

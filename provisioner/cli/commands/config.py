@@ -1,5 +1,7 @@
 """accelctl config."""
 
+from typing import cast
+
 import click
 
 from provisioner.cli import output
@@ -35,6 +37,7 @@ def plain(value: object) -> str:
         case None | "" | ():
             return "-"
         case tuple():
-            return ",".join(str(part) for part in value)
+            parts = cast("tuple[object, ...]", value)
+            return ",".join(str(part) for part in parts)
         case _:
             return str(value)

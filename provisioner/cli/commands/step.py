@@ -1,12 +1,17 @@
 """accelctl step."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli import output
 from provisioner.cli.options import Duration, output_option
 from provisioner.cli.output import OutputFormat
+
+if TYPE_CHECKING:
+    from provisioner.cli.workplace import Workplace
+    from provisioner.domain.jobs import JobRecord
 
 
 @click.command(short_help="Take the next step for one or all jobs, as a scheduler does.")
@@ -36,7 +41,7 @@ def command(job: str | None, watch: bool, every: timedelta, form: str) -> None:
     return None
 
 
-def one_round(place, job: str | None):
+def one_round(place: "Workplace", job: str | None) -> "list[JobRecord]":
     from provisioner.cli.steppers import mark
     from provisioner.cli.stepping import step_once
 
@@ -45,7 +50,7 @@ def one_round(place, job: str | None):
     return [step_once(place, record) for record in wanted]
 
 
-def stay(place, job: str | None, every: timedelta) -> None:
+def stay(place: "Workplace", job: str | None, every: timedelta) -> None:
     """Steps round after round; one that fails is told, and the next one is tried."""
     from provisioner.errors import CloudError
 

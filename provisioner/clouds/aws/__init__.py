@@ -19,6 +19,7 @@ from provisioner.domain.instances import Instance
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements, WayKind
+from provisioner.errors import ConfigError
 
 TRAITS = Traits(
     idempotent_launch=True, labels_in_create=True, atomic_gang=True, notice=timedelta(minutes=2),
@@ -35,13 +36,13 @@ class Aws:
     def __init__(self, *, clock: Clock, region: str = "", store: str = "") -> None:
         self._sessions = Sessions(region)
         self._store = BucketStore(self._sessions, store)
-        self._networks = Networks(self._sessions)
+        self._networks = Networks(self._sessions, clock)
         self._instances = Instances(self._sessions)
         self._identities = Identities(self._sessions)
         self._offerings = Offerings(self._sessions, self._networks, clock)
         self._launches = Launches(self._sessions, self._networks, self._instances, clock)
         self._inventory = Inventory(self._sessions, self._store, self._identities)
-        self._machines = Machines(self._sessions)
+        self._machines = Machines(self._sessions, clock)
 
     def offerings(self, wanted: Requirements) -> Sequence[Offering]:
         store = self._store.find()
@@ -81,8 +82,14 @@ class Aws:
 
     def prepare(self, region: str, *, way: str = "") -> Sequence[Prepared]:
         """The bucket and the boundary once, then the region's network, then the mark that it is prepared."""
-        things = [self._store.make(region), self._identities.prepare()]
-        things += self._networks.prepare(region, WayKind(way) if way else WayKind.IPV6)
+        store = self._store.make(region)
+        if way == WayKind.GATEWAY and store.region != region:
+            raise ConfigError(
+                f"--way: a gateway leads to a store in its own region only, and {store.id} is in {store.region}.",
+                hint="ipv6 costs no more by the hour.",
+            )
+        self._store.preparing(region)
+        things = [store, self._identities.prepare(), *self._networks.prepare(region, WayKind(way) if way else None)]
         self._store.mark(region)
         return things
 
@@ -104,7 +111,7 @@ class Aws:
         return self._sessions.caller
 
     def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
-        return self._inventory.leftovers(job=job, regions=self.prepared_regions(), data=data)
+        return self._inventory.leftovers(job=job, regions=self._store.marked_regions(), data=data)
 
     def remove(self, leftover: Leftover) -> None:
         self._inventory.remove(leftover)

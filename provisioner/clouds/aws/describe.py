@@ -1,12 +1,13 @@
 """Types as EC2 describes them, for those that the catalog lacks; and which image a type boots."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import load
 from provisioner.catalog.tariffs import image_parameter
+from provisioner.clock import Clock
 from provisioner.clouds.aws.errors import translated
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.domain.machines import Accelerators, Architecture, ImageKind, MachineType
@@ -26,8 +27,8 @@ class Image:
 class Machines:
     """The catalog first, then EC2."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self, sessions: Sessions, clock: Clock) -> None:
+        self._sessions, self._clock = sessions, clock
         self._described: dict[str, MachineType | None] = {}
 
     def describe(self, instance_type: str) -> MachineType | None:
@@ -38,7 +39,7 @@ class Machines:
                 found = self._sessions.ec2(self._sessions.region).describe_instance_types(Filters=filters)[
                     "InstanceTypes"
                 ]
-            self._described[instance_type] = machine(found[0]) if found else None
+            self._described[instance_type] = machine(found[0], self._clock.now().date()) if found else None
         return self._described[instance_type]
 
     def image(self, instance_type: str) -> Image:
@@ -50,7 +51,7 @@ class Machines:
         return Image(kind=found.image, parameter=parameter)
 
 
-def machine(raw: Any) -> MachineType:
+def machine(raw: Any, as_of: date) -> MachineType:
     """From one row of DescribeInstanceTypes; its price is unknown."""
     gpus = raw.get("GpuInfo", {}).get("Gpus", [])
     neuron = raw.get("NeuronInfo", {}).get("NeuronDevices", [])
@@ -62,7 +63,7 @@ def machine(raw: Any) -> MachineType:
         architecture=Architecture(raw["ProcessorInfo"]["SupportedArchitectures"][0]),
         efa_interfaces=raw.get("NetworkInfo", {}).get("EfaInfo", {}).get("MaximumEfaInterfaces", 0),
         local_disk_gb=raw.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0), image=kind,
-        price_reason=UNKNOWN_PRICE, source="EC2 DescribeInstanceTypes", as_of=datetime.now(UTC).date(),
+        price_reason=UNKNOWN_PRICE, source="EC2 DescribeInstanceTypes", as_of=as_of,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from botocore import exceptions as raw
+from botocore.parsers import ResponseParserError
 
 from provisioner.errors import (
     AccelctlError,
@@ -56,6 +57,18 @@ THROTTLED = {
     "RequestThrottled",
 }
 UNAVAILABLE = {"InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable", "RequestTimeout", "500", "503"}
+IN_USE = {
+    "ConcurrentModification",
+    "DeleteConflict",
+    "DependencyViolation",
+    "IncorrectState",
+    "InvalidGroup.InUse",
+    "InvalidIPAddress.InUse",
+    "InvalidNetworkInterface.InUse",
+    "OperationAborted",
+    "VolumeInUse",
+}
+"""Something else has to go, or to settle, first."""
 REFUSED = {
     "UnauthorizedOperation",
     "AccessDenied",
@@ -88,9 +101,14 @@ def code_of(error: raw.ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
+def is_gone(code: str) -> bool:
+    """What a removal may hear about something that was removed before."""
+    return code.endswith(("NotFound", "NotFoundException", "NoSuchEntity", "NoSuchBucket"))
+
+
 @contextmanager
 def translated(action: str) -> Generator[None]:
-    """Whatever botocore raises inside becomes an error of ours. `action` is the permission, such as ec2:RunInstances."""
+    """Whatever botocore raises inside becomes an error of ours. `action` is the permission, as in ec2:RunInstances."""
     try:
         yield
     except raw.ClientError as error:
@@ -109,24 +127,32 @@ def translated(action: str) -> Generator[None]:
         raise ConfigError(f"{action}: {error}.") from error
     except (raw.HTTPClientError, raw.ConnectionError) as error:
         raise CloudUnavailable(f"AWS did not answer {action}: {error}.", hint="try again in a moment.") from error
-    except raw.BotoCoreError as error:
+    except (raw.BotoCoreError, ResponseParserError) as error:
         raise CloudUnavailable(f"AWS's answer to {action} cannot be read: {error}.", hint="try again.") from error
 
 
 def meaning(error: raw.ClientError, action: str) -> AccelctlError:
-    """By code, never by class or status."""
-    code = code_of(error)
-    return by_code(code, error.response.get("Error", {}).get("Message", ""), action)
+    """By code; by status only where the code is not known."""
+    found = by_code(code_of(error), error.response.get("Error", {}).get("Message", ""), action)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if type(found) is CloudError and status >= 500:
+        return CloudUnavailable(found.message, code=found.code, hint="try again in a moment.")
+    return found
 
 
 def by_code(code: str, message: str, action: str) -> AccelctlError:
-    said = message.strip().rstrip(".") or code
+    """What a code means, with AWS's own words where they help."""
+    said = message.partition("Encoded authorization failure")[0].strip().rstrip(".") or code
     if code in CAPACITY or code in NOT_SOLD_THERE:
         return InsufficientCapacity(f"{said}.", code=code)
     if code in THROTTLED:
         return RateLimited(f"AWS asks to slow down: {code}.", code=code, hint="try again in a moment.")
     if code in UNAVAILABLE:
         return CloudUnavailable(f"AWS failed in {action}: {code}.", code=code, hint="try again in a moment.")
+    if code in IN_USE:
+        return CloudUnavailable(
+            f"{action}: {said}.", code=code, hint="it waits for something else; try again in a moment."
+        )
     if code in QUOTA:
         return QuotaExceeded(f"a quota of the account is used up: {code}.", code=code, hint="see 'accelctl doctor'.")
     if code in REFUSED:

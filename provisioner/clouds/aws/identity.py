@@ -32,7 +32,8 @@ class Identities:
 
     def prepare(self) -> Prepared:
         made = self._unless(THERE, "iam:CreatePolicy", lambda: self._sessions.iam.create_policy(
-            PolicyName=BOUNDARY, Path=PATH, PolicyDocument=document("boundary.json"), Tags=tags.written(labels.ours(kind="boundary")),
+            PolicyName=BOUNDARY, Path=PATH, PolicyDocument=document("boundary.json"),
+            Tags=tags.written(labels.ours(kind="boundary")),
         ))  # fmt: skip
         return Prepared(kind="boundary", id=BOUNDARY, region="", made=made)
 
@@ -65,7 +66,8 @@ class Identities:
         """In the order that IAM asks for; what is gone is passed over."""
         iam = self._sessions.iam
         steps: list[tuple[str, Callable[[], Any]]] = [
-            ("RemoveRoleFromInstanceProfile", lambda: iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=name)),
+            ("RemoveRoleFromInstanceProfile",
+             lambda: iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=name)),
             ("DeleteInstanceProfile", lambda: iam.delete_instance_profile(InstanceProfileName=name)),
             ("DeleteRolePolicy", lambda: iam.delete_role_policy(RoleName=name, PolicyName=POLICY)),
             ("DeleteRole", lambda: iam.delete_role(RoleName=name)),

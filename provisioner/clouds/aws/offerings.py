@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from provisioner.catalog import load
@@ -30,14 +31,14 @@ class Offerings:
     def find(self, wanted: Requirements, *, regions: Sequence[str], store_region: str) -> list[Offering]:
         """In the prepared regions among these, side by side."""
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            per_region = pool.map(lambda region: self._in_region(wanted, region, store_region), regions)
+            per_region = pool.map(self._in_region, repeat(wanted), regions, repeat(store_region))
             return [offering for offerings in per_region for offering in offerings]
 
     def _in_region(self, wanted: Requirements, region: str, store_region: str) -> list[Offering]:
-        network = self._networks.find(region)
-        if network is None:
+        network, way = self._networks.find(region), self._networks.way(region, store_region)
+        if network is None or way is None:
             return []
-        ec2, way = self._sessions.ec2(region), self._networks.way(region, store_region)
+        ec2 = self._sessions.ec2(region)
         sold = [(kind, zone) for kind, zone in self._sold(ec2, wanted.instance_types) if zone in network.subnets]
         spot = self._spot_prices(ec2, wanted.instance_types) if CapacityType.SPOT in wanted.capacity_types else {}
         found: list[Offering] = []

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
-SLOWLY = {"retries": {"mode": "standard", "total_max_attempts": 5}, "connect_timeout": 10, "read_timeout": 60}
-ONCE = SLOWLY | {"retries": {"total_max_attempts": 1}}
-"""botocore takes a capacity refusal (HTTP 500) for a fault of the server and repeats it: launches retry by themselves."""
+SLOWLY: dict[str, Any] = {
+    "retries": {"mode": "standard", "total_max_attempts": 5},
+    "connect_timeout": 10,
+    "read_timeout": 60,
+}
+ONCE: dict[str, Any] = SLOWLY | {"retries": {"total_max_attempts": 1}}
+"""botocore takes a capacity refusal (HTTP 500) for a fault of the server: launches retry by themselves."""
 
 
 class Sessions:
@@ -45,7 +49,7 @@ class Sessions:
                     if self.session.get_credentials() is None:
                         raise ConfigError(
                             "there are no AWS credentials.",
-                            hint="'aws configure' or 'aws sso login' sets them up; 'accelctl doctor' shows what is found.",
+                            hint="'aws configure' or 'aws sso login' sets them up; 'accelctl doctor' checks.",
                         )
                     self._clients[key] = self.session.client(service, region_name=region or None, config=config)
             return self._clients[key]
@@ -55,10 +59,10 @@ class Sessions:
 
     @property
     def iam(self) -> "IAMClient":
-        return self.client("iam", self.region)
+        return self.client("iam", self.anywhere)
 
     def s3(self, region: str = "") -> "S3Client":
-        return self.client("s3", region or self.region)
+        return self.client("s3", region or self.anywhere)
 
     @property
     def region(self) -> str:
@@ -68,8 +72,26 @@ class Sessions:
             raise ConfigError("region: none is set.", hint="use --region, or set AWS_REGION.")
         return found
 
+    @property
+    def anywhere(self) -> str:
+        """For what is the same in every region: any will do."""
+        return self._region or self.session.region_name or "us-east-1"
+
     @cached_property
     def caller(self) -> Caller:
         with translated("sts:GetCallerIdentity"):
-            found = self.client("sts", self.region).get_caller_identity()
+            found = self.client("sts", self.anywhere).get_caller_identity()
         return Caller(account=found["Account"], name=found["Arn"].rsplit("/", 1)[-1].rsplit(":", 1)[-1][:63])
+
+
+def rows(client: Any, operation: str, items: str, **asked: Any) -> list[Any]:
+    """What an EC2 listing holds, every page."""
+    with translated(f"ec2:{camel(operation)}"):
+        if not client.can_paginate(operation):
+            return list(getattr(client, operation)(**asked)[items])
+        return [row for page in client.get_paginator(operation).paginate(**asked) for row in page[items]]
+
+
+def camel(operation: str) -> str:
+    """As permissions name it: describe_vpcs is DescribeVpcs."""
+    return "".join(word.title() for word in operation.split("_"))

@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
 from provisioner.clouds.aws import tags
@@ -11,6 +14,8 @@ from provisioner.clouds.base import JobStore, Prepared
 from provisioner.errors import ConfigError
 
 MARKERS = "setup/aws/"
+PREPARED, PREPARING = ".json", ".preparing"
+"""A region is marked before its first thing is made, so that what a killed setup left is looked for there."""
 UNFINISHED_AFTER_DAYS = 7
 
 
@@ -28,32 +33,39 @@ class BucketStore:
 
     def find(self) -> JobStore | None:
         """None before the first setup. Raises ConfigError where the bucket is somebody else's."""
-        from botocore.exceptions import ClientError
-
         if self._found is None:
-            try:
-                answer = self._sessions.s3().head_bucket(
-                    Bucket=self.bucket, ExpectedBucketOwner=self._sessions.caller.account
-                )
-            except ClientError as error:
-                return self._absent(error)
-            region = answer.get("BucketRegion") or self._located()
-            self._found = JobStore(url=f"s3://{self.bucket}", region=region)
+            account, s3 = self._sessions.caller.account, self._sessions.s3()
+            with translated("s3:ListBucket"):
+                try:
+                    answer = s3.head_bucket(Bucket=self.bucket, ExpectedBucketOwner=account)
+                except ClientError as error:
+                    if code_of(error) in ("404", "NoSuchBucket"):
+                        return None
+                    if code_of(error) in ("403", "AccessDenied"):
+                        raise self._foreign() from error
+                    raise
+            self._found = JobStore(url=f"s3://{self.bucket}", region=answer.get("BucketRegion") or self._located())
         return self._found
 
-    def _absent(self, error: Exception) -> None:
-        from botocore.exceptions import ClientError
+    def _foreign(self) -> ConfigError:
+        return ConfigError(
+            f"store: the bucket {self.bucket} is not yours, or these credentials may not see it.",
+            hint="name another one with the setting 'store'.",
+        )
 
-        assert isinstance(error, ClientError)  # noqa: S101 - find caught it
-        if code_of(error) in ("404", "NoSuchBucket"):
-            return
-        if code_of(error) in ("403", "AccessDenied"):
-            raise ConfigError(
-                f"store: the bucket {self.bucket} is not yours, or these credentials may not see it.",
-                hint="name another one with the setting 'store'.",
-            ) from error
-        with translated("s3:ListBucket"):
-            raise error
+    @property
+    def ours(self) -> bool:
+        """We made it: a bucket that the user brought is used as it is, and never changed or removed."""
+        with translated("s3:GetBucketTagging"):
+            try:
+                held = self._sessions.s3(self._home).get_bucket_tagging(Bucket=self.bucket)["TagSet"]
+            except ClientError as error:
+                if code_of(error) == "NoSuchBucket":
+                    return False
+                if code_of(error) != "NoSuchTagSet":
+                    raise
+                held = []
+        return not self._chosen or labels.ours().items() <= tags.read(held).items()
 
     def _located(self) -> str:
         with translated("s3:GetBucketLocation"):
@@ -62,16 +74,25 @@ class BucketStore:
     def make(self, region: str) -> Prepared:
         """Idempotent; what an earlier setup left undone is done."""
         found = self.find()
-        home = found.region if found else region
-        s3 = self._sessions.s3(home)
+        if found is None:
+            self._create(region)
+            found = self._found = JobStore(url=f"s3://{self.bucket}", region=region)
+            self._harden(region)
+            return Prepared(kind="bucket", id=self.bucket, region=region, made=True)
+        if self.ours:
+            self._harden(found.region)
+        return Prepared(kind="bucket", id=self.bucket, region=found.region, made=False)
+
+    def _create(self, region: str) -> None:
+        place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         with translated("s3:CreateBucket"):
-            if found is None and home == "us-east-1":
-                s3.create_bucket(Bucket=self.bucket)
-            elif found is None:
-                s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": home})  # pyright: ignore[reportArgumentType] - any region
-        self._harden(home)
-        self._found = JobStore(url=f"s3://{self.bucket}", region=home)
-        return Prepared(kind="bucket", id=self.bucket, region=home, made=found is None)
+            try:
+                self._sessions.s3(region).create_bucket(Bucket=self.bucket, **place)
+            except ClientError as error:
+                if code_of(error) == "BucketAlreadyExists":
+                    raise self._foreign() from error
+                if code_of(error) != "BucketAlreadyOwnedByYou":
+                    raise
 
     def _harden(self, region: str) -> None:
         s3, bucket = self._sessions.s3(region), self.bucket
@@ -91,26 +112,51 @@ class BucketStore:
             s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [unfinished]})  # pyright: ignore[reportArgumentType]
             s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket)))
 
+    def preparing(self, region: str) -> None:
+        """Writes that a setup of the region has begun."""
+        self._write(f"{region}{PREPARING}")
+
     def mark(self, region: str) -> None:
         """Writes that a region is prepared."""
-        with translated("s3:PutObject"):
-            self._sessions.s3(self._home).put_object(Bucket=self.bucket, Key=f"{MARKERS}{region}.json", Body=b"{}")
+        self._write(f"{region}{PREPARED}")
 
     def unmark(self, region: str) -> None:
         with translated("s3:DeleteObject"):
-            self._sessions.s3(self._home).delete_object(Bucket=self.bucket, Key=f"{MARKERS}{region}.json")
+            for suffix in (PREPARED, PREPARING):
+                self._sessions.s3(self._home).delete_object(Bucket=self.bucket, Key=f"{MARKERS}{region}{suffix}")
+
+    def _write(self, name: str) -> None:
+        with translated("s3:PutObject"):
+            self._sessions.s3(self._home).put_object(Bucket=self.bucket, Key=f"{MARKERS}{name}", Body=b"{}")
 
     def prepared_regions(self) -> Sequence[str]:
+        return [name.removesuffix(PREPARED) for name in self._marks() if name.endswith(PREPARED)]
+
+    def marked_regions(self) -> Sequence[str]:
+        """Those that a setup was begun in, finished or not."""
+        return sorted({name.rsplit(".", 1)[0] for name in self._marks()})
+
+    def _marks(self) -> list[str]:
         if self.find() is None:
-            return ()
+            return []
+        s3 = self._sessions.s3(self._home)
         with translated("s3:ListBucket"):
-            pages = (
-                self._sessions.s3(self._home)
-                .get_paginator("list_objects_v2")
-                .paginate(Bucket=self.bucket, Prefix=MARKERS)
-            )
-            keys = [held["Key"] for page in pages for held in page.get("Contents", [])]  # pyright: ignore[reportTypedDictNotRequiredAccess]
-        return tuple(key.removeprefix(MARKERS).removesuffix(".json") for key in keys)
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=MARKERS)
+            return [held["Key"].removeprefix(MARKERS) for page in pages for held in page.get("Contents", [])]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+
+    def remove(self) -> None:
+        """The bucket with everything in it, old versions too. Nothing where it is not ours."""
+        if self.find() is None or not self.ours:
+            return
+        s3 = self._sessions.s3(self._home)
+        with translated("s3:DeleteBucket"):
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket):
+                held = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                doomed: list[Any] = [{"Key": one.get("Key"), "VersionId": one.get("VersionId")} for one in held]
+                if doomed:
+                    s3.delete_objects(Bucket=self.bucket, Delete={"Objects": doomed})
+            s3.delete_bucket(Bucket=self.bucket)
+        self._found = None
 
     @property
     def _home(self) -> str:

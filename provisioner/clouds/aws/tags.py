@@ -23,3 +23,9 @@ def matching(labels: Mapping[str, str]) -> list[Any]:
     """Filters that find what is ours and carries these labels too."""
     wanted = {MANAGED: MANAGED_VALUE} | dict(labels)
     return [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
+
+
+def of_machine(labels: Mapping[str, str], *, spot: bool) -> list[Any]:
+    """TagSpecifications of everything that comes with a machine."""
+    kinds = ["instance", "volume", "network-interface", *(["spot-instances-request"] if spot else [])]
+    return [mark for kind in kinds for mark in in_create(kind, labels)]

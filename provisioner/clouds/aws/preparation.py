@@ -1,0 +1,258 @@
+"""One setup of one region: private subnets in every zone, and the ways by which machines reach the store.
+
+Every step looks for its thing by label before it makes it, so that setup can be repeated, continued after a kill, and
+run twice at once. Nothing is ever made without its label.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from datetime import timedelta
+from ipaddress import IPv6Network
+from itertools import islice
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from provisioner.catalog import labels
+from provisioner.clock import Clock
+from provisioner.clouds.aws import tags
+from provisioner.clouds.aws.errors import code_of, translated
+from provisioner.clouds.aws.sessions import rows
+from provisioner.clouds.base import Prepared
+from provisioner.domain.offerings import WayKind
+from provisioner.errors import CloudUnavailable
+
+NETWORK, ROUTES, SUBNET, GROUP = "network", "routes", "subnet", "machines"
+"""Values of the label `accelctl:kind`: what machines live in. Those of a NAT gateway are named after it."""
+CIDR = "10.117"
+NAT_SLICE = 15
+"""Zones take the slice of their letter; no region has one called p."""
+EVERYTHING, EVERYTHING_IPV6 = "0.0.0.0/0", "::/0"
+SETTLES_WITHIN = timedelta(minutes=5)
+DEAD = {"deleted", "deleting", "failed"}
+RESOURCES = {
+    "vpc": ("describe_vpcs", "Vpcs", "VpcId"),
+    "route-table": ("describe_route_tables", "RouteTables", "RouteTableId"),
+    "subnet": ("describe_subnets", "Subnets", "SubnetId"),
+    "security-group": ("describe_security_groups", "SecurityGroups", "GroupId"),
+    "vpc-endpoint": ("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+    "egress-only-internet-gateway": (
+        "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways", "EgressOnlyInternetGatewayId",
+    ),
+    "internet-gateway": ("describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
+    "elastic-ip": ("describe_addresses", "Addresses", "AllocationId"),
+    "natgateway": ("describe_nat_gateways", "NatGateways", "NatGatewayId"),
+}  # fmt: skip
+"""By the name that a create call's labels use: the operation that lists it, the member of the answer, its id."""
+
+Ec2 = Any
+"""A client of EC2; its answers are read as plain dictionaries here."""
+
+
+class Preparation:
+    """The steps, in order of dependence."""
+
+    def __init__(self, ec2: Ec2, region: str, way: WayKind, *, clock: Clock) -> None:
+        self._ec2, self._region, self._way, self._clock = ec2, region, way, clock
+
+    def steps(self) -> Iterator[Prepared]:
+        vpc = yield from self._one("vpc", NETWORK, self._make_vpc)
+        vpc = self._winner(vpc)
+        block = self._ipv6_block(vpc)
+        table = yield from self._one("route-table", ROUTES, self._table(vpc, ROUTES), vpc_id=vpc)
+        for zone in self._zones():
+            make = self._subnet(vpc, block, zone, kind=SUBNET, number=letter(zone))
+            subnet = yield from self._one("subnet", SUBNET, make, vpc_id=vpc, availability_zone=zone)
+            self._associate(table, subnet)
+        yield from self._one("security-group", GROUP, lambda: self._make_group(vpc), vpc_id=vpc)
+        yield from self._one("vpc-endpoint", "store-endpoint", lambda: self._make_endpoint(vpc, table), vpc_id=vpc)
+        match self._way:
+            case WayKind.GATEWAY:
+                self._no_route(table, DestinationIpv6CidrBlock=EVERYTHING_IPV6)
+                self._no_route(table, DestinationCidrBlock=EVERYTHING)
+            case WayKind.IPV6:
+                yield from self._egress(vpc, table)
+            case WayKind.PUBLIC | WayKind.NAT:
+                yield from self._internet(vpc, table, block)
+
+    def _egress(self, vpc: str, table: str) -> Iterator[Prepared]:
+        """Out by IPv6, and never in."""
+
+        def make() -> str:
+            made = self._ec2.create_egress_only_internet_gateway(
+                VpcId=vpc, **self._marks("egress-only-internet-gateway", "egress")
+            )
+            return made["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+
+        gateway = yield from self._one("egress-only-internet-gateway", "egress", make)
+        self._route(table, EgressOnlyInternetGatewayId=gateway, DestinationIpv6CidrBlock=EVERYTHING_IPV6)
+        self._no_route(table, DestinationCidrBlock=EVERYTHING)
+
+    def _internet(self, vpc: str, table: str, block: IPv6Network) -> Iterator[Prepared]:
+        gateway = yield from self._one("internet-gateway", "internet", self._make_internet)
+        self._attach(vpc, gateway)
+        if self._way is WayKind.PUBLIC:
+            self._route(table, GatewayId=gateway, DestinationCidrBlock=EVERYTHING)
+        else:
+            nat = yield from self._nat(vpc, gateway, block)
+            self._route(table, NatGatewayId=nat, DestinationCidrBlock=EVERYTHING)
+
+    def _nat(self, vpc: str, gateway: str, block: IPv6Network) -> Generator[Prepared, None, str]:
+        """A subnet of its own that leads to the internet, with the NAT gateway in it; gives the gateway's id."""
+        table = yield from self._one("route-table", "nat-routes", self._table(vpc, "nat-routes"), vpc_id=vpc)
+        self._route(table, GatewayId=gateway, DestinationCidrBlock=EVERYTHING)
+        make = self._subnet(vpc, block, self._zones()[0], kind="nat-subnet", number=NAT_SLICE)
+        subnet = yield from self._one("subnet", "nat-subnet", make, vpc_id=vpc)
+        self._associate(table, subnet)
+        address = yield from self._one("elastic-ip", "nat-address", self._make_address)
+        nat = yield from self._one("natgateway", "nat", lambda: self._make_nat(subnet, address))
+        with translated("ec2:DescribeNatGateways"):
+            attempts = {"Delay": 5, "MaxAttempts": int(SETTLES_WITHIN.total_seconds()) // 5}
+            self._ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[nat], WaiterConfig=attempts)
+        return nat
+
+    # find, then make --------------------------------------------------------------------------------------------------
+
+    def _one(self, resource: str, kind: str, make: Callable[[], str], **where: str) -> Generator[Prepared, None, str]:
+        """The one thing of the kind, made where there is none; gives its id."""
+        found, made = self._found_or_made(resource, kind, make, where=where)
+        yield Prepared(kind=resource, id=found, region=self._region, made=made)
+        return found
+
+    def _found_or_made(
+        self, resource: str, kind: str, make: Callable[[], str], *, where: dict[str, str]
+    ) -> tuple[str, bool]:
+        """Whoever is refused because another setup was quicker takes what that one made."""
+        if found := self._find(resource, kind, where):
+            return min(found), False
+        with translated(f"ec2:Create* ({resource})"):
+            try:
+                return make(), True
+            except ClientError:
+                if found := self._find(resource, kind, where):
+                    return min(found), False
+                raise
+
+    def _find(self, resource: str, kind: str, where: dict[str, str] | None = None) -> list[str]:
+        operation, items, name_of_id = RESOURCES[resource]
+        place = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in (where or {}).items()]
+        found = rows(self._ec2, operation, items, Filters=tags.matching({labels.KIND: kind}) + place)
+        return [item[name_of_id] for item in found if item.get("State") not in DEAD]
+
+    def _winner(self, vpc: str) -> str:
+        """Of networks that two setups made at once, both keep the first by name; the loser's is still empty."""
+        found = self._find("vpc", NETWORK)
+        first = min([*found, vpc])
+        if first != vpc:
+            with translated("ec2:DeleteVpc"):
+                self._ec2.delete_vpc(VpcId=vpc)
+        return first
+
+    def _marks(self, resource: str, kind: str) -> dict[str, Any]:
+        return {"TagSpecifications": tags.in_create(resource, labels.ours(kind=kind))}
+
+    def _make_vpc(self) -> str:
+        made = self._ec2.create_vpc(
+            CidrBlock=f"{CIDR}.0.0/16", AmazonProvidedIpv6CidrBlock=True, **self._marks("vpc", NETWORK)
+        )
+        return made["Vpc"]["VpcId"]
+
+    def _ipv6_block(self, vpc: str) -> IPv6Network:
+        """The /56 that AWS gives; a new network's is on its way for a moment. Raises CloudUnavailable."""
+        give_up = self._clock.now() + SETTLES_WITHIN
+        while True:
+            with translated("ec2:DescribeVpcs"):
+                held = self._ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0].get("Ipv6CidrBlockAssociationSet", [])
+            for one in held:
+                if one["Ipv6CidrBlockState"]["State"] == "associated":
+                    return IPv6Network(one["Ipv6CidrBlock"], strict=False)
+            if self._clock.now() > give_up:
+                raise CloudUnavailable(f"{vpc} has no IPv6 addresses yet.", hint="run setup again; it continues.")
+            self._clock.sleep(timedelta(seconds=1))
+
+    def _table(self, vpc: str, kind: str) -> Callable[[], str]:
+        def make() -> str:
+            made = self._ec2.create_route_table(VpcId=vpc, **self._marks("route-table", kind))
+            return made["RouteTable"]["RouteTableId"]
+
+        return make
+
+    def _zones(self) -> list[str]:
+        """Ordinary ones: local and wavelength zones are asked for by name."""
+        with translated("ec2:DescribeAvailabilityZones"):
+            wanted = {"zone-type": "availability-zone", "state": "available"}
+            filters = [{"Name": name, "Values": [value]} for name, value in wanted.items()]
+            found = self._ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
+        return sorted(zone["ZoneName"] for zone in found)
+
+    def _subnet(self, vpc: str, block: IPv6Network, zone: str, *, kind: str, number: int) -> Callable[[], str]:
+        """A slice of the network's addresses: 4,091 of IPv4, all it wants of IPv6."""
+
+        def make() -> str:
+            made = self._ec2.create_subnet(
+                VpcId=vpc, AvailabilityZone=zone, CidrBlock=f"{CIDR}.{number * 16}.0/20",
+                Ipv6CidrBlock=str(next(islice(block.subnets(new_prefix=64), number, None))),
+                **self._marks("subnet", kind),
+            )  # fmt: skip
+            return made["Subnet"]["SubnetId"]
+
+        return make
+
+    def _associate(self, table: str, subnet: str) -> None:
+        associated = [{"Name": "association.subnet-id", "Values": [subnet]}]
+        held = rows(self._ec2, "describe_route_tables", "RouteTables", Filters=associated)
+        if table not in [one["RouteTableId"] for one in held]:
+            with translated("ec2:AssociateRouteTable"):
+                self._ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+
+    def _make_group(self, vpc: str) -> str:
+        """Everything may leave (EC2's default, for IPv6 too), nothing may come in."""
+        return self._ec2.create_security_group(
+            GroupName="accelctl-machines", Description="accelctl: outwards only", VpcId=vpc,
+            **self._marks("security-group", GROUP),
+        )["GroupId"]  # fmt: skip
+
+    def _make_endpoint(self, vpc: str, table: str) -> str:
+        return self._ec2.create_vpc_endpoint(
+            VpcEndpointType="Gateway", VpcId=vpc, ServiceName=f"com.amazonaws.{self._region}.s3", RouteTableIds=[table],
+            **self._marks("vpc-endpoint", "store-endpoint"),
+        )["VpcEndpoint"]["VpcEndpointId"]  # fmt: skip
+
+    def _make_internet(self) -> str:
+        made = self._ec2.create_internet_gateway(**self._marks("internet-gateway", "internet"))
+        return made["InternetGateway"]["InternetGatewayId"]
+
+    def _attach(self, vpc: str, gateway: str) -> None:
+        with translated("ec2:AttachInternetGateway"):
+            held = self._ec2.describe_internet_gateways(InternetGatewayIds=[gateway])["InternetGateways"][0]
+            if not held.get("Attachments"):
+                self._ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+
+    def _make_address(self) -> str:
+        return self._ec2.allocate_address(Domain="vpc", **self._marks("elastic-ip", "nat-address"))["AllocationId"]
+
+    def _make_nat(self, subnet: str, address: str) -> str:
+        made = self._ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address, **self._marks("natgateway", "nat"))
+        return made["NatGateway"]["NatGatewayId"]
+
+    def _route(self, table: str, **route: str) -> None:
+        """The destination leads there from now on, wherever it led before."""
+        with translated("ec2:CreateRoute"):
+            try:
+                self._ec2.create_route(RouteTableId=table, **route)
+            except ClientError as error:
+                if code_of(error) != "RouteAlreadyExists":
+                    raise
+                self._ec2.replace_route(RouteTableId=table, **route)
+
+    def _no_route(self, table: str, **destination: str) -> None:
+        with translated("ec2:DeleteRoute"):
+            try:
+                self._ec2.delete_route(RouteTableId=table, **destination)
+            except ClientError as error:
+                if code_of(error) not in ("InvalidRoute.NotFound", "InvalidRouteTableID.NotFound"):
+                    raise
+
+
+def letter(zone: str) -> int:
+    """a is 0: a zone keeps its slice whichever others come and go."""
+    return ord(zone[-1]) - ord("a")

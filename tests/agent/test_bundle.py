@@ -1,0 +1,95 @@
+"""What is packed, and the script that a machine boots with."""
+
+import ast
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.agent import bundle
+from tests.agent.machine import Machine, plain_boarding, until
+
+SOURCES = sorted(Path(bundle.__file__).parent.glob("*.py"))
+BOARDING: dict[str, Any] = {
+    **plain_boarding("accelctl-" + "b" * 54), "attempt": 12,
+    "agent": {"key": f"agents/{'a' * 64}.pyz", "sha256": "a" * 64},
+}  # fmt: skip
+
+
+def test_reproducible():
+    """The bundle is the same bytes whoever builds it, and has nothing of this machine in it."""
+    elsewhere = "import sys; from provisioner.agent import bundle; sys.stdout.buffer.write(bundle.build())"
+    other = subprocess.run(
+        [sys.executable, "-c", elsewhere], check=True, capture_output=True, env={**os.environ, "TZ": "Asia/Tokyo"}
+    ).stdout
+    assert other == bundle.build()
+    with zipfile.ZipFile(io.BytesIO(other)) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert archive.namelist()[1:] == sorted(archive.namelist()[1:])
+
+
+def test_user_data_fits():
+    """User data stays below EC2's 16 KB, with the longest bucket name there can be."""
+    assert len(bundle.user_data(BOARDING).encode()) < 16 * 1024
+
+
+def test_dead_mans_switch_first():
+    """The first command of the boot script arms the switch; it is found on PATH, never named by a folder."""
+    commands = [line for line in bundle.user_data(BOARDING).splitlines() if line and not line.startswith("#")]
+    assert commands[0] == "shutdown -h +60"
+    assert commands[-1] == "shutdown -h now"
+    assert "/sbin/" not in bundle.user_data(BOARDING)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_python_3_9(source: Path):
+    """Every module that runs on the machine is Python 3.9 and imports nothing but the standard library and itself."""
+    tree = ast.parse(source.read_text(), feature_version=(3, 9))
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module or ""]
+        assert all(name.partition(".")[0] in sys.stdlib_module_names for name in names)
+
+
+def test_wrong_agent(machine: Machine):
+    """An agent that is not the one that was sent is not run, and the machine goes home."""
+    machine.boarding["attempt"] = 1
+    machine.store.put("agents/x.pyz", b"something else")
+    machine.boarding["agent"] = {"key": "agents/x.pyz", "sha256": "a" * 64}
+    machine.boot(bundle.user_data(machine.boarding))
+    until(lambda: "-h now" in machine.shutdowns(), "the shutdown")
+    assert "not the one that was sent" in machine.console()
+
+
+def test_store_away_at_boot(machine: Machine):
+    """A store that does not answer yet when the machine boots is asked again."""
+    machine.server.down.set()
+    machine.start()
+    until(lambda: "cannot fetch the agent yet" in machine.console(), "the first refusal")
+    machine.server.down.clear()
+    assert machine.gone()["ended"]["reason"] == "finished"
+
+
+def test_role_away_at_boot(machine: Machine):
+    """A role that the metadata service does not show yet is waited for."""
+    role = machine.server.metadata.values.pop("iam/security-credentials/")
+    machine.start()
+    until(lambda: "no role yet" in machine.console(), "the first refusal")
+    machine.server.metadata.values["iam/security-credentials/"] = role
+    assert machine.gone()["ended"]["reason"] == "finished"
+
+
+def test_killed_agent(machine: Machine):
+    """When the agent is killed the machine still goes home."""
+    machine.task["command"] = ["sh", "-c", "echo up; sleep 60"]
+    machine.start()
+    until(lambda: "up" in machine.log(), "the program")
+    (agent,) = [pid for pid in machine.processes() if b"agent.pyz" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(agent, 9)
+    until(lambda: "-h now" in machine.shutdowns(), "the shutdown")

@@ -1,0 +1,122 @@
+"""What is ours is found, page by page, and goes in order; what is not ours never does."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+
+from provisioner.catalog import labels
+from provisioner.clock import SystemClock
+from provisioner.clouds.aws import Aws
+from provisioner.clouds.aws.inventory import marks_table
+from provisioner.clouds.aws.kinds import KINDS
+from provisioner.clouds.aws.sessions import Sessions, rows
+from provisioner.clouds.base import Leftover
+from tests.aws.wire import answer, on_the_wire
+from tests.sandbox.world import aws
+
+SHEET = Path(__file__).parents[2] / "docs" / "marks.md"
+REGION = "ca-central-1"
+
+
+@pytest.fixture(scope="module")
+def cloud(sandbox: dict[str, Any]) -> Aws:
+    found = Aws(clock=SystemClock(), region="us-east-1")
+    found.prepare("us-east-1")
+    found.prepare(REGION)
+    return found
+
+
+def volume(**tags: str) -> str:
+    """A disk in the region with these labels."""
+    marks = [{"Key": key, "Value": value} for key, value in tags.items()]
+    spec = [{"ResourceType": "volume", "Tags": marks}] if marks else []
+    return aws("ec2", REGION).create_volume(AvailabilityZone=f"{REGION}a", Size=1, TagSpecifications=spec)["VolumeId"]
+
+
+def found(cloud: Aws, kind: str, job: str = "") -> set[str]:
+    return {left.id for left in cloud.leftovers(job=job) if (left.kind, left.region) == (kind, REGION)}
+
+
+def test_the_sheet_is_the_table() -> None:
+    """docs/marks.md is made from the table that teardown runs on."""
+    written = SHEET.read_text(encoding="utf-8")
+
+    assert marks_table() in written, (
+        "write it again: python -c 'from provisioner.clouds.aws.inventory import marks_table; print(marks_table())'"
+    )
+
+
+def test_every_kind_has_a_name_and_an_order_of_its_own() -> None:
+    """What uses another thing goes before it."""
+    order = {kind.name: kind.order for kind in KINDS}
+
+    assert len(order) == len(KINDS)
+    assert order["nat-gateway"] < order["address"] < order["subnet"] < order["vpc"]
+    assert order["instance"] < order["volume"] < order["security-group"] < order["vpc"]
+
+
+def page(volume_id: str, token: str) -> AWSResponse:
+    more = f"<nextToken>{token}</nextToken>" if token else ""
+    listed = f"<volumeSet><item><volumeId>{volume_id}</volumeId></item></volumeSet>"
+    return answer(200, f"<DescribeVolumesResponse>{listed}{more}</DescribeVolumesResponse>")
+
+
+def test_every_page_is_read(cloud: Aws) -> None:
+    """A listing in three pages is read to its end."""
+    client = Sessions("us-east-1").ec2(REGION)
+    pages = iter([page("vol-1", "a"), page("vol-2", "b"), page("vol-3", "")])
+    called = on_the_wire(client, lambda: next(pages))
+
+    found = rows(client, "describe_volumes", "Volumes")
+
+    assert [row["VolumeId"] for row in found] == ["vol-1", "vol-2", "vol-3"]
+    assert called == ["DescribeVolumes"] * 3
+
+
+def test_a_jobs_own_things_go_with_it(cloud: Aws) -> None:
+    """A disk that lost its machine is found by its job, removed, and gone."""
+    job = f"disks-{secrets.token_hex(4)}"
+    mine, other = volume(**labels.ours(job=job)), volume(**labels.ours(job="another"))
+
+    assert found(cloud, "volume", job) == {mine}
+    for left in cloud.leftovers(job=job):
+        cloud.remove(left)
+    assert found(cloud, "volume", job) == set()
+    assert other in found(cloud, "volume")
+
+
+def test_what_is_not_ours_is_not_removed(cloud: Aws) -> None:
+    """Somebody's disk of the same name in a list of ours: the mark is looked at again, and it stays."""
+    theirs = volume(Name="theirs")
+    claimed = Leftover(kind="volume", id=theirs, region=REGION, labels=labels.ours(), order=41)
+
+    cloud.remove(claimed)
+
+    assert theirs not in found(cloud, "volume")
+    assert aws("ec2", REGION).describe_volumes(VolumeIds=[theirs])["Volumes"]
+
+
+def test_what_a_stack_owns_is_the_stacks(cloud: Aws) -> None:
+    """A thing with the label of a stack is removed by its stack, not by us."""
+    stacked = volume(**labels.ours(), **{labels.STACK: "aws-p5"})
+
+    assert stacked not in found(cloud, "volume")
+
+
+def test_a_region_is_forgotten_last(cloud: Aws) -> None:
+    """While anything of it is left the region stays marked, so that the next teardown looks there again."""
+    cloud.prepare(REGION)
+    first = [left for left in cloud.leftovers() if left.region == REGION]
+    for left in sorted(first, key=lambda left: left.order):
+        cloud.remove(left)
+    second = [left for left in cloud.leftovers() if left.region == REGION]
+    for left in second:
+        cloud.remove(left)
+
+    assert {left.kind for left in first} >= {"vpc", "subnet", "route-table", "security-group", "vpc-endpoint"}
+    assert [left.kind for left in second] == ["prepared-region"]
+    assert REGION not in cloud.prepared_regions()
+    assert not [left for left in cloud.leftovers() if left.region == REGION]
