@@ -19,6 +19,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --level error
 
+full: $(VENV)/dev.stamp
+	$(BIN)/pytest -q -m full -rP
+	$(BIN)/python -m benchmarks kills 7
+
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 

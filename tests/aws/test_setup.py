@@ -98,16 +98,20 @@ def test_what_a_killed_setup_left_is_still_looked_for() -> None:
     assert [left.kind for left in cloud().leftovers() if left.region == LEFT] == ["vpc"]
 
 
-def test_two_at_once_converge() -> None:
-    """Racing setups leave one network, whoever made which part; the next one agrees."""
+def test_two_at_once_agree_on_one_network() -> None:
+    """Racing setups may make two networks; both are whole and labelled, and everybody uses the same one from then on."""
     with ThreadPoolExecutor(2) as pool:
         racers = [pool.submit(cloud().prepare, RACED) for _ in range(2)]
         assert all(racer.result() for racer in racers)
-    again = cloud().prepare(RACED)
+    again = {thing.kind: thing for thing in cloud().prepare(RACED)}
+    used = Networks(Sessions(HOME), SystemClock()).find(RACED)
+    own = [vpc["VpcId"] for vpc in aws("ec2", RACED).describe_vpcs()["Vpcs"] if not vpc["IsDefault"]]
 
-    assert not any(thing.made for thing in again)
-    assert len(things(RACED)["vpc"]) == 1
-    assert len(things(RACED)["security-group"]) == 1
+    assert not [thing for thing in again.values() if thing.made]
+    assert used is not None
+    assert used.vpc == again["vpc"].id == min(own)
+    assert sorted(things(RACED)["vpc"]) == sorted(own)
+    assert used.security_group == again["security-group"].id
 
 
 def test_the_way_is_the_one_that_was_set_up_last() -> None:

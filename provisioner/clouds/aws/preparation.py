@@ -23,6 +23,8 @@ from provisioner.errors import CloudUnavailable
 
 NETWORK, ROUTES, SUBNET, GROUP = "network", "routes", "subnet", "machines"
 """Values of the label `accelctl:kind`: what machines live in. Those of a NAT gateway are named after it."""
+OF_NETWORK = "accelctl:network"
+"""On everything within a network; its value is the network's id. Of two networks, neither takes the other's parts."""
 CIDR = "10.117"
 NAT_SLICE = 15
 """Zones take the slice of their letter; no region has one called p."""
@@ -53,18 +55,20 @@ class Preparation:
 
     def __init__(self, ec2: Ec2, region: str, way: WayKind, *, clock: Clock) -> None:
         self._ec2, self._region, self._way, self._clock = ec2, region, way, clock
+        self._vpc = ""
 
     def steps(self) -> Iterator[Prepared]:
-        vpc = yield from self._one("vpc", NETWORK, self._make_vpc)
-        vpc = self._winner(vpc)
+        found = self._choose()
+        yield found
+        vpc = self._vpc = found.id
         block = self._ipv6_block(vpc)
-        table = yield from self._one("route-table", ROUTES, self._table(vpc, ROUTES), vpc_id=vpc)
+        table = yield from self._one("route-table", ROUTES, self._table(vpc, ROUTES))
         for zone in self._zones():
             make = self._subnet(vpc, block, zone, kind=SUBNET, number=letter(zone))
-            subnet = yield from self._one("subnet", SUBNET, make, vpc_id=vpc, availability_zone=zone)
+            subnet = yield from self._one("subnet", SUBNET, make, availability_zone=zone)
             self._associate(table, subnet)
-        yield from self._one("security-group", GROUP, lambda: self._make_group(vpc), vpc_id=vpc)
-        yield from self._one("vpc-endpoint", "store-endpoint", lambda: self._make_endpoint(vpc, table), vpc_id=vpc)
+        yield from self._one("security-group", GROUP, lambda: self._make_group(vpc))
+        yield from self._one("vpc-endpoint", "store-endpoint", lambda: self._make_endpoint(vpc, table))
         match self._way:
             case WayKind.GATEWAY:
                 self._no_route(table, DestinationIpv6CidrBlock=EVERYTHING_IPV6)
@@ -98,10 +102,10 @@ class Preparation:
 
     def _nat(self, vpc: str, gateway: str, block: IPv6Network) -> Generator[Prepared, None, str]:
         """A subnet of its own that leads to the internet, with the NAT gateway in it; gives the gateway's id."""
-        table = yield from self._one("route-table", "nat-routes", self._table(vpc, "nat-routes"), vpc_id=vpc)
+        table = yield from self._one("route-table", "nat-routes", self._table(vpc, "nat-routes"))
         self._route(table, GatewayId=gateway, DestinationCidrBlock=EVERYTHING)
         make = self._subnet(vpc, block, self._zones()[0], kind="nat-subnet", number=NAT_SLICE)
-        subnet = yield from self._one("subnet", "nat-subnet", make, vpc_id=vpc)
+        subnet = yield from self._one("subnet", "nat-subnet", make)
         self._associate(table, subnet)
         address = yield from self._one("elastic-ip", "nat-address", self._make_address)
         nat = yield from self._one("natgateway", "nat", lambda: self._make_nat(subnet, address))
@@ -135,20 +139,26 @@ class Preparation:
     def _find(self, resource: str, kind: str, where: dict[str, str] | None = None) -> list[str]:
         operation, items, name_of_id = RESOURCES[resource]
         place = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in (where or {}).items()]
-        found = rows(self._ec2, operation, items, Filters=tags.matching({labels.KIND: kind}) + place)
+        marks = {labels.KIND: kind} | ({OF_NETWORK: self._vpc} if self._vpc else {})
+        found = rows(self._ec2, operation, items, Filters=tags.matching(marks) + place)
         return [item[name_of_id] for item in found if item.get("State") not in DEAD]
 
-    def _winner(self, vpc: str) -> str:
-        """Of networks that two setups made at once, both keep the first by name; the loser's is still empty."""
-        found = self._find("vpc", NETWORK)
-        first = min([*found, vpc])
-        if first != vpc:
+    def _choose(self) -> Prepared:
+        """The region's network: of several that racing setups made, everybody uses the first by name.
+
+        Whoever made another one just now takes it back, empty as it is; one that was filled before anybody could know
+        stays labelled, unused, and goes with everything else.
+        """
+        chosen, made = self._found_or_made("vpc", NETWORK, self._make_vpc, where={})
+        first = min([*self._find("vpc", NETWORK), chosen]) if made else chosen
+        if first != chosen:
             with translated("ec2:DeleteVpc"):
-                self._ec2.delete_vpc(VpcId=vpc)
-        return first
+                self._ec2.delete_vpc(VpcId=chosen)
+        return Prepared(kind="vpc", id=first, region=self._region, made=made and first == chosen)
 
     def _marks(self, resource: str, kind: str) -> dict[str, Any]:
-        return {"TagSpecifications": tags.in_create(resource, labels.ours(kind=kind))}
+        network = {OF_NETWORK: self._vpc} if self._vpc else {}
+        return {"TagSpecifications": tags.in_create(resource, labels.ours(kind=kind) | network)}
 
     def _make_vpc(self) -> str:
         made = self._ec2.create_vpc(
