@@ -11,7 +11,7 @@ class Report:
     """What is known, by name; `write` sends it."""
 
     def __init__(self, store, boarding, instance_id):
-        self._store, self._lock = store, threading.Lock()
+        self._store, self._lock, self._writing = store, threading.Lock(), threading.Lock()
         self._key = "%sattempts/%d/nodes/%d.json" % (boarding["prefix"], boarding["attempt"], boarding["rank"])
         self._utilisation = Utilisation()
         self.instance_id = instance_id
@@ -33,14 +33,17 @@ class Report:
         self.note(**{name: told})
 
     def write(self, log_bytes):
-        """Raises Unreachable."""
-        self.devices = self._utilisation.read()  # may take seconds: outside of the lock
+        """Raises Unreachable, Denied, Missing. One at a time: an older report never lands on a newer one."""
+        with self._writing:
+            self.devices = self._utilisation.read()
+            self._store.put(self._key, json.dumps(self._told(log_bytes)).encode())
+
+    def _told(self, log_bytes):
         with self._lock:
-            told = dict(
+            return dict(
                 self._known, at=times.now(), utilisation=self.devices, log_bytes=log_bytes,
                 sent_bytes=self._store.sent, received_bytes=self._store.received, requests=self._store.requests + 1,
             )  # fmt: skip
-        self._store.put(self._key, json.dumps(told).encode())
 
 
 def ended(reason, code, message, last_lines):

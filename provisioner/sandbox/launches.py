@@ -6,7 +6,7 @@ Auto Scaling) meets the same market. The front turns codes into HTTP statuses.
 
 import base64
 import threading
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from moto.ec2.models.instances import Instance
 from moto.ec2.responses.fleets import Fleets
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.spot_instances import SpotInstances
+from moto.iam.models import iam_backends
 
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.lifecycle import USER, Refused, SpotRequest, explain, request_of
@@ -25,6 +26,7 @@ from provisioner.sandbox.market import Market, Pool
 from provisioner.sandbox.quotas import Quotas
 
 USER_DATA_LIMIT = 16384
+PROFILE_UNKNOWN_FOR = timedelta(seconds=0.5)
 
 
 class Launches:
@@ -62,6 +64,7 @@ class Launches:
         self, original: Any, backend: EC2Backend, image_id: str, count: int, user_data: Any, groups: Any, **kwargs: Any
     ) -> Any:
         refuse_large(user_data)
+        refuse_new_profile(backend, kwargs.get("iam_instance_profile_name"))
         least, most = getattr(self.call, "count", None) or (count, count)
         options = getattr(self.call, "options", None) or {}
         spot = options.get("MarketType") == "spot"
@@ -222,6 +225,17 @@ class Launches:
 def wrap(owner: Any, name: str, replacement: Any) -> None:
     original = getattr(owner, name)
     setattr(owner, name, lambda this, *args, **kwargs: replacement(original, this, *args, **kwargs))
+
+
+def refuse_new_profile(backend: EC2Backend, name: str | None) -> None:
+    """IAM is eventually consistent: EC2 does not know a profile in its first moments."""
+    if not name:
+        return
+    profiles = iam_backends[backend.account_id]["aws"].instance_profiles.values()
+    made = next((profile.create_date for profile in profiles if profile.name == name), None)
+    if made is None or datetime.now(UTC) - made.replace(tzinfo=UTC) < PROFILE_UNKNOWN_FOR:
+        said = f"Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+        raise Refused("InvalidParameterValue", said)
 
 
 def refuse_large(user_data: Any) -> None:

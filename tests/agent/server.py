@@ -2,8 +2,10 @@
 # moto's server and the WSGI protocol are untyped.
 """One loopback server for a machine: S3, SSM and Secrets Manager by moto, the metadata service below /_imds, faults."""
 
+import io
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -68,6 +70,8 @@ class Server:
         self.requests: list[Request] = []
         self.down = threading.Event()
         """While set, everything but the metadata service answers 503."""
+        self.heartbeat_delay = 0.0
+        """Seconds that a report on its way to the store takes, unless it is that of the end."""
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -84,6 +88,13 @@ class Server:
         self.metadata = plain_metadata()
         self.requests.clear()
         self.down.clear()
+        self.heartbeat_delay = 0.0
+
+    def _delay(self, environ: dict[str, Any]) -> None:
+        report = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        environ["wsgi.input"] = io.BytesIO(report)
+        if "ended" not in json.loads(report):
+            time.sleep(self.heartbeat_delay)
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
         path = environ["PATH_INFO"]
@@ -99,4 +110,6 @@ class Server:
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                 start_response("503 Slow Down", [("Content-Length", "0")])
                 return [b""]
+            if self.heartbeat_delay and asked.method == "PUT" and path.endswith("/nodes/0.json"):
+                self._delay(environ)
         return self._moto(environ, start_response)

@@ -147,6 +147,15 @@ def test_deadline_without_a_store(machine: Machine):
     assert machine.gone()["ended"]["reason"] == "over-time"
 
 
+def test_late_heartbeat(machine: Machine):
+    """A heartbeat that is slow on its way never replaces the report of the end."""
+    machine.server.heartbeat_delay = 2.0
+    machine.task["command"] = ["sleep", "1"]
+    machine.start().gone()
+    with pytest.raises(pytest.fail.Exception):
+        until(lambda: "ended" not in machine.report(), "another report", seconds=2.5)
+
+
 def test_defect(machine: Machine):
     """An agent that meets what it cannot understand says so on the console and goes home."""
     machine.task["checkpoint_dir"] = None

@@ -1,0 +1,88 @@
+"""Records and objects, over memory and over a folder by the same code."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from provisioner.errors import ConfigError
+from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects, open_objects
+from provisioner.jobs.records import VERSION, JobMissing, LostRace, Records, encode, key
+from tests.jobs.builders import JOB, START, a_record, a_spec
+
+
+@pytest.fixture(params=["memory", "folder"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
+    return open_objects("memory://" if request.param == "memory" else f"file://{tmp_path}/store")
+
+
+def test_a_key_is_created_once(objects: Objects) -> None:
+    """The second creation loses."""
+    objects.create("a/b", b"1")
+
+    with pytest.raises(ObjectChanged):
+        objects.create("a/b", b"2")
+    assert objects.get("a/b") == b"1"
+
+
+def test_a_stale_tag_replaces_nothing(objects: Objects) -> None:
+    """Compare-and-swap: who saw an older version loses."""
+    first = objects.create("a", b"1")
+    objects.replace("a", b"2", first)
+
+    with pytest.raises(ObjectChanged):
+        objects.replace("a", b"3", first)
+    assert objects.get("a") == b"2"
+
+
+def test_what_is_missing_is_said_so_and_deleting_it_is_success(objects: Objects) -> None:
+    """Missing is an error to read and none to delete."""
+    with pytest.raises(ObjectMissing):
+        objects.get("nothing")
+    objects.delete("nothing")
+
+    assert not objects.exists("nothing")
+
+
+def test_a_listing_is_complete_and_in_order(objects: Objects) -> None:
+    """Every key below a prefix, sorted."""
+    for number in range(1, 120):
+        objects.put(f"jobs/x/{number:03}", b"1")
+    objects.put("jobs/y/1", b"1")
+
+    assert [stored.key for stored in objects.listing("jobs/x")] == [f"jobs/x/{n:03}" for n in range(1, 120)]
+    assert [name.rsplit("/", 1)[-1] for name in objects.folders("jobs")] == ["x", "y"]
+
+
+def test_records_are_written_and_raced_for(objects: Objects) -> None:
+    """A record reads back as it was written; a stale holder loses its race."""
+    records = Records(objects)
+    held = records.create(a_record(spec=a_spec(environment={"LR": "0.1"})))
+    records.write(held, replace(held.record, owner="other"))
+
+    assert records.read(JOB).record.spec == held.record.spec
+    assert records.read(JOB).record.owner == "other"
+    with pytest.raises(LostRace):
+        records.write(held, held.record)
+
+
+def test_a_record_of_a_newer_version_is_refused_by_name(objects: Objects) -> None:
+    """Never misread: the version is named and nothing is changed."""
+    newer = msgspec.json.decode(encode(a_record())) | {"version": VERSION + 1, "invented": True}
+    objects.put(key(JOB), msgspec.json.encode(newer))
+
+    with pytest.raises(ConfigError, match=f"record version {VERSION + 1}"):
+        Records(objects).read(JOB)
+
+
+def test_a_job_is_found_by_id_and_by_name(objects: Objects) -> None:
+    """The newest of a name."""
+    records = Records(objects)
+    records.create(a_record())
+    records.create(a_record(id="20260106-120000-zzzzz", created_at=START.replace(day=6)))
+
+    assert records.find(JOB).id == JOB
+    assert records.find("demo").id == "20260106-120000-zzzzz"
+    with pytest.raises(JobMissing):
+        records.find("nobody")

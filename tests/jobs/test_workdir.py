@@ -1,0 +1,89 @@
+"""The work folder on its way to the machine."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from obstore.store import MemoryStore
+
+from provisioner.errors import ConfigError
+from provisioner.jobs.objects import Objects
+from provisioner.jobs.workdir import listed, send
+
+
+@pytest.fixture
+def objects() -> Objects:
+    return Objects(MemoryStore(), name="memory")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "train.py").write_text("print()")
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / "link").symlink_to("train.py")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "big.bin").write_bytes(b"x" * 3000)
+    (tmp_path / ".gitignore").write_text("*.log\n/data/*.bin\n!keep.log\n")
+    (tmp_path / "a.log").write_text("")
+    (tmp_path / "keep.log").write_text("")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("")
+    (tmp_path / "checkpoints").mkdir()
+    return tmp_path
+
+
+def names(folder: Path) -> set[str]:
+    return {str(entry.path) for entry in listed(folder, frozenset({"checkpoints"}))}
+
+
+def test_gitignore_is_honoured_and_what_the_job_makes_stays_here(folder: Path) -> None:
+    """Ignored files, .git and the checkpoint folder are not sent; a negated pattern is."""
+    assert names(folder) == {".gitignore", "train.py", "run.sh", "link", "data", "keep.log"}
+
+
+def test_a_nested_gitignore_overrides_the_one_above(folder: Path) -> None:
+    """The deepest file that has a word on a path decides, as in git."""
+    (folder / "data" / ".gitignore").write_text("!big.bin\n")
+
+    assert "data/big.bin" in names(folder)
+
+
+def test_links_and_modes_survive(objects: Objects, folder: Path) -> None:
+    """The archive holds a link as a link, and an executable as executable."""
+    archive = send(objects, folder)
+    with tarfile.open(fileobj=io.BytesIO(objects.get(archive.key))) as tar:
+        link, script = tar.getmember("link"), tar.getmember("run.sh")
+
+    assert (link.issym(), link.linkname) == (True, "train.py")
+    assert script.mode == 0o755
+
+
+def test_the_same_folder_is_sent_once(objects: Objects, folder: Path) -> None:
+    """Named by its content: a copy with other times is the same; a changed byte is another."""
+    first = send(objects, folder)
+    (folder / "train.py").touch()
+    again = send(objects, folder)
+    (folder / "train.py").write_text("print(1)")
+    other = send(objects, folder)
+
+    assert first == again
+    assert other.key != first.key
+    assert len(list(objects.listing("workdirs"))) == 2
+
+
+def test_a_folder_that_is_too_large_names_its_largest_paths(objects: Objects, folder: Path) -> None:
+    """The refusal says what to leave out."""
+    (folder / "data" / ".gitignore").write_text("!big.bin\n")
+    with pytest.raises(ConfigError) as refusal:
+        send(objects, folder, largest=1000)
+
+    assert "data/big.bin" in refusal.value.message
+    assert list(objects.listing("workdirs")) == []
+
+
+def test_a_folder_that_is_not_there_is_refused(objects: Objects, tmp_path: Path) -> None:
+    """Exit 2, the flag named."""
+    with pytest.raises(ConfigError, match="--workdir"):
+        send(objects, tmp_path / "nowhere")

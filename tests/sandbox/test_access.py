@@ -1,0 +1,110 @@
+"""What a sandbox machine may do and reach."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.world import aws, content, launch, refused, until
+
+BUCKET = "ways-and-roles"
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+RULES = [
+    {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{BUCKET}/jobs/j1/*"},
+    {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{BUCKET}",
+     "Condition": {"StringLike": {"s3:prefix": "jobs/j1/*"}}},
+]  # fmt: skip
+PROGRAM = """
+import boto3, botocore.config
+quick = botocore.config.Config(retries={"total_max_attempts": 1})
+s3, ec2 = boto3.client("s3", config=quick), boto3.client("ec2", config=quick)
+calls = {"put own": lambda: s3.put_object(Bucket=BUCKET, Key="jobs/j1/a", Body=b"1"),
+         "put other": lambda: s3.put_object(Bucket=BUCKET, Key="jobs/j2/a", Body=b"1"),
+         "list own": lambda: s3.list_objects_v2(Bucket=BUCKET, Prefix="jobs/j1/x"),
+         "list all": lambda: s3.list_objects_v2(Bucket=BUCKET),
+         "describe": lambda: ec2.describe_instances()}
+for name, call in calls.items():
+    try:
+        call()
+        print(name, "allowed")
+    except Exception as error:
+        print(name, getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__))
+print("done")
+"""
+
+
+@pytest.fixture(scope="module")
+def role(sandbox: dict[str, Any]) -> str:
+    iam, name = aws("iam"), "machine"
+    aws("s3").create_bucket(Bucket=BUCKET)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": RULES})
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    iam.create_instance_profile(InstanceProfileName=name)
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    return name
+
+
+def network(*, gateway: bool) -> str:
+    """A private subnet, with or without a way to the store."""
+    ec2 = aws("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24", AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    if gateway:
+        ec2.create_vpc_endpoint(
+            VpcEndpointType="Gateway", VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", RouteTableIds=[table]
+        )
+    return subnet
+
+
+def said_on(sandbox: dict[str, Any], role: str, subnet: str) -> dict[str, str]:
+    """What became of each call of the program on a machine in that subnet."""
+    program = PROGRAM.replace("BUCKET", repr(BUCKET))
+    script = f"PATH=\"$ACCELCTL_IMAGE_PATH:$PATH\" python - <<'END' >out 2>&1\n{program}\nEND"
+    made = until(lambda: bought(script, role, subnet))
+    out = Path(sandbox["root"], "machines", made, "home", "out")
+    until(lambda: "done" in content(out), 40)
+    aws("ec2").terminate_instances(InstanceIds=[made])
+    return dict(line.rsplit(" ", 1) for line in content(out).splitlines() if " " in line)
+
+
+def bought(script: str, role: str, subnet: str) -> str:
+    """The machine; empty while its profile is too new."""
+    made: list[str] = []
+
+    def call() -> None:
+        made.append(
+            launch(script, SubnetId=subnet, Placement=None, IamInstanceProfile={"Name": role})["InstanceId"]
+        )  # fmt: skip
+
+    refused(call)
+    return made[0] if made else ""
+
+
+def test_a_role_may_what_its_policy_says_and_no_more(sandbox: dict[str, Any], role: str) -> None:
+    """Own prefix yes, another's no; listing by prefix only; what the way does not lead to cannot be reached."""
+    said = said_on(sandbox, role, network(gateway=True))
+
+    assert said["put own"] == said["list own"] == "allowed"
+    assert said["put other"] == said["list all"] == "AccessDenied"
+    assert said["describe"] == "NetworkUnreachable"
+
+
+def test_without_a_way_no_packet_reaches_the_store(sandbox: dict[str, Any], role: str) -> None:
+    """A private subnet without endpoint, IPv6, NAT or public address is cut off, whatever the role allows."""
+    said = said_on(sandbox, role, network(gateway=False))
+
+    assert set(said.values()) == {"NetworkUnreachable"}
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_new_profile_is_unknown_for_a_moment() -> None:
+    """Invalid IAM Instance Profile, as on AWS; half a second later it is known."""
+    iam = aws("iam")
+    iam.create_instance_profile(InstanceProfileName="fresh")
+
+    assert refused(lambda: launch("true", IamInstanceProfile={"Name": "fresh"}))[0] == "InvalidParameterValue"
+    until(lambda: refused(lambda: launch("true", IamInstanceProfile={"Name": "fresh"}))[0] == "")
