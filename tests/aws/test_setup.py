@@ -99,7 +99,7 @@ def test_what_a_killed_setup_left_is_still_looked_for() -> None:
 
 
 def test_two_at_once_agree_on_one_network() -> None:
-    """Racing setups may make two networks; both are whole and labelled, and everybody uses the same one from then on."""
+    """Racing setups may make two networks; both are whole and labelled, and everybody uses the same one afterwards."""
     with ThreadPoolExecutor(2) as pool:
         racers = [pool.submit(cloud().prepare, RACED) for _ in range(2)]
         assert all(racer.result() for racer in racers)
