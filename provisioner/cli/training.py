@@ -59,19 +59,33 @@ def known_types(place: Workplace, spec: JobSpec) -> None:
 def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
     """The offerings in the order they are tried. Raises CloudError where there are none, ConfigError for the budget."""
     wanted = requirements_of(spec)
-    offerings = in_order(place.cloud.offerings(wanted), wanted)
+    sold = place.cloud.offerings(wanted)
+    offerings = in_order(sold, wanted)
     if not offerings:
-        names = ", ".join(spec.instance_types)
-        raise CloudError(
-            f"nothing that fits is sold: {names} in {', '.join(spec.regions) or 'the prepared regions'}.",
-            hint="prepare another region with 'accelctl setup --region R', raise --max-price, or add an --instance.",
-        )
+        raise nothing_fits(spec, sold)
     if spec.budget is not None and any(offering.price_per_hour is None for offering in offerings):
         raise ConfigError(
             "--budget: the price of an offering is not known, so a budget cannot be kept.",
             hint="leave --budget out, or choose an --instance with a known price.",
         )
     return offerings
+
+
+def nothing_fits(spec: JobSpec, sold: Sequence[Offering]) -> CloudError:
+    """Says which wish is in the way."""
+    names = ", ".join(spec.instance_types)
+    priced = [offering for offering in sold if offering.price_per_hour is not None]
+    if spec.max_price is not None and priced:
+        cheapest = min(priced, key=lambda offering: offering.price_per_hour or Decimal(0))
+        price, zone = money(cheapest.price_per_hour), cheapest.zone
+        return CloudError(
+            f"--max-price: the cheapest {names} costs {price} per hour ({zone}).", hint="raise --max-price."
+        )
+    where = ", ".join(spec.zones or spec.regions) or "the prepared regions"
+    return CloudError(
+        f"{'--zone' if spec.zones else '--instance'}: no {names} is sold in {where}.",
+        hint="prepare another region with 'accelctl setup --region R', or add an --instance or --zone.",
+    )
 
 
 def show_plan(wishes: Wishes, offerings: Sequence[Offering]) -> int:
