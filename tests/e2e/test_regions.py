@@ -46,6 +46,15 @@ def test_a_region_that_is_not_prepared_is_exit_2() -> None:
     assert "accelctl setup --region eu-west-1" in done.stderr
 
 
+def test_a_region_that_does_not_exist_is_exit_2() -> None:
+    """Named, with the nearest that do; nothing is made."""
+    done = accelctl("setup", "--region", "us-eats-1")
+
+    assert done.returncode == 2
+    assert "us-eats-1" in done.stderr
+    assert "us-east-1" in done.stderr
+
+
 def test_the_plan_shows_how_each_region_reaches_the_store() -> None:
     """--dry-run names the way and its prices, and changes nothing."""
     assert accelctl("setup", "--region", "us-east-1").returncode == 0

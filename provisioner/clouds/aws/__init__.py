@@ -82,6 +82,7 @@ class Aws:
 
     def prepare(self, region: str, *, way: str = "") -> Sequence[Prepared]:
         """The bucket and the boundary once, then the region's network, then the mark that it is prepared."""
+        self._sessions.refuse_unknown(region)
         store = self._store.make(region)
         if way == WayKind.GATEWAY and store.region != region:
             raise ConfigError(

@@ -128,7 +128,8 @@ def translated(action: str) -> Generator[None]:
     except (raw.HTTPClientError, raw.ConnectionError) as error:
         raise CloudUnavailable(f"AWS did not answer {action}: {error}.", hint="try again in a moment.") from error
     except (raw.BotoCoreError, ResponseParserError) as error:
-        raise CloudUnavailable(f"AWS's answer to {action} cannot be read: {error}.", hint="try again.") from error
+        said = str(error).splitlines()[0].rstrip(":.")
+        raise CloudUnavailable(f"AWS's answer to {action} cannot be read: {said}.", hint="try again.") from error
 
 
 def meaning(error: raw.ClientError, action: str) -> AccelctlError:

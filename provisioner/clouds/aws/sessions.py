@@ -1,6 +1,7 @@
 """Clients of AWS's services: one session, one client for each service and region, everything bounded."""
 
 import threading
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,15 @@ class Sessions:
     def anywhere(self) -> str:
         """For what is the same in every region: any will do."""
         return self._region or self.session.region_name or "us-east-1"
+
+    def refuse_unknown(self, region: str) -> None:
+        """Raises ConfigError for a region that AWS does not have, or that the account has not enabled."""
+        with translated("ec2:DescribeRegions"):
+            held = self.ec2(self.region).describe_regions()["Regions"]
+        names = [found.get("RegionName", "") for found in held]
+        if region not in names:
+            near = ", ".join(get_close_matches(region, names, n=3)) or "us-east-1"
+            raise ConfigError(f"--region: '{region}' is not a region of this account.", hint=f"such as {near}.")
 
     @cached_property
     def caller(self) -> Caller:
