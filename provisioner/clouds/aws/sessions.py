@@ -81,7 +81,7 @@ class Sessions:
     def refuse_unknown(self, region: str) -> None:
         """Raises ConfigError for a region that AWS does not have, or that the account has not enabled."""
         with translated("ec2:DescribeRegions"):
-            held = self.ec2(self.region).describe_regions()["Regions"]
+            held = self.ec2(ANY_REGION).describe_regions()["Regions"]
         names = [found.get("RegionName", "") for found in held]
         if region not in names:
             near = ", ".join(get_close_matches(region, names, n=3)) or "us-east-1"
