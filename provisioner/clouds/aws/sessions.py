@@ -19,6 +19,8 @@ SLOWLY: dict[str, Any] = {
     "connect_timeout": 10,
     "read_timeout": 60,
 }
+ANY_REGION = "us-east-1"
+"""One that every account has: the one that was asked for may not exist."""
 ONCE: dict[str, Any] = SLOWLY | {"retries": {"total_max_attempts": 1}}
 """botocore takes a capacity refusal (HTTP 500) for a fault of the server: launches retry by themselves."""
 
