@@ -80,9 +80,9 @@ def remove(place: "Workplace", job: str, *, with_data: bool, form: str) -> None:
 
     left = until_gone(place.cloud, place.clock, job=job, tell=tell)
     close_jobs(place, job)
-    if with_data:
+    if with_data and not left:
         forget(place, job)
-    if with_data and not job:
+    if with_data and not left and not job:
         left = until_gone(place.cloud, place.clock, data=True, tell=tell)
     if form == OutputFormat.JSON:
         output.document({"items": [document(item) for item in done], "left": [name(item) for item in left]})

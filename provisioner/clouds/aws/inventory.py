@@ -54,14 +54,23 @@ class Inventory:
         self._sessions, self._store, self._identities = sessions, store, identities
 
     def leftovers(self, *, job: str, regions: Sequence[str], data: bool) -> Iterator[Leftover]:
-        """Of the job; of everything where none is named."""
+        """Of the job; of everything where none is named. The bucket comes last: it holds the marks of the regions."""
+        found = 0
+        for leftover in self._below(job, regions):
+            found += 1
+            yield leftover
+        store = self._store.find() if data and not job and not found else None
+        if store and self._store.ours:
+            yield self._unlabelled(BUCKET, self._store.bucket, store.region)
+
+    def _below(self, job: str, regions: Sequence[str]) -> Iterator[Leftover]:
         for region in regions:
             yield from self._in_region(region, job)
         for name in self._identities.names():
             if job in ("", name.removeprefix("accelctl-")):
                 yield self._unlabelled(IDENTITY, name)
-        if not job:
-            yield from self._of_account(data=data)
+        if not job and self._identities.has_boundary():
+            yield self._unlabelled(LIMIT, BOUNDARY)
 
     def _in_region(self, region: str, job: str) -> Iterator[Leftover]:
         """The region's mark comes only once nothing else of it is left: without it nobody would look there again."""
@@ -75,13 +84,6 @@ class Inventory:
                 )  # fmt: skip
         if not job and not found:
             yield self._unlabelled(MARKER, region, region)
-
-    def _of_account(self, *, data: bool) -> Iterator[Leftover]:
-        if self._identities.has_boundary():
-            yield self._unlabelled(LIMIT, BOUNDARY)
-        store = self._store.find() if data else None
-        if store and self._store.ours:
-            yield self._unlabelled(BUCKET, self._store.bucket, store.region)
 
     def _unlabelled(self, kind: Unlabelled, id: str, region: str = "") -> Leftover:
         return Leftover(kind=kind.name, id=id, region=region, labels=labels.ours(), order=kind.order)
@@ -110,17 +112,20 @@ class Inventory:
         return self._remove_labelled(BY_NAME[leftover.kind], leftover)
 
     def _remove_labelled(self, kind: Kind, leftover: Leftover) -> None:
-        if leftover.id not in [item[kind.id] for item in self._items(kind, leftover.region)]:
+        if not self._is_there(kind, leftover):
             return
         try:
             with translated(f"ec2:{camel(kind.remove)}"):
                 try:
                     kind.end(self._sessions.ec2(leftover.region), leftover.id)
                 except ClientError as error:
-                    if not is_gone(code_of(error)):
-                        raise
+                    if not is_gone(code_of(error)) or self._is_there(kind, leftover):
+                        raise  # what is not found may be another thing than this one
         except ConfigError as refusal:
             raise CloudError(refusal.message, hint=refusal.hint) from refusal
+
+    def _is_there(self, kind: Kind, leftover: Leftover) -> bool:
+        return leftover.id in [item[kind.id] for item in self._items(kind, leftover.region)]
 
 
 def fleets(ec2: Any, job: str) -> list[Any]:

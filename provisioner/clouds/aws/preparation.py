@@ -210,9 +210,13 @@ class Preparation:
     def _associate(self, table: str, subnet: str) -> None:
         associated = [{"Name": "association.subnet-id", "Values": [subnet]}]
         held = rows(self._ec2, "describe_route_tables", "RouteTables", Filters=associated)
-        if table not in [one["RouteTableId"] for one in held]:
-            with translated("ec2:AssociateRouteTable"):
+        bonds = [bond for one in held for bond in one["Associations"] if bond.get("SubnetId") == subnet]
+        with translated("ec2:AssociateRouteTable"):
+            if not bonds:
                 self._ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+            elif bonds[0]["RouteTableId"] != table:  # another setup came first, or was cut short
+                bond = bonds[0]["RouteTableAssociationId"]
+                self._ec2.replace_route_table_association(AssociationId=bond, RouteTableId=table)
 
     def _make_group(self, vpc: str) -> str:
         """Everything may leave (EC2's default, for IPv6 too), nothing may come in."""
