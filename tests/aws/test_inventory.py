@@ -120,3 +120,11 @@ def test_a_region_is_forgotten_last(cloud: Aws) -> None:
     assert [left.kind for left in second] == ["prepared-region"]
     assert REGION not in cloud.prepared_regions()
     assert not [left for left in cloud.leftovers() if left.region == REGION]
+
+
+def test_the_bucket_is_offered_only_when_nothing_else_is_left(cloud: Aws) -> None:
+    """It holds the marks of the regions: removed too early, what a region kept would never be found again."""
+    kinds = {left.kind for left in cloud.leftovers(data=True)}
+
+    assert "vpc" in kinds
+    assert "bucket" not in kinds

@@ -43,7 +43,7 @@ LIMIT = Unlabelled(
 )  # fmt: skip
 BUCKET = Unlabelled(
     name="bucket", order=90, made_by="`setup`", marked="name `accelctl-<account>`, or our label on one of another name",
-    found="`HeadBucket`; with `--with-data` only", removed="`DeleteObjects`, `DeleteBucket`",
+    found="`HeadBucket`; with `--with-data`, last of all", removed="`DeleteObjects`, `DeleteBucket`",
 )  # fmt: skip
 
 
