@@ -35,7 +35,8 @@ def leased(folder: Path) -> Generator[dict[str, Any]]:
 
 
 def aws(service: str, region: str = "us-east-1") -> Any:
-    return boto3.client(service, region_name=region, config=Config(retries={"total_max_attempts": 1}))  # pyright: ignore
+    once = Config(retries={"total_max_attempts": 1})
+    return boto3.Session().client(service, region_name=region, config=once)  # pyright: ignore - any service
 
 
 def launch(script: str, zone: str = "us-east-1a", **more: Any) -> dict[str, Any]:
