@@ -1,0 +1,47 @@
+"""Durations and amounts as people write them."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.domain.quantities import duration, usd
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("2d", 172800), ("0.5h", 1800), (" 5M ", 300)],
+)
+def test_a_duration_is_read(text: str, seconds: float) -> None:
+    """Plain seconds, one unit or several."""
+    assert duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5m", "5 parsecs", "m5", "1h-30m", "5mm"])
+def test_what_is_no_duration_is_named(text: str) -> None:
+    """The message quotes what was written."""
+    with pytest.raises(ValueError, match="is not a duration"):
+        duration(text)
+
+
+@given(st.integers(0, 400), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+def test_every_written_duration_reads_back(days: int, hours: int, minutes: int, seconds: int) -> None:
+    """Days, hours, minutes and seconds in one word."""
+    expected = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+    assert duration(f"{days}d{hours}h{minutes}m{seconds}s") == expected
+
+
+@given(st.decimals(min_value="0.01", max_value="100000", places=2))
+def test_every_amount_reads_back(amount: Decimal) -> None:
+    """To the cent, with or without the sign."""
+    assert usd(str(amount)) == usd(f"${amount}") == amount
+
+
+@pytest.mark.parametrize("text", ["", "0", "-3", "free", "inf", "nan"])
+def test_what_is_no_positive_amount_is_refused(text: str) -> None:
+    """A budget of nothing, or of everything, is a mistake."""
+    with pytest.raises(ValueError, match="US dollars"):
+        usd(text)
