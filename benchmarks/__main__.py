@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-CLAIMS = ("help", "requests", "recovery", "kills")
+CLAIMS = ("help", "requests", "recovery", "transfer", "kills")
 
 
 def main() -> int:
