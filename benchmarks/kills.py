@@ -4,10 +4,18 @@ import sys
 
 from benchmarks.sandboxed import sandbox
 from provisioner.sandbox.client import ask
-from tests.e2e.harness import Outcome, hurt, prepared
+from tests.e2e.harness import Outcome, hurt, hurt_successor, prepared
 from tests.e2e.proxy import Fault, Plan
 
 STRIDE = 1
+FIRST_REQUESTS = 5
+
+
+def successors() -> list[Outcome]:
+    """The process that takes over is killed at each of its first requests."""
+    plans = [(at, Plan(fault=Fault.KILL_AFTER, at=at)) for at in range(1, FIRST_REQUESTS + 1)]
+    outcomes = [hurt_successor(f"successor-{at}", plan) for at, plan in plans]
+    return [outcome for outcome in outcomes if not outcome.right]
 
 
 def main() -> int:
@@ -25,5 +33,6 @@ def main() -> int:
                 if not outcome.right:
                     wrong.append(outcome)
                     print(f"kills: wrong at request {at}, {fault}: {outcome}")
-    print(f"kills: {2 * len(points)} kills over {whole.seen} requests, {len(wrong)} wrong (limit 0)")
+        wrong += successors()
+    print(f"kills: {2 * len(points) + FIRST_REQUESTS} kills over {whole.seen} requests, {len(wrong)} wrong (limit 0)")
     return int(bool(wrong))

@@ -1,14 +1,13 @@
 """How many requests a launch, a minute of running and an interruption cost, at the pace of a real cloud."""
 
 from collections import Counter
-from typing import Any
 
 from benchmarks.sandboxed import requests, sandbox
 from provisioner.sandbox.client import ask
 from tests.e2e.jobs import Job, accelctl, counting, started
 from tests.sandbox.world import until
 
-REAL_PACE: Any = {"ACCELCTL_POLL_EVERY": "10s", "ACCELCTL_HEARTBEAT_EVERY": "15s", "ACCELCTL_SETTLE": "2s"}
+REAL_PACE = {"ACCELCTL_POLL_EVERY": "10s", "ACCELCTL_HEARTBEAT_EVERY": "15s", "ACCELCTL_SETTLE": "2s"}
 MINUTE = 60.0
 
 
@@ -23,7 +22,7 @@ def main() -> int:
     with sandbox():
         accelctl("setup")
         before = requests()
-        with started(*counting("asked", steps=200_000), **REAL_PACE) as cli:
+        with started(*counting("asked", steps=200_000), variables=REAL_PACE) as cli:
             until(lambda: any(machine["state"] == "running" for machine in ask("status")["machines"]), 60)
             told("per launch, machine and terminal together", requests() - before)
             begun, before = time.monotonic(), requests()

@@ -35,8 +35,10 @@ class Catalog:
         return self.machines.get((cloud, instance_type))
 
     def near(self, instance_type: str, *, cloud: str = CLOUD) -> list[str]:
-        """Up to three names that may have been meant, the nearest first."""
-        return get_close_matches(instance_type, [name for held, name in self.machines if held == cloud], n=3)
+        """Up to three names that may have been meant, the nearest first; of a bare family (p4d), its first sizes."""
+        wanted = instance_type.lower()
+        names = [name for held, name in self.machines if held == cloud]
+        return get_close_matches(wanted, names, n=3) or [name for name in names if name.startswith(wanted)][:3]
 
 
 @cache

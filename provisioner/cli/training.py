@@ -51,7 +51,7 @@ def known_types(place: Workplace, spec: JobSpec) -> None:
         try:
             described = place.cloud.describe_machine(instance_type)
         except ConfigError as error:
-            raise ConfigError(f"{unknown}, and the cloud cannot be asked: {error.message}", hint=near) from error
+            raise ConfigError(f"{unknown}, and asking the cloud does not help: {error.message}", hint=near) from error
         if described is None:
             raise ConfigError(f"{unknown} and to the cloud.", hint=f"did you mean: {near}?")
 

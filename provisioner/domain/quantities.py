@@ -2,28 +2,32 @@
 
 import re
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
+DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+(?:\.[0-9]+)?){unit})?" for unit in UNITS))
+SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+USD = re.compile(r"\$?(?P<amount>[0-9]+(?:\.[0-9]+)?)")
 
 
 def duration(text: str) -> timedelta:
-    """90, 90s, 5m, 1h30m, 2d. Raises ValueError for anything else."""
+    """90 (seconds), 90s, 5m, 1h30m, 2d; the largest unit first, each at most once. Raises ValueError otherwise."""
     written = text.strip().lower()
-    written = f"{written}s" if re.fullmatch(r"\d+(\.\d+)?", written) else written
-    parts = PART.findall(written)
-    if not parts or "".join(number + unit for number, unit in parts) != written:
+    found = DURATION.fullmatch(f"{written}s" if SECONDS.fullmatch(written) else written)
+    if not written or found is None:
         raise ValueError(f"'{text}' is not a duration such as 90s, 5m, 1h30m or 2d")
-    return timedelta(seconds=sum(float(number) * SECONDS[unit] for number, unit in parts))
+    try:
+        return sum((float(number) * UNITS[unit] for unit, number in found.groupdict("0").items()), timedelta())
+    except OverflowError:
+        raise ValueError(f"'{text}' is longer than any duration that can be kept") from None
 
 
 def usd(text: str) -> Decimal:
-    """A positive amount. Raises ValueError for anything else."""
-    try:
-        amount = Decimal(text.strip().lstrip("$"))
-    except InvalidOperation:
-        raise ValueError(f"'{text}' is not an amount of US dollars such as 12.50") from None
-    if not amount.is_finite() or amount <= 0:
+    """A positive amount such as 12.50 or $12.50, exactly. Raises ValueError for anything else."""
+    found = USD.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"'{text}' is not an amount of US dollars such as 12.50")
+    amount = Decimal(found["amount"])
+    if amount == 0:
         raise ValueError(f"'{text}' is not a positive amount of US dollars")
     return amount

@@ -2,10 +2,9 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 from tests.e2e.jobs import Job, accelctl, left_of, overlapping, started
-from tests.e2e.proxy import Plan, proxy
+from tests.e2e.proxy import Fault, Plan, proxy
 from tests.sandbox.world import until
 
 WITHIN = 60.0
@@ -39,14 +38,25 @@ def command(name: str) -> list[str]:
 
 def hurt(name: str, plan: Plan, *, mutant: str = "") -> Outcome:
     """Runs a job behind the proxy, then steps it to its end on the plain way."""
-    arguments = command(name)
-    more: Any = {"ACCELCTL_LEASE": LEASE} | ({"ACCELCTL_TEST_MUTANT": mutant} if mutant else {})
-    with proxy(os.environ["AWS_ENDPOINT_URL"], plan) as url:
-        runner = "tests.e2e.mutants" if mutant else "provisioner"
-        with started(*arguments, module=runner, AWS_ENDPOINT_URL=url, **more) as cli:
-            plan.victim = cli.pid
-            _, said = cli.communicate(timeout=WITHIN)
-    return carried_on(name, plan, said)
+    return carried_on(name, plan, behind(plan, *command(name), mutant=mutant))
+
+
+def hurt_successor(name: str, plan: Plan) -> Outcome:
+    """The first process is killed at its launch; then `step`, which takes over, is hurt as the plan says."""
+    behind(Plan(fault=Fault.KILL_AFTER, only="RunInstances", at=1), *command(name))
+    return carried_on(name, plan, behind(plan, "step"))
+
+
+def behind(plan: Plan, *arguments: str, mutant: str = "") -> str:
+    """Runs a command behind the proxy to its end, however that comes; what it said."""
+    module = "tests.e2e.mutants" if mutant else "provisioner"
+    more = {"ACCELCTL_LEASE": LEASE, "ACCELCTL_TEST_MUTANT": mutant}
+    with (
+        proxy(os.environ["AWS_ENDPOINT_URL"], plan) as url,
+        started(*arguments, module=module, variables=more | {"AWS_ENDPOINT_URL": url}) as cli,
+    ):
+        plan.victim = cli.pid
+        return cli.communicate(timeout=WITHIN)[1]
 
 
 def carried_on(name: str, plan: Plan, said: str) -> Outcome:

@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from provisioner.sandbox.client import ask
@@ -42,12 +43,12 @@ def accelctl(
 
 @contextmanager
 def started(
-    *arguments: str, cwd: Path = EXAMPLES, module: str = "provisioner", **more: str
+    *arguments: str, module: str = "provisioner", variables: Mapping[str, str] = MappingProxyType({})
 ) -> Generator[subprocess.Popen[str]]:
     """One command, running for as long as the block; its words are kept for `communicate`."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environment(**more),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=EXAMPLES, env=environment(**variables),
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from provisioner.sandbox.client import ask
-from tests.e2e.harness import hurt, prepared
+from tests.e2e.harness import hurt, hurt_successor, prepared
 from tests.e2e.proxy import Fault, Plan
 
 pytestmark = [pytest.mark.usefixtures("sandbox"), pytest.mark.e2e]
@@ -52,6 +52,16 @@ def test_a_wrong_answer_is_survived(fault: Fault, only: str) -> None:
     """Errors, throttling, lost and broken answers: the job ends right by itself."""
     plan = Plan(fault=fault, only=only, at=1)
     outcome = hurt(f"hurt-{fault}-{only}".replace(".", "-"), plan)
+
+    assert plan.hit == 1, plan.names
+    assert outcome.right, outcome
+
+
+@pytest.mark.parametrize("at", [3, 8])
+def test_the_successor_may_be_killed_as_well(at: int) -> None:
+    """`step` takes over a killed launch and is killed itself: the next one still ends the job right."""
+    plan = Plan(fault=Fault.KILL_AFTER, at=at)
+    outcome = hurt_successor(f"successor-{at}", plan)
 
     assert plan.hit == 1, plan.names
     assert outcome.right, outcome

@@ -12,6 +12,13 @@ from provisioner.jobs.records import LostRace
 from tests.jobs.builders import JOB, QUICK, World
 
 STEPS = 1000
+DISTURBANCES = 150
+
+
+class Count:
+    """How often something happened; written by one thread."""
+
+    value = 0
 
 
 def test_two_steppers_a_thousand_times_never_two_machines() -> None:
@@ -20,10 +27,12 @@ def test_two_steppers_a_thousand_times_never_two_machines() -> None:
     world.submit(pace=QUICK)
     chance = random.Random(20260105)
     failures: list[BaseException] = []
+    disturbed = Count()
 
     def race(holder: str) -> None:
-        stepper = world.another_stepper(holder)
-        for _ in range(STEPS):
+        stepper, steps = world.another_stepper(holder), 0
+        while steps < STEPS or disturbed.value < DISTURBANCES:
+            steps += 1
             try:
                 stepper.step(JOB)
             except CloudUnavailable:
@@ -40,6 +49,7 @@ def test_two_steppers_a_thousand_times_never_two_machines() -> None:
         if chance.random() < 0.2:
             world.cloud.fail_next("launch", CloudUnavailable("the answer was lost"), after=chance.random() < 0.5)
         world.pass_time(timedelta(seconds=chance.choice([0, 1, 30, 130])))
+        disturbed.value += 1
 
     steppers = [threading.Thread(target=race, args=[name]) for name in ("first", "second")]
     for thread in steppers:

@@ -1,5 +1,6 @@
 """Durations and amounts as people write them."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -19,11 +20,42 @@ def test_a_duration_is_read(text: str, seconds: float) -> None:
     assert duration(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-5m", "5 parsecs", "m5", "1h-30m", "5mm"])
+@pytest.mark.parametrize("text", ["", "soon", "-5m", "5 parsecs", "m5", "1h-30m", "5mm", "1m1h", "1s1s", "\u0663s"])
 def test_what_is_no_duration_is_named(text: str) -> None:
     """The message quotes what was written."""
     with pytest.raises(ValueError, match="is not a duration"):
         duration(text)
+
+
+def test_a_duration_beyond_all_bounds_is_named() -> None:
+    """Too long to be kept is a mistake of the input, with a message, not a crash."""
+    with pytest.raises(ValueError, match="9999999999999d"):
+        duration("9999999999999d")
+
+
+def mistake(read: Callable[[str], object], text: str) -> str:
+    """What is said of a text that cannot be read; empty for one that can."""
+    try:
+        read(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@given(st.text(alphabet="0123456789.dhms -") | st.text())
+def test_any_text_is_a_duration_or_a_named_mistake(text: str) -> None:
+    """Nothing but ValueError, whatever is typed."""
+    said = mistake(duration, text)
+
+    assert f"'{text}'" in said if said else duration(text) >= timedelta()
+
+
+@given(st.text(alphabet="0123456789.$,_-e") | st.text())
+def test_any_text_is_a_positive_amount_or_a_named_mistake(text: str) -> None:
+    """Nothing but ValueError, whatever is typed."""
+    said = mistake(usd, text)
+
+    assert f"'{text}'" in said if said else usd(text) > 0
 
 
 @given(st.integers(0, 400), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
@@ -40,7 +72,7 @@ def test_every_amount_reads_back(amount: Decimal) -> None:
     assert usd(str(amount)) == usd(f"${amount}") == amount
 
 
-@pytest.mark.parametrize("text", ["", "0", "-3", "free", "inf", "nan"])
+@pytest.mark.parametrize("text", ["", "0", "-3", "free", "inf", "nan", "1_000", "1,000", "12,50", "$$5", "1e3"])
 def test_what_is_no_positive_amount_is_refused(text: str) -> None:
     """A budget of nothing, or of everything, is a mistake."""
     with pytest.raises(ValueError, match="US dollars"):

@@ -1,19 +1,16 @@
 """Types as EC2 describes them, for those that the catalog lacks; and which image a type boots."""
 
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import load
+from provisioner.catalog.described import from_description
 from provisioner.catalog.tariffs import image_parameter
 from provisioner.clock import Clock
 from provisioner.clouds.aws.errors import translated
 from provisioner.clouds.aws.sessions import Sessions
-from provisioner.domain.machines import Accelerators, Architecture, ImageKind, MachineType
+from provisioner.domain.machines import ImageKind, MachineType
 from provisioner.errors import ConfigError
-
-UNKNOWN_PRICE = "the catalog does not have this type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +29,14 @@ class Machines:
         self._described: dict[str, MachineType | None] = {}
 
     def describe(self, instance_type: str) -> MachineType | None:
-        """None where EC2 does not know it."""
+        """None where EC2 does not know it. Raises ConfigError for a type that runs no Linux."""
         if instance_type not in self._described:
             with translated("ec2:DescribeInstanceTypes"):
                 filters: list[Any] = [{"Name": "instance-type", "Values": [instance_type]}]
                 found = self._sessions.ec2(self._sessions.region).describe_instance_types(Filters=filters)[
                     "InstanceTypes"
                 ]
-            self._described[instance_type] = machine(found[0], self._clock.now().date()) if found else None
+            self._described[instance_type] = from_description(found[0], self._clock.now().date()) if found else None
         return self._described[instance_type]
 
     def image(self, instance_type: str) -> Image:
@@ -49,27 +46,3 @@ class Machines:
         if found is None or parameter is None:
             raise ConfigError(f"--instance: there is no image for '{instance_type}'.", hint="choose another type.")
         return Image(kind=found.image, parameter=parameter)
-
-
-def machine(raw: Any, as_of: date) -> MachineType:
-    """From one row of DescribeInstanceTypes; its price is unknown."""
-    gpus = raw.get("GpuInfo", {}).get("Gpus", [])
-    neuron = raw.get("NeuronInfo", {}).get("NeuronDevices", [])
-    kind = ImageKind.NVIDIA if gpus else ImageKind.NEURON if neuron else ImageKind.CPU
-    return MachineType(
-        cloud="aws", instance_type=raw["InstanceType"], family=raw["InstanceType"].split(".")[0],
-        accelerators=accelerators([*gpus, *neuron]), vcpus=raw["VCpuInfo"]["DefaultVCpus"],
-        memory_gib=Decimal(raw["MemoryInfo"]["SizeInMiB"]) / 1024,
-        architecture=Architecture(raw["ProcessorInfo"]["SupportedArchitectures"][0]),
-        efa_interfaces=raw.get("NetworkInfo", {}).get("EfaInfo", {}).get("MaximumEfaInterfaces", 0),
-        local_disk_gb=raw.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0), image=kind,
-        price_reason=UNKNOWN_PRICE, source="EC2 DescribeInstanceTypes", as_of=as_of,
-    )  # fmt: skip
-
-
-def accelerators(devices: list[Any]) -> Accelerators | None:
-    if not devices:
-        return None
-    first = devices[0]
-    memory = Decimal(first.get("MemoryInfo", {}).get("SizeInMiB", 0)) / 1024
-    return Accelerators(name=first.get("Name", "unknown"), count=first.get("Count", 1), memory_gib=memory)
