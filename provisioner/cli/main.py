@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from provisioner.cli import output
-from provisioner.errors import AccelctlError
+from provisioner.errors import AccelctlError, ConfigError
 
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Train": {
@@ -74,13 +74,21 @@ def accelctl(sandbox: bool) -> None:
     accelctl spot-train --instance p4d.24xlarge -- python train.py
     """
     if sandbox:
-        from provisioner.sandbox.client import settings
+        use_sandbox()
 
-        for name, value in settings().items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+
+def use_sandbox() -> None:
+    """Leads every SDK of this process to the sandbox. Raises ConfigError where none runs."""
+    from provisioner.sandbox.client import SandboxError, settings
+
+    try:
+        found = settings()
+    except SandboxError as failure:
+        raise ConfigError(f"--sandbox: {failure}.", hint="'accelctl sandbox start' starts it.") from None
+    for name, value in found.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
 
 
 def run(arguments: list[str]) -> int:

@@ -71,6 +71,14 @@ def test_a_mistake_is_exit_2_with_one_sentence(tmp_path: Path, arguments: list[s
     assert "Traceback" not in done.stderr
 
 
+def test_the_sandbox_flag_without_a_sandbox_is_exit_2(tmp_path: Path) -> None:
+    """It says how to start one."""
+    done = accelctl("--sandbox", "status", cwd=tmp_path, ACCELCTL_SANDBOX_HOME=str(tmp_path / "none"))
+
+    assert done.returncode == 2
+    assert "accelctl sandbox start" in done.stderr
+
+
 def test_no_credentials_is_exit_2_with_a_hint(tmp_path: Path) -> None:
     """Without credentials nothing is asked of any cloud."""
     done = accelctl("spot-train", "--instance", "p4d.24xlarge", "--region", "us-east-1", "--", "true", cwd=tmp_path)
