@@ -51,7 +51,7 @@ def architecture(name: str, supported: Sequence[str]) -> Architecture:
     for held in Architecture:
         if held in supported:
             return held
-    raise ConfigError(f"--instance: '{name}' runs no Linux image.", hint="choose a type with x86_64 or arm64.")
+    raise ConfigError(f"'{name}' runs no Linux image.", hint="choose a type with x86_64 or arm64.")
 
 
 def image(described: Mapping[str, Any]) -> ImageKind:

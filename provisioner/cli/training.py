@@ -44,16 +44,19 @@ def known_types(place: Workplace, spec: JobSpec) -> None:
     """Raises ConfigError for a type that neither the catalog nor the cloud knows."""
     catalog = load_catalog()
     for instance_type in spec.instance_types:
-        if catalog.find(spec.cloud, instance_type) is not None:
+        if known := catalog.find(spec.cloud, instance_type):
+            if known.retiring:
+                output.warn(f"{instance_type} is being retired by its cloud, and its driver image with it.")
             continue
-        near = ", ".join(catalog.near(instance_type)) or "none is near"
+        names = ", ".join(catalog.near(instance_type))
+        near = f"did you mean: {names}?" if names else "such as p4d.24xlarge or g5.xlarge."
         unknown = f"--instance: '{instance_type}' is unknown to the catalog"
         try:
             described = place.cloud.describe_machine(instance_type)
         except ConfigError as error:
             raise ConfigError(f"{unknown}, and asking the cloud does not help: {error.message}", hint=near) from error
         if described is None:
-            raise ConfigError(f"{unknown} and to the cloud.", hint=f"did you mean: {near}?")
+            raise ConfigError(f"{unknown} and to the cloud.", hint=near)
 
 
 def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
