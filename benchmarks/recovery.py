@@ -24,7 +24,7 @@ def main() -> int:
             again = job.holds(running_again)
             running = time.time()
             cli.kill()
-        bought = moment(again["attempts"][1]["launched_at"])
+        bought = max(moment(again["attempts"][1]["launched_at"]), ended)  # the cloud gives whole seconds
         print(f"recovery: {running - ended:.1f} s from the end of a machine to the program running again")
         print(f"recovery: bought after {bought - ended:.1f} s (looked every 0.3 s; launch times are whole seconds)")
         print(f"recovery: booted, restored and running after {running - bought:.1f} s more")
