@@ -86,9 +86,11 @@ def test_injected_refusals_arrive_once_with_their_status() -> None:
 
 def test_a_new_machine_is_not_listed_at_once() -> None:
     """The cloud is eventually consistent: a new id is unknown for a moment, then it is there."""
+    ask("consistency", seconds="600")
     made = launch("true")["InstanceId"]
 
     assert describe(made) is None
+    ask("consistency", seconds="0.3")
     assert until(lambda: describe(made))
 
 
