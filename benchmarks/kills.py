@@ -1,38 +1,71 @@
-"""The whole sweep: accelctl killed before and after every request of a job. Limit: no job ends wrong. Minutes long."""
+"""The whole sweep: accelctl hurt at every request of a whole job, its machine lost at each of the agent's. Limit: no
+job ends wrong. `python -m benchmarks kills [EVERY [FAULT…]]` looks at every n-th request only, or at some faults."""
 
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 
 from benchmarks.sandboxed import sandbox
 from provisioner.sandbox.client import ask
-from tests.e2e.harness import Outcome, hurt, hurt_successor, prepared
+from tests.e2e.harness import SCENES, Outcome, hurt, hurt_successor, lose_machine, prepared
 from tests.e2e.proxy import Fault, Plan
 
-STRIDE = 1
+KILLS = (Fault.KILL_BEFORE, Fault.KILL_AFTER)
+WRONG_ANSWERS = (Fault.ERROR_500, Fault.ERROR_503, Fault.THROTTLED, Fault.LOST_ANSWER, Fault.TRUNCATED)
 FIRST_REQUESTS = 5
+AT_ONCE = 4
+
+Case = tuple[str, Callable[[], Outcome]]
 
 
-def successors() -> list[Outcome]:
-    """The process that takes over is killed at each of its first requests."""
-    plans = [(at, Plan(fault=Fault.KILL_AFTER, at=at)) for at in range(1, FIRST_REQUESTS + 1)]
-    outcomes = [hurt_successor(f"successor-{at}", plan) for at, plan in plans]
-    return [outcome for outcome in outcomes if not outcome.right]
+def cases(every: int, faults: list[Fault]) -> Iterator[Case]:
+    """A name and what is played under it, for every n-th request."""
+    for scene in SCENES:
+        whole = Plan()
+        hurt(f"whole-{scene}", whole, scene)
+        print(f"kills: {scene} makes {whole.seen} requests", flush=True)
+        for at in range(1, whole.seen + 1, every):
+            for fault in faults:
+                if fault in KILLS or scene == "train":
+                    name = f"{scene}-{fault}-{at}"
+                    yield name, partial(hurt, name, Plan(fault=fault, at=at), scene)
+    for at in range(1, FIRST_REQUESTS + 1):
+        yield f"successor-{at}", partial(hurt_successor, f"successor-{at}", Plan(fault=Fault.KILL_AFTER, at=at))
+    for at in range(1, agent_requests() + 1, every):
+        yield f"agent-{at}", partial(lose_machine, f"agent-{at}", at)
+
+
+def agent_requests() -> int:
+    """How many requests the machine of a whole job makes."""
+    lose_machine("agent", 0)
+    asked = max(m["requests"] for m in ask("status")["machines"] if m["labels"].get("accelctl:name") == "agent")
+    print(f"kills: the agent makes {asked} requests", flush=True)
+    return asked
+
+
+def judged(case: Case) -> bool:
+    name, play = case
+    try:
+        outcome = play()
+    except AssertionError as stuck:
+        print(f"kills: wrong: {name} never ended: {stuck}", flush=True)
+        return False
+    if not outcome.right:
+        print(f"kills: wrong: {name}: {outcome}", flush=True)
+    return outcome.right
 
 
 def main() -> int:
-    stride = int(sys.argv[2]) if len(sys.argv) > 2 else STRIDE
-    wrong: list[Outcome] = []
-    with sandbox():
+    every = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    faults = [Fault(name) for name in sys.argv[3:]] or [*KILLS, *WRONG_ANSWERS]
+    verdicts: list[bool] = []
+    with sandbox(), ThreadPoolExecutor(AT_ONCE) as pool:
         prepared()
         ask("consistency", seconds="1")
-        whole = Plan()
-        hurt("whole", whole)
-        points = range(1, whole.seen + 1, stride)
-        for at in points:
-            for fault in (Fault.KILL_BEFORE, Fault.KILL_AFTER):
-                outcome = hurt(f"{fault}-{at}", Plan(fault=fault, at=at))
-                if not outcome.right:
-                    wrong.append(outcome)
-                    print(f"kills: wrong at request {at}, {fault}: {outcome}")
-        wrong += successors()
-    print(f"kills: {2 * len(points) + FIRST_REQUESTS} kills over {whole.seen} requests, {len(wrong)} wrong (limit 0)")
-    return int(bool(wrong))
+        todo = cases(every, faults)
+        while batch := list(islice(todo, AT_ONCE)):
+            verdicts += pool.map(judged, batch)
+    print(f"kills: {len(verdicts)} jobs hurt, {verdicts.count(False)} wrong (limit 0)")
+    return int(not all(verdicts))

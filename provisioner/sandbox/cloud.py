@@ -19,6 +19,8 @@ from provisioner.sandbox.ledger import Ledger
 from provisioner.sandbox.lifecycle import INTERRUPTED, OWN_SHUTDOWN, end, request_of
 from provisioner.sandbox.machines import Machines
 from provisioner.sandbox.market import Market
+from provisioner.sandbox.phases import LIVING, Phases
+from provisioner.sandbox.placement import PlacementGroups
 from provisioner.sandbox.quotas import Quotas
 
 HIDDEN_FOR = 0.3
@@ -38,7 +40,9 @@ class SandboxCloud:
         self.machines = Machines(root / "machines", self.environment, self.shut_down)
         self.lock = threading.RLock()
         self.url = ""
-        Launches(self.market, self.quotas, self.clock).install()
+        self.phases = Phases(self.clock, self.moved_on)
+        self.placement = PlacementGroups()
+        Launches(self.market, self.quotas, self.clock, self.phases, self.placement).install()
         self.listings = Listings(self.clock, HIDDEN_FOR)
         self.listings.install()
         images.install()
@@ -54,7 +58,7 @@ class SandboxCloud:
                 return instance
         for instance in self.instances():
             labels = labels_of(instance)
-            if instance.state == "running" and name in (labels.get("accelctl:job"), labels.get("accelctl:name")):
+            if instance.state in LIVING and name in (labels.get("accelctl:job"), labels.get("accelctl:name")):
                 return instance
         raise NoSuchInstance(name)
 
@@ -82,6 +86,12 @@ class SandboxCloud:
                 end(
                     instance, OWN_SHUTDOWN, request_state="instance-terminated-by-user", now=self.clock.now(), stop=stop
                 )
+                if not stop:
+                    self.phases.ended(instance)
+            self.machines.reconcile([instance])
+
+    def moved_on(self, instance: Instance) -> None:
+        with self.lock:
             self.machines.reconcile([instance])
 
     def interrupt(self, name: str, notice: timedelta) -> tuple[str, datetime]:
@@ -107,8 +117,9 @@ class SandboxCloud:
 
     def reclaim(self, instance: Instance) -> None:
         with self.lock:
-            if instance.state == "running":
+            if instance.state in LIVING:
                 end(instance, INTERRUPTED, request_state="instance-terminated-no-capacity", now=self.clock.now())
+                self.phases.ended(instance)
             self.machines.reconcile([instance])
 
 

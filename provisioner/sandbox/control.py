@@ -25,11 +25,14 @@ class Control:
     def __init__(self, cloud: SandboxCloud, access: Access) -> None:
         self._cloud, self._access = cloud, access
         self.counts: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
+        """Requests of each machine."""
+        self.doomed: dict[str, int] = {}
         self.faults: list[dict[str, Any]] = []
         self.verbs: dict[str, Callable[..., Any]] = {
             "status": self.status, "interrupt": self.interrupt, "capacity": self.capacity, "price": self.price,
             "quota": self.quota, "fault": self.fault, "clock": self.clock, "ledger": self.ledger,
-            "consistency": self.consistency,
+            "consistency": self.consistency, "lose": self.lose,
         }  # fmt: skip
 
     def answer(self, verb: str, asked: dict[str, str]) -> tuple[int, Any]:
@@ -56,7 +59,7 @@ class Control:
         return {
             "instance_id": instance.id, "state": instance.state, "instance_type": kind, "zone": zone,
             "capacity_type": instance.lifecycle or "on-demand", "pid": held.process.pid if held else None,
-            "labels": labels_of(instance),
+            "labels": labels_of(instance), "requests": self.asked[instance.id],
         }  # fmt: skip
 
     def interrupt(self, instance: str, notice: str = "120") -> dict[str, str]:
@@ -87,6 +90,19 @@ class Control:
         """How long a new machine stays unlisted, from now on."""
         self._cloud.listings.hidden_for = float(seconds)
         return {"seconds": float(seconds)}
+
+    def lose(self, job: str, request: str) -> dict[str, Any]:
+        """The job's next machine disappears once its n-th request has taken effect."""
+        self.doomed[job] = int(request)
+        return {"job": job, "request": int(request)}
+
+    def heard(self, instance: Any) -> None:
+        """A machine's request took effect; whether it hears the answer depends."""
+        self.asked[instance.id] += 1
+        name = labels_of(instance).get("accelctl:name", "")
+        if self.asked[instance.id] == self.doomed.get(name):
+            del self.doomed[name]
+            self._cloud.interrupt(instance.id, timedelta(0))
 
     def ledger(self, job: str = "") -> dict[str, Any]:
         lines = self._cloud.ledger.lines(job)

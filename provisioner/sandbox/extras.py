@@ -1,4 +1,4 @@
-"""Calls that moto does not answer, or answers with nothing: console output, quotas."""
+"""Calls that moto does not answer, or answers with nothing: console output, placement groups, quotas."""
 
 import base64
 import json
@@ -7,9 +7,7 @@ from typing import Any
 
 from provisioner.sandbox.cloud import SandboxCloud
 from provisioner.sandbox.quotas import FAMILIES
-from provisioner.sandbox.wire import Call
-
-Response = tuple[str, list[tuple[str, str]], bytes]
+from provisioner.sandbox.wire import AwsError, Call, Response, render, reply, xml_answer
 
 
 def answer_extra(cloud: SandboxCloud, call: Call) -> Response | None:
@@ -23,13 +21,16 @@ def console_output(cloud: SandboxCloud, call: Call) -> Response | None:
     if not log.is_file():
         return None
     text = base64.b64encode(log.read_bytes()[-65536:]).decode()
-    return reply(
-        "text/xml",
-        "<?xml version='1.0'?><GetConsoleOutputResponse xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'>"
-        f"<requestId>sandbox</requestId><instanceId>{call.params['InstanceId']}</instanceId>"
-        f"<timestamp>{cloud.clock.now():%Y-%m-%dT%H:%M:%S.000Z}</timestamp><output>{text}</output>"
-        "</GetConsoleOutputResponse>",
+    return xml_answer(
+        call,
+        f"<instanceId>{call.params['InstanceId']}</instanceId>"
+        f"<timestamp>{cloud.clock.now():%Y-%m-%dT%H:%M:%S.000Z}</timestamp><output>{text}</output>",
     )
+
+
+def placement_group(cloud: SandboxCloud, call: Call) -> Response:
+    answer = cloud.placement.answer(call)
+    return render(call, answer, {}) if isinstance(answer, AwsError) else answer
 
 
 def service_quota(cloud: SandboxCloud, call: Call) -> Response | None:
@@ -44,10 +45,8 @@ def service_quota(cloud: SandboxCloud, call: Call) -> Response | None:
 
 EXTRAS: dict[str, Callable[[SandboxCloud, Call], Response | None]] = {
     "ec2.GetConsoleOutput": console_output,
+    "ec2.CreatePlacementGroup": placement_group,
+    "ec2.DescribePlacementGroups": placement_group,
+    "ec2.DeletePlacementGroup": placement_group,
     "servicequotas.GetServiceQuota": service_quota,
 }
-
-
-def reply(kind: str, text: str) -> Response:
-    content = text.encode()
-    return "200 OK", [("Content-Type", kind), ("Content-Length", str(len(content)))], content

@@ -17,9 +17,8 @@ from provisioner.sandbox.cloud import NoSuchInstance, SandboxCloud
 from provisioner.sandbox.control import Control, http_status
 from provisioner.sandbox.extras import answer_extra
 from provisioner.sandbox.network import way_to
-from provisioner.sandbox.wire import AwsError, Call, read_call, render
+from provisioner.sandbox.wire import AwsError, Call, Response, read_call, render
 
-Response = tuple[str, list[tuple[str, str]], bytes]
 IDEMPOTENT = {"RunInstances", "CreateFleet", "CreateLaunchTemplate", "CreateVpcEndpoint", "CreateNatGateway",
               "CreateEgressOnlyInternetGateway"}  # fmt: skip
 STRIPES = 64
@@ -62,11 +61,11 @@ class Front:
         if error := self.refusal(call, environ):
             return render(call, error, environ)
         with self.locks(call):
-            if extra := answer_extra(self.cloud, call):
-                return extra
-            reply = self.once(call, environ)
+            reply = answer_extra(self.cloud, call) or self.once(call, environ)
             if call.changes_ec2:
                 self.cloud.reconcile()
+        if machine := self.cloud.metadata.holders.get(call.access_key):
+            self.control.heard(machine)
         return reply
 
     def refusal(self, call: Call, environ: dict[str, Any]) -> AwsError | None:

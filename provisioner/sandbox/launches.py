@@ -13,6 +13,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.elastic_network_interfaces import Attachment
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 from moto.ec2.models.instances import Instance
 from moto.ec2.responses.fleets import Fleets
@@ -20,9 +21,12 @@ from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.spot_instances import SpotInstances
 from moto.iam.models import iam_backends
 
+from provisioner.sandbox import interfaces
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.lifecycle import USER, Refused, SpotRequest, explain, request_of
 from provisioner.sandbox.market import Market, Pool
+from provisioner.sandbox.phases import ENDED, Phases
+from provisioner.sandbox.placement import PlacementGroups
 from provisioner.sandbox.quotas import Quotas
 
 USER_DATA_LIMIT = 16384
@@ -32,11 +36,14 @@ PROFILE_UNKNOWN_FOR = timedelta(seconds=0.5)
 class Launches:
     """The replaced methods; `install` puts them in place, once per process."""
 
-    def __init__(self, market: Market, quotas: Quotas, clock: SandboxClock) -> None:
-        self.market, self.quotas, self.clock = market, quotas, clock
+    def __init__(
+        self, market: Market, quotas: Quotas, clock: SandboxClock, phases: Phases, placement: PlacementGroups
+    ) -> None:
+        self.market, self.quotas, self.clock, self.phases, self.placement = market, quotas, clock, phases, placement
         self.call = threading.local()
 
     def install(self) -> None:
+        wrap(Attachment, "__init__", interfaces.with_card)
         wrap(EC2Backend, "run_instances", self.run_instances)
         wrap(EC2Backend, "stop_instances", self.stop_instances)
         wrap(EC2Backend, "terminate_instances", self.terminate_instances)
@@ -50,7 +57,8 @@ class Launches:
         """moto launches MinCount and drops the market options; keep both for the backend call below."""
         self.call.options = this._get_param("InstanceMarketOptions", {})
         self.call.count = int(this._get_param("MinCount", "1")), int(this._get_param("MaxCount", "1"))
-        self.call.interfaces = this._get_param("NetworkInterfaces", []) or []
+        self.call.interfaces = interfaces.asked_for(this._get_param("NetworkInterfaces", []))
+        self.call.group = this._get_param("Placement.GroupName") or ""
         self.call.disks = this._get_param("BlockDeviceMappings", []) or []
         try:
             return original(this)
@@ -58,7 +66,7 @@ class Launches:
             self.forget()
 
     def forget(self) -> None:
-        self.call.options = self.call.count = self.call.interfaces = self.call.disks = None
+        self.call.options = self.call.count = self.call.interfaces = self.call.disks = self.call.group = None
 
     def run_instances(
         self, original: Any, backend: EC2Backend, image_id: str, count: int, user_data: Any, groups: Any, **kwargs: Any
@@ -70,12 +78,15 @@ class Launches:
         spot = options.get("MarketType") == "spot"
         image_id = resolved(backend, image_id)
         pool = kwargs["instance_type"], self.zone(backend, kwargs)
+        interfaces.refuse_wrong(pool[0], self.interfaces)
+        self.placement.refuse_unknown(backend.region_name, self.group)
         granted = self.granted(backend, pool, least, most)
         self.quotas.check(backend, pool[0], granted, spot=spot)
         if spot:
             self.check_price(pool, options.get("SpotOptions", {}))
         if not kwargs.get("subnet_id"):
             kwargs["placement"] = pool[1]
+        kwargs["nics"] = interfaces.on_first_card(interfaces.asked_for(kwargs.get("nics")))
         reservation = original(backend, image_id, granted, user_data, groups, **kwargs)
         self.market.take(pool, granted)
         for instance in reservation.instances:
@@ -84,14 +95,26 @@ class Launches:
             associate(backend, instance, kwargs)  # moto gives the role to the first one only
         return reservation
 
+    @property
+    def interfaces(self) -> list[dict[str, Any]]:
+        return getattr(self.call, "interfaces", None) or []
+
+    @property
+    def group(self) -> str:
+        """The placement group of the launch; empty for none."""
+        return getattr(self.call, "group", None) or ""
+
     def settle(self, instance: Instance, spot_options: dict[str, Any] | None, kwargs: dict[str, Any]) -> None:
         now = self.clock.now()
         instance.launch_time = now.replace(tzinfo=None, microsecond=0)
         instance.sandbox_launched_at = now
         instance.sandbox_disk_gib = disk_gib(getattr(self.call, "disks", None) or [])
-        instance.sandbox_public = wants_public(getattr(self.call, "interfaces", None) or [])
+        instance.sandbox_public = wants_public(self.interfaces)
+        interfaces.attach(instance, self.interfaces)
+        instance.placement.group_name = self.group
         if spot_options is not None:
             SpotRequest(instance, spot_options, kwargs.get("tags") or {}, now)
+        self.phases.launched(instance)
 
     def granted(self, backend: EC2Backend, pool: Pool, least: int, most: int) -> int:
         free = self.market.free(pool)
@@ -102,7 +125,7 @@ class Launches:
 
     def zone(self, backend: EC2Backend, kwargs: dict[str, Any]) -> str:
         kind, asked = kwargs["instance_type"], kwargs.get("placement")
-        if subnet := kwargs.get("subnet_id") or first_of(getattr(self.call, "interfaces", None)).get("SubnetId"):
+        if subnet := kwargs.get("subnet_id") or first_of(self.interfaces).get("SubnetId"):
             asked = backend.get_subnet(subnet).availability_zone
         if kind not in INSTANCE_TYPES:
             raise Refused("InvalidParameterValue", f"Invalid value '{kind}' for InstanceType.")
@@ -158,7 +181,8 @@ class Launches:
         profile = template.get("IamInstanceProfile", {})
         profile = {"iam_instance_profile_name": profile.get("Name"), "iam_instance_profile_arn": profile.get("Arn")}
         self.call.options, self.call.count = {"MarketType": "spot"} if spot else {}, (1, count)
-        self.call.interfaces = template.get("NetworkInterfaces", [])
+        self.call.interfaces = interfaces.asked_for(template.get("NetworkInterfaces", []))
+        self.call.group = template.get("Placement", {}).get("GroupName", "")
         self.call.disks = template.get("BlockDeviceMappings", [])
         try:
             reservation = backend.run_instances(
@@ -196,10 +220,11 @@ class Launches:
             if instance.disable_api_termination in (True, "true"):
                 raise Refused("OperationNotPermitted", f"The instance '{instance.id}' may not be terminated. Modify "
                               "its 'disableApiTermination' instance attribute and try again.")  # fmt: skip
-        alive = [i for i in instances if i.state != "terminated"]  # moto would end them again, for another reason
+        alive = [i for i in instances if i.state not in ENDED]  # moto would end them again, for another reason
         result = original(backend, [i.id for i in alive]) if alive else []
         for instance in alive:
             explain(instance, USER, self.clock.now())
+            self.phases.ended(instance)
             self.market.give_back((instance.instance_type, instance.placement.zone))
             if request := request_of(instance):
                 request.mark("closed", "instance-terminated-by-user", self.clock.now())
@@ -249,15 +274,14 @@ def disk_gib(mappings: Any) -> int:
     return sum(int(mapping.get("Ebs", {}).get("VolumeSize", 0)) for mapping in listed)
 
 
-def first_of(interfaces: Any) -> dict[str, Any]:
+def first_of(asked: list[dict[str, Any]]) -> dict[str, Any]:
     """The first network interface of a launch; empty where none was named."""
-    listed = interfaces if isinstance(interfaces, list) else list((interfaces or {}).values())
-    return listed[0] if listed else {}
+    return asked[0] if asked else {}
 
 
-def wants_public(interfaces: Any) -> bool | None:
+def wants_public(asked: list[dict[str, Any]]) -> bool | None:
     """What the first interface asks for; None where nothing was said and the subnet decides."""
-    said = first_of(interfaces).get("AssociatePublicIpAddress")
+    said = first_of(asked).get("AssociatePublicIpAddress")
     return None if said is None else str(said).lower() == "true"
 
 

@@ -11,6 +11,7 @@ from moto.ec2.models.instances import Instance, StateReason
 from moto.ec2.models.spot_requests import SpotInstanceRequest
 
 from provisioner.sandbox.market import Pool
+from provisioner.sandbox.phases import LIVING
 
 INTERRUPTED = ("Server.SpotInstanceTermination", "Server.SpotInstanceTermination: Spot instance termination")
 OWN_SHUTDOWN = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
@@ -64,7 +65,7 @@ def pool_of(instance: Instance) -> Pool:
 
 
 def living(backend: EC2Backend) -> Iterator[Instance]:
-    return (instance for instance in backend.all_instances() if instance.state in ("running", "pending"))
+    return (instance for instance in backend.all_instances() if instance.state in LIVING)
 
 
 def end(instance: Instance, reason: tuple[str, str], *, request_state: str, now: datetime, stop: bool = False) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from provisioner.sandbox.phases import ENDED
+
 HERE = Path(__file__).parent
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 SHUT_DOWN_FROM_INSIDE = 64
@@ -50,7 +52,7 @@ class Machines:
                 if instance.state == "running" and instance.user_data and instance.id not in self._booted:
                     self._booted.add(instance.id)  # like cloud-init: user data runs at the first boot only
                     self.by_id[instance.id] = self.boot(instance)
-                elif machine and instance.state in ("stopped", "terminated"):
+                elif machine and instance.state in ("stopped", *ENDED):
                     del self.by_id[instance.id]
                     machine.power_off(graceful=instance.state_reason.code.startswith("Client."))
 

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
+Response = tuple[str, list[tuple[str, str]], bytes]
+
 S3_BY_QUERY = {  # (method, has a key) -> the first sub-resource that is in the query names the operation
     ("GET", False): [
         ("list-type", "ListObjectsV2"), ("uploads", "ListMultipartUploads"), ("location", "GetBucketLocation"),
@@ -73,6 +75,37 @@ def s3_operation(method: str, path: str, query: dict[str, str]) -> str:
     return S3_PLAIN.get((method, has_key), f"{method}Other")
 
 
+def nested(params: dict[str, str]) -> Any:
+    """The tree in a flat query: {"Tag.1.Key": "a"} is {"Tag": [{"Key": "a"}]}."""
+    branches: dict[str, Any] = {}
+    for name, value in params.items():
+        first, _, rest = name.partition(".")
+        if rest:
+            branches.setdefault(first, {})[rest] = value
+        else:
+            branches[first] = value
+    tree = {name: nested(branch) if isinstance(branch, dict) else branch for name, branch in branches.items()}
+    numbered = tree and all(name.isdigit() for name in tree)
+    return [tree[name] for name in sorted(tree, key=int)] if numbered else tree
+
+
+def listed(call: Call, name: str) -> list[Any]:
+    """A list among the parameters of an EC2 call; empty where it was not given."""
+    return nested({k: v for k, v in call.params.items() if k.startswith(f"{name}.")}).get(name, [])
+
+
+def reply(kind: str, text: str) -> Response:
+    content = text.encode()
+    return "200 OK", [("Content-Type", kind), ("Content-Length", str(len(content)))], content
+
+
+def xml_answer(call: Call, body: str) -> Response:
+    """The answer of an EC2 call."""
+    name = f"{call.operation}Response"
+    opening = f"<?xml version='1.0'?><{name} xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'>"
+    return reply("text/xml", f"{opening}<requestId>sandbox</requestId>{body}</{name}>")
+
+
 @dataclass
 class AwsError:
     code: str
@@ -80,7 +113,7 @@ class AwsError:
     status: int = 400
 
 
-def render(call: Call, error: AwsError, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+def render(call: Call, error: AwsError, environ: dict[str, Any]) -> Response:
     code, message = error.code, escape(error.message)
     kind, body = "text/xml", ""
     if "json" in environ.get("CONTENT_TYPE", ""):

@@ -118,18 +118,18 @@ def left_of(job: str) -> list[str]:
     """What still exists for the job: machines that live, roles and profiles on our path, templates, open requests."""
     from tests.sandbox.world import aws
 
-    alive = [m["instance_id"] for m in ask("status")["machines"]
-             if m["labels"].get("accelctl:job") == job and m["state"] not in ("terminated",)]  # fmt: skip
+    mine = [machine for machine in ask("status")["machines"] if machine["labels"].get("accelctl:job") == job]
+    alive = [machine["instance_id"] for machine in mine if machine["state"] not in ("shutting-down", "terminated")]
     iam, ec2 = aws("iam"), aws("ec2")
     roles = [r["RoleName"] for r in iam.list_roles(PathPrefix="/accelctl/jobs/")["Roles"] if job in r["RoleName"]]
     profiles = iam.list_instance_profiles(PathPrefix="/accelctl/jobs/")["InstanceProfiles"]
-    mine = [{"Name": "tag:accelctl:job", "Values": [job]}]
+    labelled = [{"Name": "tag:accelctl:job", "Values": [job]}]
     requests = [
         r["SpotInstanceRequestId"]
-        for r in ec2.describe_spot_instance_requests(Filters=mine)["SpotInstanceRequests"]
+        for r in ec2.describe_spot_instance_requests(Filters=labelled)["SpotInstanceRequests"]
         if r["State"] in ("open", "active")
     ]
-    templates = [t["LaunchTemplateId"] for t in ec2.describe_launch_templates(Filters=mine)["LaunchTemplates"]]
-    volumes = [v["VolumeId"] for v in ec2.describe_volumes(Filters=mine)["Volumes"]]
+    templates = [t["LaunchTemplateId"] for t in ec2.describe_launch_templates(Filters=labelled)["LaunchTemplates"]]
+    volumes = [v["VolumeId"] for v in ec2.describe_volumes(Filters=labelled)["Volumes"]]
     names = [p["InstanceProfileName"] for p in profiles if job in p["InstanceProfileName"]]
     return [*alive, *roles, *names, *requests, *templates, *volumes]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Take the next step for one or all jobs, as a scheduler does.")
 @click.argument("job", required=False)
-@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C; with a JOB, until it is over.")
 @click.option("--every", type=Duration(), default="10s", show_default=True, help="With --watch: between two rounds.")
 @output_option
 def command(job: str | None, watch: bool, every: timedelta, form: str) -> None:
@@ -51,13 +51,16 @@ def one_round(place: "Workplace", job: str | None) -> "list[JobRecord]":
 
 
 def stay(place: "Workplace", job: str | None, every: timedelta) -> None:
-    """Steps round after round; one that fails is told, and the next one is tried."""
+    """Steps round after round; one that fails is told, and the next one is tried. A named job's end is the last."""
     from provisioner.errors import CloudError
 
     output.note("stepping jobs until Ctrl-C; jobs go on without it, but interrupted ones then wait")
     while True:
         try:
-            one_round(place, job)
+            records = one_round(place, job)
         except CloudError as failure:
+            records = []
             output.warn(failure.message)
+        if job and records and records[0].ended_at:
+            return output.data(f"{records[0].id} {records[0].state}")
         place.clock.sleep(every)

@@ -1,0 +1,41 @@
+"""Between an answer and the fact: a machine is `pending` before it runs, and `shutting-down` before it is gone."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from moto.ec2.models.instances import Instance
+
+from provisioner.sandbox.clock import SandboxClock
+
+PENDING_FOR = timedelta(seconds=0.2)
+SHUTTING_DOWN_FOR = timedelta(seconds=0.2)
+CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48}
+"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html"""
+ENDED = ("shutting-down", "terminated")
+LIVING = ("pending", "running")
+
+
+class Phases:
+    """Moves instances on by the sandbox's clock; `on_change(instance)` hears of it."""
+
+    def __init__(self, clock: SandboxClock, on_change: Callable[[Instance], None]) -> None:
+        self._clock, self._on_change = clock, on_change
+
+    def launched(self, instance: Instance) -> None:
+        self._pass_through(instance, "pending", "running", PENDING_FOR)
+
+    def ended(self, instance: Instance) -> None:
+        self._pass_through(instance, "shutting-down", "terminated", SHUTTING_DOWN_FOR)
+
+    def _pass_through(self, instance: Instance, phase: str, then: str, lasting: timedelta) -> None:
+        show(instance, phase)
+        self._clock.at(self._clock.now() + lasting, lambda: self._arrive(instance, phase, then))
+
+    def _arrive(self, instance: Instance, phase: str, then: str) -> None:
+        if instance.state == phase:  # it may have been ended meanwhile
+            show(instance, then)
+            self._on_change(instance)
+
+
+def show(instance: Instance, state: str) -> None:
+    instance._state.name, instance._state.code = state, CODES[state]

@@ -1,0 +1,82 @@
+"""Placement groups, which moto lacks: made, listed by name, refused where unknown, kept while a machine is in them."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from xml.sax.saxutils import escape
+
+from provisioner.sandbox.lifecycle import Refused, living
+from provisioner.sandbox.wire import AwsError, Call, listed, xml_answer
+
+STRATEGIES = ("cluster", "spread", "partition")
+
+
+@dataclass
+class Group:
+    name: str
+    strategy: str
+    labels: dict[str, str]
+    id: str = field(default_factory=lambda: f"pg-{secrets.token_hex(8)}")
+
+    def xml(self) -> str:
+        labels = "".join(
+            f"<item><key>{escape(k)}</key><value>{escape(v)}</value></item>" for k, v in self.labels.items()
+        )
+        return (f"<groupName>{escape(self.name)}</groupName><strategy>{self.strategy}</strategy>"
+                f"<state>available</state><groupId>{self.id}</groupId><tagSet>{labels}</tagSet>")  # fmt: skip
+
+
+class PlacementGroups:
+    """By region and name."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str], Group] = {}
+
+    def answer(self, call: Call) -> Any:
+        return {"CreatePlacementGroup": self.create, "DescribePlacementGroups": self.describe,
+                "DeletePlacementGroup": self.delete}[call.operation](call)  # fmt: skip
+
+    def create(self, call: Call) -> Any:
+        name, strategy = call.params.get("GroupName", ""), call.params.get("Strategy", "cluster")
+        if (call.region, name) in self._groups:
+            return AwsError("InvalidPlacementGroup.Duplicate", f"The placement group '{name}' already exists.")
+        if strategy not in STRATEGIES or not name:
+            return AwsError("InvalidParameterValue", f"Value ({strategy}) for parameter strategy is invalid.")
+        labels = {tag["Key"]: tag.get("Value", "") for spec in listed(call, "TagSpecification") for tag in spec["Tag"]}
+        group = self._groups[call.region, name] = Group(name, strategy, labels)
+        return xml_answer(call, f"<return>true</return><placementGroup>{group.xml()}</placementGroup>")
+
+    def describe(self, call: Call) -> Any:
+        names = set(listed(call, "GroupName"))
+        here = {name: group for (region, name), group in self._groups.items() if region == call.region}
+        if missing := names - set(here):
+            return AwsError("InvalidPlacementGroup.Unknown", f"The Placement Group '{min(missing)}' is unknown.")
+        wanted = [group for name, group in here.items() if not names or name in names]
+        kept = [group for group in wanted if all(matches(group, one) for one in listed(call, "Filter"))]
+        items = "".join(f"<item>{group.xml()}</item>" for group in kept)
+        return xml_answer(call, f"<placementGroupSet>{items}</placementGroupSet>")
+
+    def delete(self, call: Call) -> Any:
+        from moto.core import DEFAULT_ACCOUNT_ID
+        from moto.ec2.models import ec2_backends
+
+        name = call.params.get("GroupName", "")
+        if (call.region, name) not in self._groups:
+            return AwsError("InvalidPlacementGroup.Unknown", f"The Placement Group '{name}' is unknown.")
+        if any(one.placement.group_name == name for one in living(ec2_backends[DEFAULT_ACCOUNT_ID][call.region])):
+            return AwsError(
+                "InvalidPlacementGroup.InUse", f"The placement group {name} is in use and may not be deleted."
+            )
+        del self._groups[call.region, name]
+        return xml_answer(call, "<return>true</return>")
+
+    def refuse_unknown(self, region: str, name: str) -> None:
+        if name and (region, name) not in self._groups:
+            raise Refused("InvalidPlacementGroup.Unknown", f"The Placement Group '{name}' is unknown.")
+
+
+def matches(group: Group, condition: dict[str, Any]) -> bool:
+    name, values = condition.get("Name", ""), condition.get("Value", [])
+    facts = {"group-name": group.name, "strategy": group.strategy, "state": "available"}
+    facts |= {f"tag:{key}": value for key, value in group.labels.items()}
+    return (name == "tag-key" and bool(set(values) & set(group.labels))) or facts.get(name) in values
