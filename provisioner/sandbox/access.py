@@ -5,10 +5,12 @@ moto's own enforcement is all or nothing (every caller needs an IAM user) and ig
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
 from moto.iam.access_control import AssumedRoleAccessKey, CreateAccessKeyFailure
 from moto.iam.models import iam_backends
 
@@ -19,6 +21,8 @@ S3_ACTION = {
     "CreateMultipartUpload": "PutObject", "UploadPart": "PutObject", "CompleteMultipartUpload": "PutObject",
     "DeleteObjects": "DeleteObject", "ListBuckets": "ListAllMyBuckets", "AbortMultipartUpload": "AbortMultipartUpload",
 }  # fmt: skip
+RESOURCE_ID = re.compile(r"(\w*Id|Resource\w*)(\.\d+)?")
+TAG_KEY = re.compile(r"(.*\.)?Tag\.\d+\.Key")
 JUDGED = ("StringEquals", "StringLike")
 
 
@@ -34,9 +38,13 @@ class Access:
         except CreateAccessKeyFailure:
             return AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         action, resource, context = requested(call)
-        granted = self.allowed(statements(caller), action, resource, context)
-        boundary = list(boundary_of(caller))
-        if granted and (not boundary or self.allowed(boundary, action, resource, context)):
+        policies, boundary = list(statements(caller)), list(boundary_of(caller))
+        contexts = [context | tags for tags in tags_of_named(call)] or [context]
+        if all(
+            self.allowed(rules, action, resource, each)
+            for each in contexts
+            for rules in ([policies, boundary] if boundary else [policies])
+        ):
             return None
         code = "UnauthorizedOperation" if call.service == "ec2" else "AccessDenied"
         message = f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}"
@@ -91,10 +99,22 @@ def context_of(call: Call) -> dict[str, str]:
     tags = {
         f"aws:RequestTag/{call.params[name]}": call.params.get(f"{name.removesuffix('Key')}Value", "")
         for name in call.params
-        if ".Tag." in name and name.endswith(".Key")
+        if TAG_KEY.fullmatch(name)
     }
     namespace = {"cloudwatch:namespace": call.params["Namespace"]} if "Namespace" in call.params else {}
     return tags | namespace
+
+
+def tags_of_named(call: Call) -> list[dict[str, str]]:
+    """The tags of each EC2 resource that a call acts on; a listing names none, as on AWS.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
+    """
+    if call.service != "ec2" or call.operation.startswith(("Describe", "Get")):
+        return []
+    backend = ec2_backends[DEFAULT_ACCOUNT_ID][call.region]
+    named = [value for name, value in call.params.items() if RESOURCE_ID.fullmatch(name)]
+    return [{f"aws:ResourceTag/{k}": v for k, v in backend.tags.get(one, {}).items()} for one in named]
 
 
 def statements(caller: AssumedRoleAccessKey) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """What a sandbox machine may do and reach."""
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from tests.sandbox.world import aws, content, launch, refused, until
@@ -108,3 +110,44 @@ def test_a_new_profile_is_unknown_for_a_moment() -> None:
 
     assert refused(lambda: launch("true", IamInstanceProfile={"Name": "fresh"}))[0] == "InvalidParameterValue"
     until(lambda: refused(lambda: launch("true", IamInstanceProfile={"Name": "fresh"}))[0] == "")
+
+
+def assumed(rules: list[dict[str, Any]]) -> Any:
+    """EC2 as a role with these rules may use it."""
+    iam, name = aws("iam"), f"role-{uuid.uuid4().hex[:6]}"
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": rules})
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    keys = aws("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return aws("ec2", session=boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
+
+
+def labelled(value: str) -> dict[str, Any]:
+    return {"TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": value}]}]}
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_condition_on_labels_is_judged_for_every_machine_of_the_call() -> None:
+    """Ending the labelled one is allowed; the other one, or both together, is not."""
+    ours, theirs = launch("true", **labelled("ours"))["InstanceId"], launch("true", **labelled("theirs"))["InstanceId"]
+    only_ours = {"StringEquals": {"aws:ResourceTag/team": "ours"}}
+    ec2 = assumed([{"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": only_ours}])
+
+    assert refused(lambda: ec2.terminate_instances(InstanceIds=[theirs])) == ("UnauthorizedOperation", 403)
+    assert refused(lambda: ec2.terminate_instances(InstanceIds=[ours, theirs])) == ("UnauthorizedOperation", 403)
+    assert refused(lambda: ec2.describe_instances(InstanceIds=[ours])) == ("UnauthorizedOperation", 403)
+    assert refused(lambda: ec2.terminate_instances(InstanceIds=[ours])) == ("", 200)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_condition_on_the_labels_of_a_request_is_judged() -> None:
+    """A role may label with its own value only."""
+    made = launch("true")["InstanceId"]
+    as_ours = {"StringLike": {"aws:RequestTag/team": "ou*"}}
+    ec2 = assumed([{"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": "*", "Condition": as_ours}])
+
+    def label(value: str) -> tuple[str, int]:
+        return refused(lambda: ec2.create_tags(Resources=[made], Tags=[{"Key": "team", "Value": value}]))
+
+    assert label("theirs") == ("UnauthorizedOperation", 403)
+    assert label("ours") == ("", 200)

@@ -34,9 +34,9 @@ def leased(folder: Path) -> Generator[dict[str, Any]]:
         os.environ.update(before)
 
 
-def aws(service: str, region: str = "us-east-1") -> Any:
+def aws(service: str, region: str = "us-east-1", session: boto3.Session | None = None) -> Any:
     once = Config(retries={"total_max_attempts": 1})
-    return boto3.Session().client(service, region_name=region, config=once)  # pyright: ignore - any service
+    return (session or boto3.Session()).client(service, region_name=region, config=once)  # pyright: ignore - any service
 
 
 def launch(script: str, zone: str = "us-east-1a", **more: Any) -> dict[str, Any]:
