@@ -15,6 +15,8 @@ from tests.e2e.proxy import Fault, Plan
 KILLS = (Fault.KILL_BEFORE, Fault.KILL_AFTER)
 WRONG_ANSWERS = (Fault.ERROR_500, Fault.ERROR_503, Fault.THROTTLED, Fault.LOST_ANSWER, Fault.TRUNCATED)
 FIRST_REQUESTS = 5
+UNANSWERED = ("PUT /accelctl-", "CreateRole", "RunInstances", "DescribeInstances", "DeleteRole")
+"""A client waits a minute before it gives up: these stand for the rest."""
 AT_ONCE = 4
 
 Case = tuple[str, Callable[[], Outcome]]
@@ -33,6 +35,9 @@ def cases(every: int, faults: list[Fault]) -> Iterator[Case]:
                     yield name, partial(hurt, name, Plan(fault=fault, at=at), scene)
     for at in range(1, FIRST_REQUESTS + 1):
         yield f"successor-{at}", partial(hurt_successor, f"successor-{at}", Plan(fault=Fault.KILL_AFTER, at=at))
+    for only in UNANSWERED:
+        name = f"unanswered-{only.split()[0].lower()}"
+        yield name, partial(hurt, name, Plan(fault=Fault.NO_ANSWER, only=only, at=1))
     for at in range(1, agent_requests() + 1, every):
         yield f"agent-{at}", partial(lose_machine, f"agent-{at}", at)
 

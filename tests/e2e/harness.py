@@ -10,7 +10,7 @@ from tests.e2e.jobs import Job, accelctl, left_of, overlapping, started
 from tests.e2e.proxy import Fault, Plan, proxy
 from tests.sandbox.world import until
 
-WITHIN = 120.0
+WITHIN = 240.0
 LEASE = "1s"
 """A dead holder's, shorter than the job, so that its successor meets the living machine."""
 

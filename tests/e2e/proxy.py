@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import select
 import signal
 import threading
 from collections.abc import Generator
@@ -12,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "expect"}
+
+GIVEN_UP_AFTER = 120.0
 
 
 class Fault(StrEnum):
@@ -27,6 +30,8 @@ class Fault(StrEnum):
     THROTTLED = "throttled"
     LOST_ANSWER = "lost-answer"
     """The request takes effect; the connection breaks before the answer."""
+    NO_ANSWER = "no-answer"
+    """The request takes effect; nothing is said until the client gives up."""
     TRUNCATED = "truncated"
     """The request takes effect; half of the answer arrives."""
 
@@ -89,7 +94,9 @@ class Handler(BaseHTTPRequestHandler):
             fault = Fault.NONE
         if fault is Fault.KILL_AFTER:
             self.server.plan.kill()
-        if fault in (Fault.KILL_AFTER, Fault.LOST_ANSWER):
+        if fault is Fault.NO_ANSWER:
+            select.select([self.connection], [], [], GIVEN_UP_AFTER)
+        if fault in (Fault.KILL_AFTER, Fault.LOST_ANSWER, Fault.NO_ANSWER):
             self.close_connection = True
             return
         self.answer(status, headers, content, truncated=fault is Fault.TRUNCATED)
