@@ -29,7 +29,7 @@ class Watch:
         self._imds, self._store, self._boarding = imds, store, boarding
         self.notice = self.rebalance_at = None
         self.stop_reason = ""
-        self._deadline = None
+        self._deadline, self._deadline_reason = None, ""
         seconds = boarding["max_minutes"] * 60
         self._last_moment = time.monotonic() + max(seconds - LAST_RESORT, seconds / 2)
 
@@ -59,7 +59,7 @@ class Watch:
         """Needs nobody: the deadline that was read last, and a limit that no wrong clock can move."""
         passed = self._deadline is not None and time.time() >= self._deadline
         if passed or time.monotonic() >= self._last_moment:
-            self.stop_reason = self.stop_reason or "over-time"
+            self.stop_reason = self.stop_reason or (passed and self._deadline_reason) or "over-time"
 
     def heed_orders(self):
         """Reads the record. A store that cannot be reached, or that refuses, means nothing."""
@@ -67,7 +67,8 @@ class Watch:
             orders = json.loads(self._store.get(self._boarding["prefix"] + "record.json"))["orders"]
             self._deadline = times.read(orders["deadline"])
             wanted = orders["run"] and orders["attempt"] == self._boarding["attempt"]
-            reason = orders["reason"]
+            self._deadline_reason = orders["reason"]
+            reason = "" if orders["run"] else orders["reason"]
         except Missing:
             self.stop_reason = self.stop_reason or "cancelled"
             return

@@ -1,5 +1,6 @@
 """What the attempts of a job have cost: usage from the record and the reports, prices from the cloud."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -51,6 +52,14 @@ class Accounts:
     def spent(self, record: JobRecord, now: datetime) -> Decimal | None:
         """USD so far, the running attempt included; None where a price is unknown."""
         return self.total(record, None, now).paid
+
+    def hourly(self, record: JobRecord, now: datetime) -> Decimal | None:
+        """USD that an hour of the newest machine costs at the price of now; None where none runs or it is unknown."""
+        offering = record.attempt.offering if record.attempt else None
+        prices = self._cloud.price_history(offering, now, now) if offering else ()
+        if offering is None or not prices:
+            return None
+        return replace(offering, price_per_hour=prices[-1].price_per_hour).hourly(Decimal(0))
 
     def total(self, record: JobRecord, report: NodeReport | None, now: datetime) -> Cost:
         """The whole job so far."""

@@ -16,12 +16,16 @@ from provisioner.domain.reports import NodeReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What was seen of the job. `offerings` is None where nobody asked; `spent` is None where a price is unknown."""
+    """What was seen of the job. `offerings` is None where nobody asked; money is None where a price is unknown.
+
+    `spent` is USD so far, `hourly` what an hour of the machine costs by now; both are looked up for a budget only.
+    """
 
     instances: tuple[Instance, ...] = ()
     report: NodeReport | None = None
     offerings: tuple[Offering, ...] | None = None
     spent: Decimal | None = None
+    hourly: Decimal | None = None
 
     def instance_of(self, attempt: Attempt) -> Instance | None:
         ids = {node.instance_id for node in attempt.nodes}

@@ -113,26 +113,27 @@ def intended(record: JobRecord, offerings: tuple[Offering, ...], now: datetime) 
     """The record with a new attempt that the cloud has not been asked for yet; its token follows from the record."""
     number = len(record.attempts) + 1
     tries = record.tries + 1
+    ends_at, reason = deadline(record, offerings, now)
     attempt = Attempt(
         number=number, token=f"{record.id}-{number}-{tries}", offerings=offerings, intended_at=now,
-        state=AttemptState.LAUNCHING, deadline=deadline(record, offerings, now),
+        state=AttemptState.LAUNCHING, deadline=ends_at,
     )  # fmt: skip
     return replace(
         record, attempts=(*record.attempts, attempt), tries=tries, next_try_at=None,
         state=JobState.RECOVERING if record.attempts else JobState.LAUNCHING,
-        orders=Orders(attempt=number, run=True, deadline=attempt.deadline),
+        orders=Orders(attempt=number, run=True, deadline=ends_at, reason=reason),
     )  # fmt: skip
 
 
-def deadline(record: JobRecord, offerings: tuple[Offering, ...], now: datetime) -> datetime:
-    """When the machine goes home: the time that is left, or what the rest of the budget buys at the dearest price."""
+def deadline(record: JobRecord, offerings: tuple[Offering, ...], now: datetime) -> tuple[datetime, EndReason]:
+    """When the machine goes home, and why: the time left, or what the rest of the budget buys at the dearest price."""
     left = record.spec.max_duration - time_used(record)
     if record.spec.budget is not None:
         hourly = max((offering.hourly(Decimal(0)) or Decimal(0) for offering in offerings), default=Decimal(0))
         rest = record.spec.budget - spent_on_ended(record)
-        if hourly > 0:
-            left = min(left, timedelta(hours=float(rest / hourly)))
-    return now + left
+        if hourly > 0 and (affordable := timedelta(hours=float(rest / hourly))) < left:
+            return now + affordable, EndReason.OVER_BUDGET
+    return now + left, EndReason.OVER_TIME
 
 
 def spent_on_ended(record: JobRecord) -> Decimal:

@@ -1,7 +1,7 @@
 """What a job needs next. Pure: record, observation and clock in, one action with a reason out."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from provisioner.catalog.labels import TOKEN
 from provisioner.clouds.base import Traits
@@ -18,6 +18,9 @@ from provisioner.domain.reports import NodeReport, Phase
 from provisioner.jobs.actions import Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
 from provisioner.jobs.buying import buying, with_attempt
 from provisioner.jobs.outcomes import outcome_of
+
+WORTH_A_WRITE = timedelta(minutes=1)
+"""A deadline that moves by less is left as it was ordered."""
 
 
 def decide(record: JobRecord, seen: Observation, *, now: datetime, traits: Traits) -> Decision:
@@ -73,7 +76,21 @@ def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetim
         return booting(record, attempt, instance, now)
     if (noted := progress(record, attempt, seen.report)) != record:
         return Decision(action=Note(record=noted), reason=f"the machine is in phase {seen.report.phase}")
+    if (tightened := within_budget(record, attempt, seen, now)) != record:
+        return Decision(action=Note(record=tightened), reason="at the price of now the budget ends sooner")
     return running(record, attempt, instance, report=seen.report, now=now, traits=traits)
+
+
+def within_budget(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> JobRecord:
+    """The record with an earlier deadline where the price has risen: the machine then stops with nobody looking."""
+    budget = record.spec.budget
+    if budget is None or seen.spent is None or not seen.hourly or attempt.deadline is None:
+        return record
+    deadline = now + timedelta(hours=float((budget - seen.spent) / seen.hourly))
+    if deadline > attempt.deadline - WORTH_A_WRITE:
+        return record
+    orders = replace(record.orders, deadline=deadline, reason=EndReason.OVER_BUDGET)
+    return replace(with_attempt(record, replace(attempt, deadline=deadline)), orders=orders)
 
 
 def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> Decision:
@@ -139,7 +156,7 @@ def unwanted(record: JobRecord, attempt: Attempt, seen: Observation, now: dateti
     if budget is not None and seen.spent is not None and seen.spent >= budget:
         return EndReason.OVER_BUDGET
     if attempt.deadline is not None and now >= attempt.deadline:
-        return EndReason.OVER_TIME
+        return EndReason(record.orders.reason or EndReason.OVER_TIME)
     return None
 
 

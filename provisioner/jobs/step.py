@@ -149,8 +149,10 @@ class Stepper:
         regions = sorted({offering.region for attempt in record.attempts for offering in attempt.offerings})
         instances = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=regions))
         report = self._progress.report(record.id, record.attempts[-1].number) if record.attempts[-1].nodes else None
-        spent = self._accounts.spent(record, self._clock.now()) if record.spec.budget is not None else None
-        return Observation(instances=instances, report=report, spent=spent)
+        seen, now = Observation(instances=instances, report=report), self._clock.now()
+        if record.spec.budget is None:
+            return seen
+        return replace(seen, spent=self._accounts.spent(record, now), hourly=self._accounts.hourly(record, now))
 
     # act --------------------------------------------------------------------------------------------------------------
 

@@ -343,6 +343,28 @@ def test_the_budget_stops_the_job_and_keeps_the_checkpoint(world: World) -> None
     assert (world.record.outcome.exit_code, world.record.checkpoint is not None) == (6, True)
 
 
+def test_a_price_that_rises_brings_the_machines_own_deadline_forward(world: World) -> None:
+    """With a budget the machine is told a new end, so that it keeps to it with nobody looking; it never moves back."""
+    launched(world, budget=Decimal("20.00"))
+    offering = world.attempt.offering
+    assert offering is not None
+    world.cloud.set_price(offering.pool, Decimal("40.00"))
+    before = world.record.orders.deadline
+    world.pass_time(timedelta(seconds=10))
+    world.step()
+    brought_forward = world.record.orders.deadline
+    world.cloud.set_price(offering.pool, Decimal("1.00"))
+    world.pass_time(timedelta(seconds=10))
+    world.step()
+
+    assert before is not None
+    assert brought_forward is not None
+    assert (
+        timedelta(minutes=25) < brought_forward - world.clock.now() < timedelta(minutes=30) < before - world.clock.now()
+    )
+    assert world.record.orders.deadline == world.attempt.deadline == brought_forward
+
+
 def test_time_is_counted_over_all_attempts(world: World) -> None:
     """--max-duration is machine time: what earlier attempts used is not given to later ones."""
     launched(world, max_duration=timedelta(hours=3))
