@@ -135,7 +135,7 @@ def test_another_attempt(machine: Machine):
 def test_deadline_without_a_store(machine: Machine):
     """A deadline that was once read is kept though the store is gone by then, and is reported when it is back."""
     deadline = datetime.now(UTC) + timedelta(seconds=6)
-    machine.store.order(deadline=deadline.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    machine.store.order(deadline=deadline.strftime("%Y-%m-%dT%H:%M:%SZ"), reason="over-budget")
     machine.task["command"] = ["sh", "-c", "trap 'date +%s >stopped; exit 0' TERM; echo up; sleep 60 & wait"]
     machine.start()
     until(lambda: "up" in machine.log(), "the program")
@@ -144,7 +144,7 @@ def test_deadline_without_a_store(machine: Machine):
     at = until(lambda: stopped.exists() and stopped.read_text(), "the stop")
     assert -1 <= int(at) - deadline.timestamp() <= 3
     machine.server.down.clear()
-    assert machine.gone()["ended"]["reason"] == "over-time"
+    assert machine.gone()["ended"]["reason"] == "over-budget"
 
 
 def test_late_heartbeat(machine: Machine):
