@@ -40,9 +40,10 @@ class SandboxCloud:
         self.machines = Machines(root / "machines", self.environment, self.shut_down)
         self.lock = threading.RLock()
         self.url = ""
-        self.phases = Phases(self.clock, self.moved_on)
+        self.phases = Phases(self.clock, self.lock, lambda instance: self.machines.reconcile([instance]))
         self.placement = PlacementGroups()
-        Launches(self.market, self.quotas, self.clock, self.phases, self.placement).install()
+        self.launches = Launches(self.market, self.quotas, self.clock, self.phases, self.placement)
+        self.launches.install()
         self.listings = Listings(self.clock, HIDDEN_FOR)
         self.listings.install()
         images.install()
@@ -88,10 +89,6 @@ class SandboxCloud:
                 )
                 if not stop:
                     self.phases.ended(instance)
-            self.machines.reconcile([instance])
-
-    def moved_on(self, instance: Instance) -> None:
-        with self.lock:
             self.machines.reconcile([instance])
 
     def interrupt(self, name: str, notice: timedelta) -> tuple[str, datetime]:

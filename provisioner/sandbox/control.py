@@ -86,10 +86,12 @@ class Control:
         now = self._cloud.clock.advance(timedelta(seconds=float(advance)))
         return {"now": now.isoformat(timespec="seconds")}
 
-    def consistency(self, seconds: str) -> dict[str, float]:
-        """How long a new machine stays unlisted, from now on."""
-        self._cloud.listings.hidden_for = float(seconds)
-        return {"seconds": float(seconds)}
+    def consistency(self, seconds: str = "", profiles: str = "") -> dict[str, float]:
+        """How long a new machine stays unlisted, and a new instance profile unknown, from now on."""
+        listings, launches = self._cloud.listings, self._cloud.launches
+        listings.hidden_for = float(seconds or listings.hidden_for)
+        launches.profile_unknown_for = float(profiles or launches.profile_unknown_for)
+        return {"seconds": listings.hidden_for, "profiles": launches.profile_unknown_for}
 
     def lose(self, job: str, request: str) -> dict[str, Any]:
         """The job's next machine disappears once its n-th request has taken effect."""

@@ -30,7 +30,7 @@ from provisioner.sandbox.placement import PlacementGroups
 from provisioner.sandbox.quotas import Quotas
 
 USER_DATA_LIMIT = 16384
-PROFILE_UNKNOWN_FOR = timedelta(seconds=0.5)
+PROFILE_UNKNOWN_FOR = 0.5
 
 
 class Launches:
@@ -41,6 +41,8 @@ class Launches:
     ) -> None:
         self.market, self.quotas, self.clock, self.phases, self.placement = market, quotas, clock, phases, placement
         self.call = threading.local()
+        self.profile_unknown_for = PROFILE_UNKNOWN_FOR
+        """Seconds."""
 
     def install(self) -> None:
         wrap(Attachment, "__init__", interfaces.with_card)
@@ -72,7 +74,9 @@ class Launches:
         self, original: Any, backend: EC2Backend, image_id: str, count: int, user_data: Any, groups: Any, **kwargs: Any
     ) -> Any:
         refuse_large(user_data)
-        refuse_new_profile(backend, kwargs.get("iam_instance_profile_name"))
+        refuse_new_profile(
+            backend, kwargs.get("iam_instance_profile_name"), timedelta(seconds=self.profile_unknown_for)
+        )
         least, most = getattr(self.call, "count", None) or (count, count)
         options = getattr(self.call, "options", None) or {}
         spot = options.get("MarketType") == "spot"
@@ -252,13 +256,13 @@ def wrap(owner: Any, name: str, replacement: Any) -> None:
     setattr(owner, name, lambda this, *args, **kwargs: replacement(original, this, *args, **kwargs))
 
 
-def refuse_new_profile(backend: EC2Backend, name: str | None) -> None:
+def refuse_new_profile(backend: EC2Backend, name: str | None, unknown_for: timedelta) -> None:
     """IAM is eventually consistent: EC2 does not know a profile in its first moments."""
     if not name:
         return
     profiles = iam_backends[backend.account_id]["aws"].instance_profiles.values()
     made = next((profile.create_date for profile in profiles if profile.name == name), None)
-    if made is None or datetime.now(UTC) - made.replace(tzinfo=UTC) < PROFILE_UNKNOWN_FOR:
+    if made is None or datetime.now(UTC) - made.replace(tzinfo=UTC) < unknown_for:
         said = f"Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
         raise Refused("InvalidParameterValue", said)
 

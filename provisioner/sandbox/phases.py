@@ -1,7 +1,9 @@
 """Between an answer and the fact: a machine is `pending` before it runs, and `shutting-down` before it is gone."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Any
 
 from moto.ec2.models.instances import Instance
 
@@ -16,10 +18,10 @@ LIVING = ("pending", "running")
 
 
 class Phases:
-    """Moves instances on by the sandbox's clock; `on_change(instance)` hears of it."""
+    """Moves instances on by the sandbox's clock, never within a call that holds `lock`; `on_change` hears of it."""
 
-    def __init__(self, clock: SandboxClock, on_change: Callable[[Instance], None]) -> None:
-        self._clock, self._on_change = clock, on_change
+    def __init__(self, clock: SandboxClock, lock: AbstractContextManager[Any], on_change: Callable[[Instance], None]):
+        self._clock, self._lock, self._on_change = clock, lock, on_change
 
     def launched(self, instance: Instance) -> None:
         self._pass_through(instance, "pending", "running", PENDING_FOR)
@@ -32,9 +34,10 @@ class Phases:
         self._clock.at(self._clock.now() + lasting, lambda: self._arrive(instance, phase, then))
 
     def _arrive(self, instance: Instance, phase: str, then: str) -> None:
-        if instance.state == phase:  # it may have been ended meanwhile
-            show(instance, then)
-            self._on_change(instance)
+        with self._lock:
+            if instance.state == phase:  # it may have been ended meanwhile
+                show(instance, then)
+                self._on_change(instance)
 
 
 def show(instance: Instance, state: str) -> None:

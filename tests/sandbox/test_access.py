@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from provisioner.sandbox.client import ask
 from tests.sandbox.world import aws, content, launch, refused, until
 
 BUCKET = "ways-and-roles"
@@ -104,11 +105,13 @@ def test_without_a_way_no_packet_reaches_the_store(sandbox: dict[str, Any], role
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_new_profile_is_unknown_for_a_moment() -> None:
-    """Invalid IAM Instance Profile, as on AWS; half a second later it is known."""
+    """Invalid IAM Instance Profile, as on AWS; a moment later it is known."""
     iam = aws("iam")
+    ask("consistency", profiles="600")
     iam.create_instance_profile(InstanceProfileName="fresh")
 
     assert refused(lambda: launch("true", IamInstanceProfile={"Name": "fresh"}))[0] == "InvalidParameterValue"
+    ask("consistency", profiles="0.5")
     until(lambda: refused(lambda: launch("true", IamInstanceProfile={"Name": "fresh"}))[0] == "")
 
 
