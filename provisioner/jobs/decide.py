@@ -26,7 +26,7 @@ WORTH_A_WRITE = timedelta(minutes=1)
 def decide(record: JobRecord, seen: Observation, *, now: datetime, traits: Traits) -> Decision:
     """The next action for this job."""
     if record.ended_at is not None:
-        return Decision(action=Rest(), reason=f"the job has {record.state}")
+        return Decision(action=Rest(), reason=f"the job is over ({record.state})")
     attempt = record.attempt
     if strays := tuple(instance for instance in seen.instances if is_stray(instance, attempt)):
         names = ", ".join(instance.id for instance in strays)

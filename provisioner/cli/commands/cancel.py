@@ -25,7 +25,7 @@ def command(job: str, yes: bool) -> None:
     place = Workplace()
     record = place.records.find(job)
     if record.ended_at is not None:
-        return output.note(f"job '{record.id}' has {record.state} already; nothing is left running.")
+        return output.note(f"job '{record.id}' is over already ({record.state}); nothing is left running.")
     if not yes and sys.stdin.isatty():
         click.confirm(f"stop job '{record.id}' ({record.spec.name})? its checkpoint is kept", abort=True, err=True)
     record = ask_to_cancel(place.records, record.id, place.clock.now())
@@ -33,5 +33,5 @@ def command(job: str, yes: bool) -> None:
         ended = Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
     except Detached:
         raise Interrupted("the job is asked to stop.", hint=f"'accelctl step {record.id}' finishes it.") from None
-    output.note(f"job '{ended.id}' has {ended.state}; nothing is left running.")
+    output.note(f"job '{ended.id}' is over ({ended.state}); nothing is left running.")
     return None

@@ -54,7 +54,8 @@ def stay(place: "Workplace", job: str | None, every: timedelta) -> None:
     """Steps round after round; one that fails is told, and the next one is tried. A named job's end is the last."""
     from provisioner.errors import CloudError
 
-    output.note("stepping jobs until Ctrl-C; jobs go on without it, but interrupted ones then wait")
+    what = f"stepping {job} until it is over, or Ctrl-C" if job else "stepping jobs until Ctrl-C"
+    output.note(f"{what}; jobs go on without it, but interrupted ones then wait")
     while True:
         try:
             records = one_round(place, job)
