@@ -12,7 +12,7 @@ NAMESPACE = "accelctl"
 
 
 class Metrics:
-    """The highest utilisation of the machine's devices, and that of each."""
+    """The utilisation of each device, and the highest of each kind: what the reaper reads."""
 
     def __init__(self, imds, boarding, report):
         self._imds, self._boarding, self._report = imds, boarding, report
@@ -39,18 +39,20 @@ class Metrics:
         domain = "api.aws" if self._boarding["way"] == "ipv6" else "amazonaws.com"
         url = (aws.ENDPOINT or "https://monitoring.%s.%s" % (region, domain)).rstrip("/") + "/"
         fields = {"Action": "PutMetricData", "Version": "2010-08-01", "Namespace": NAMESPACE}
-        highest = max(sample["percent"] for sample in known)
-        rows = [("", highest)] + [(sample["device"], sample["percent"]) for sample in known]
-        for number, (device, percent) in enumerate(rows, 1):
-            fields.update(self._row("MetricData.member.%d." % number, device, percent))
+        rows = [(sample["kind"], sample["device"], sample["percent"]) for sample in known]
+        for kind in sorted({row[0] for row in rows}):
+            rows.append((kind, "", max(row[2] for row in rows if row[0] == kind)))
+        for number, (kind, device, percent) in enumerate(rows, 1):
+            name = "CPUUtilisation" if kind == "cpu" else "AcceleratorUtilisation"
+            fields.update(self._row("MetricData.member.%d." % number, name, device, percent))
         body = urllib.parse.urlencode(fields).encode()
         headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
         call(self._imds, "monitoring", region, url, body, headers)
 
-    def _row(self, start, device, percent):
+    def _row(self, start, metric, device, percent):
         dimensions = [("InstanceId", self._report.instance_id), ("Job", self._boarding["job"])]
         dimensions += [("Device", device)] if device else []
-        row = {start + "MetricName": "Utilisation", start + "Unit": "Percent", start + "Value": "%.1f" % percent}
+        row = {start + "MetricName": metric, start + "Unit": "Percent", start + "Value": "%.1f" % percent}
         for number, (name, value) in enumerate(dimensions, 1):
             row["%sDimensions.member.%d.Name" % (start, number)] = name
             row["%sDimensions.member.%d.Value" % (start, number)] = value

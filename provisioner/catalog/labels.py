@@ -11,6 +11,12 @@ ATTEMPT = "accelctl:attempt"
 TOKEN = "accelctl:token"  # noqa: S105 - the idempotency token of a launch, no secret
 OWNER = "accelctl:owner"
 EXPIRES_AT = "accelctl:expires-at"
+KEEP_UNTIL = "accelctl:keep-until"
+"""Its owner's wish that it stays, idle or not; the reaper heeds it up to a bound."""
+ENVIRONMENT = "accelctl:environment"
+"""development or production: how long its owner has to object."""
+REAP = "accelctl:reap"
+"""The reaper's mark: time, token and reason."""
 STACK = "accelctl:stack"
 """On what a Pulumi stack owns; its value is the stack's name."""
 

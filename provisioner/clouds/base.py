@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from provisioner.domain.estate import Holding, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
@@ -207,6 +208,36 @@ class PreparesRegion(Protocol):
         ...
 
     def caller(self) -> Caller: ...
+
+
+class MeasuresUtilisation(Protocol):
+    """Knows what machines did, how they are held, and what time it is where they are."""
+
+    def time(self) -> datetime:
+        """The cloud's own: ages and marks never depend on the clock of whoever looks."""
+        ...
+
+    def holdings(self, region: str) -> Iterator[Holding]:
+        """Every machine of ours that is there, every page."""
+        ...
+
+    def utilisation(
+        self, region: str, instances: Sequence[str], window: timedelta, now: datetime
+    ) -> Mapping[str, tuple[Series, ...]]:
+        """By instance, the highest value of each five minutes. What was not measured is absent."""
+        ...
+
+
+class ReapsInstances(Protocol):
+    """Marks machines, and sends them home in the way that stops their bill."""
+
+    def relabel(self, instance: Instance, key: str, value: str | None) -> None:
+        """Sets one label; None takes it off. Raises InstanceNotFound."""
+        ...
+
+    def stop(self, instance: Instance) -> None:
+        """Raises CloudError where it cannot be stopped; already stopped is success."""
+        ...
 
 
 class FindsLeftovers(Protocol):

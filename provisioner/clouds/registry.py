@@ -12,7 +12,9 @@ from provisioner.clouds.base import (
     KeepsConsole,
     KnowsPrices,
     KnowsQuotas,
+    MeasuresUtilisation,
     PreparesRegion,
+    ReapsInstances,
 )
 from provisioner.errors import ConfigError
 
@@ -22,7 +24,7 @@ CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 
 class Cloud(
     CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, DescribesMachines, PreparesRegion,
-    KnowsQuotas, Protocol,
+    KnowsQuotas, MeasuresUtilisation, ReapsInstances, Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
 

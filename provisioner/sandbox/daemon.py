@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 import time
+from email.utils import format_datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 def serve(folder: Path, told: int, port: int, exit_with: int) -> None:
@@ -41,12 +42,16 @@ def serve(folder: Path, told: int, port: int, exit_with: int) -> None:
         front.cloud.machines.stop_all()
 
 
-def make(front: object, port: int):
+def make(front: Any, port: int):
     from moto.server import MotoRequestHandler
     from werkzeug.serving import make_server
 
     class Handler(MotoRequestHandler):
         protocol_version = "HTTP/1.1"  # keep-alive
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            """The Date of every answer is the cloud's own time."""
+            return format_datetime(front.cloud.clock.now(), usegmt=True)
 
         def handle_expect_100(self) -> bool:
             return True  # werkzeug says "100 Continue" itself; http.server would say it a second time

@@ -5,16 +5,19 @@ from datetime import datetime, timedelta
 
 from provisioner.clock import Clock
 from provisioner.clouds.aws.describe import Machines
+from provisioner.clouds.aws.estate import holdings
 from provisioner.clouds.aws.identity import Identities
 from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.inventory import Inventory
 from provisioner.clouds.aws.launch import Launches
+from provisioner.clouds.aws.metrics import utilisation
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.offerings import Offerings
 from provisioner.clouds.aws.quotas import quotas
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover, Prepared, PriceChange, Quota, Traits
+from provisioner.domain.estate import Holding, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
@@ -110,6 +113,23 @@ class Aws:
 
     def caller(self) -> Caller:
         return self._sessions.caller
+
+    def time(self) -> datetime:
+        return self._sessions.time()
+
+    def holdings(self, region: str) -> Iterator[Holding]:
+        return holdings(self._sessions, region)
+
+    def utilisation(
+        self, region: str, instances: Sequence[str], window: timedelta, now: datetime
+    ) -> Mapping[str, tuple[Series, ...]]:
+        return utilisation(self._sessions, region, instances, window, now)
+
+    def relabel(self, instance: Instance, key: str, value: str | None) -> None:
+        self._instances.relabel(instance, key, value)
+
+    def stop(self, instance: Instance) -> None:
+        self._instances.stop(instance)
 
     def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
         return self._inventory.leftovers(job=job, regions=self._store.marked_regions(), data=data)

@@ -89,6 +89,19 @@ class Instances:
         except InstanceNotFound:
             return
 
+    def stop(self, instance: Instance) -> None:
+        with translated("ec2:StopInstances"):
+            self._sessions.ec2(instance.region).stop_instances(InstanceIds=[instance.id])
+
+    def relabel(self, instance: Instance, key: str, value: str | None) -> None:
+        ec2 = self._sessions.ec2(instance.region)
+        if value is None:
+            with translated("ec2:DeleteTags"):
+                ec2.delete_tags(Resources=[instance.id], Tags=[{"Key": key}])
+        else:
+            with translated("ec2:CreateTags"):
+                ec2.create_tags(Resources=[instance.id], Tags=[{"Key": key, "Value": value}])
+
     def console(self, instance_id: str, region: str) -> str:
         try:
             with translated("ec2:GetConsoleOutput"):

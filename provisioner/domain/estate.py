@@ -1,0 +1,83 @@
+"""Machines as they stand in an account, ours or not: how they are held, who would replace them, what they did."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from provisioner.domain.instances import Instance
+
+
+class Metric(StrEnum):
+    """What a series measures, with its unit."""
+
+    ACCELERATOR = "accelerator"
+    """Percent of one device."""
+    ACCELERATOR_MEMORY = "accelerator-memory"
+    """Percent of one device's memory."""
+    CPU = "cpu"
+    """Percent of all processors."""
+    NETWORK = "network"
+    """Bytes per second, both ways. EFA and InfiniBand are not in it."""
+    DISK = "disk"
+    """Bytes per second, read and written."""
+
+
+class AcceleratorKind(StrEnum):
+    """Whose silence means what: see thresholds.toml."""
+
+    NVIDIA = "nvidia"
+    NEURON = "neuron"
+    TPU = "tpu"
+    NONE = "none"
+
+
+class OwnerKind(StrEnum):
+    """Who would replace the machine if it went."""
+
+    NOBODY = "nobody"
+    JOB = "job"
+    GROUP = "scaling-group"
+    FLEET = "fleet"
+    POOL = "node-pool"
+    STACK = "stack"
+
+
+class Tenure(StrEnum):
+    """How the machine is held, which decides how it can go."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+    """One-time: it can be terminated, not stopped."""
+    PERSISTENT_SPOT = "persistent-spot"
+    """A machine of a live request comes back: the request goes first."""
+    CAPACITY_BLOCK = "capacity-block"
+    RESERVED = "reserved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One metric of one device: the highest value of each period of the window, oldest first.
+
+    `coverage` is the share of the window's periods that have a value, from 0 to 1.
+    """
+
+    metric: Metric
+    values: tuple[float, ...]
+    coverage: float = 1.0
+    device: str = ""
+    glimpse: bool = False
+    """One sample of now: enough to call a machine busy, never enough to call it idle."""
+
+    @property
+    def highest(self) -> float:
+        return max(self.values, default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """One machine, and what decides how it can go.."""
+
+    instance: Instance
+    tenure: Tenure
+    owner: OwnerKind = OwnerKind.NOBODY
+    owner_name: str = ""
+    instance_store_root: bool = False

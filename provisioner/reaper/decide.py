@@ -1,0 +1,175 @@
+"""What to do about one machine. Pure: what was observed in, an action with its reason and evidence out.
+
+The rules of stopping and ending are EC2's: a one-time spot machine cannot be stopped; a member of a group is replaced;
+a machine of a persistent request comes back; a capacity block is paid for whether it is used or not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from provisioner.catalog import labels
+from provisioner.domain.estate import OwnerKind, Tenure
+from provisioner.domain.instances import InstanceState
+from provisioner.reaper.activity import Found, Verdict, activity
+from provisioner.reaper.observed import JobStanding, Observed
+from provisioner.reaper.thresholds import Thresholds
+
+DAY = 24
+
+
+class Action(StrEnum):
+    """What is done."""
+
+    KEEP = "keep"
+    MARK = "mark"
+    UNMARK = "unmark"
+    STOP = "stop"
+    TERMINATE = "terminate"
+    SCALE_OWNER = "scale-owner"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The action, why, on what evidence, and not before when. Money is USD; None where the price is not known."""
+
+    verdict: Verdict
+    action: Action
+    reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    not_before: datetime | None = None
+    saves_per_day: Decimal | None = None
+    loses: tuple[str, ...] = ()
+
+
+def decide(seen: Observed, thresholds: Thresholds, now: datetime) -> Decision:
+    """What to do about this machine now."""
+    if seen.instance.state in (InstanceState.STOPPING, InstanceState.STOPPED, InstanceState.TERMINATED):
+        found = Found(verdict=Verdict.IDLE, reason=f"it is {seen.instance.state} already")
+        return told(seen, Action.KEEP, found, saves=False)
+    found = standing(seen, thresholds, now)
+    if found.verdict in (Verdict.BUSY, Verdict.UNKNOWN, Verdict.SUSPECT):
+        return left_alone(seen, found)
+    if reprieve := kept_until(seen, thresholds, now):
+        return told(seen, Action.KEEP, replace(found, reason=f"{found.reason}, but {reprieve}"))
+    if seen.tenure in (Tenure.CAPACITY_BLOCK, Tenure.RESERVED):
+        prepaid = f"{found.reason}; the {seen.tenure} is paid for whether it is used or not"
+        return told(seen, Action.REPORT, replace(found, reason=prepaid), saves=False)
+    if seen.protected:
+        return told(seen, Action.REPORT, replace(found, reason=f"{found.reason}; it is protected from termination"))
+    return in_two_phases(seen, found, thresholds, now)
+
+
+def standing(seen: Observed, thresholds: Thresholds, now: datetime) -> Found:
+    """What labels and record say comes first; what the machine does, second."""
+    doubt = label_doubt(seen)
+    if doubt:
+        return Found(verdict=Verdict.UNKNOWN, reason=doubt)
+    if seen.job is JobStanding.UNREADABLE:
+        return Found(verdict=Verdict.UNKNOWN, reason="the record of its job could not be read")
+    ends = moment(seen, labels.EXPIRES_AT)
+    if ends is not None and now > ends + thresholds.limits.end_grace:
+        return Found(verdict=Verdict.PAST_END, reason=f"its end was {ends:%Y-%m-%d %H:%M} UTC")
+    found = activity(seen, thresholds, now)
+    old_enough = now - seen.instance.launched_at >= thresholds.limits.minimum_age
+    if seen.job is JobStanding.OVER and old_enough and found.verdict is not Verdict.BUSY and not seen.unreadable:
+        return Found(verdict=Verdict.ORPHAN, reason="no live job knows it, and it does nothing")
+    return found
+
+
+def label_doubt(seen: Observed) -> str:
+    """Why the labels cannot be relied on; empty where they can. Unreadable labels are not absent ones."""
+    if "labels" in seen.unreadable:
+        return "its labels could not be read"
+    managed = seen.instance.labels.get(labels.MANAGED)
+    if managed is not None and managed != labels.MANAGED_VALUE:
+        return f"its label {labels.MANAGED} is '{managed}', of another version"
+    for key in (labels.EXPIRES_AT, labels.KEEP_UNTIL):
+        if key in seen.instance.labels and moment(seen, key) is None:
+            return f"its label {key} is '{seen.instance.labels[key]}', which is no time"
+    return ""
+
+
+def kept_until(seen: Observed, thresholds: Thresholds, now: datetime) -> str:
+    """Why it is kept by its owner's wish; a wish has a bound, counted from the launch. Empty where there is none."""
+    until = moment(seen, labels.KEEP_UNTIL)
+    if until is None:
+        return ""
+    bound = seen.instance.launched_at + thresholds.limits.keep_until_at_most
+    held = min(until, bound)
+    return f"its owner keeps it until {held:%Y-%m-%d %H:%M} UTC" if now < held else ""
+
+
+def left_alone(seen: Observed, found: Found) -> Decision:
+    """Busy takes a mark off; unknown and suspect leave it, and wait."""
+    if found.verdict is Verdict.BUSY and seen.mark is not None:
+        return told(seen, Action.UNMARK, found, saves=False)
+    action = Action.REPORT if found.verdict is Verdict.SUSPECT else Action.KEEP
+    return told(seen, action, found, saves=found.verdict is Verdict.SUSPECT)
+
+
+def in_two_phases(seen: Observed, found: Found, thresholds: Thresholds, now: datetime) -> Decision:
+    """Marked first; its owner has the grace of the environment to object; then it goes."""
+    grace = thresholds.grace_of(seen.instance.labels.get(labels.ENVIRONMENT, ""))
+    if seen.mark is None or seen.mark.at > now + thresholds.limits.clock_skew:
+        return told(seen, Action.MARK, found, not_before=now + grace)
+    due = seen.mark.at + grace
+    if now < due:
+        waiting = replace(found, reason=f"{found.reason}; marked, its owner has until {due:%Y-%m-%d %H:%M} UTC")
+        return told(seen, Action.KEEP, waiting, not_before=due)
+    return told(seen, way_to_go(seen), found, not_before=due)
+
+
+def way_to_go(seen: Observed) -> Action:
+    """How this machine can go without coming back."""
+    if seen.owner in (OwnerKind.GROUP, OwnerKind.FLEET, OwnerKind.POOL):
+        return Action.SCALE_OWNER
+    if seen.tenure is Tenure.ON_DEMAND and not seen.instance_store_root and seen.job is JobStanding.NONE:
+        return Action.STOP
+    return Action.TERMINATE
+
+
+def told(
+    seen: Observed, action: Action, found: Found, *, not_before: datetime | None = None, saves: bool = True
+) -> Decision:
+    """The decision with what it rests on."""
+    saved = seen.price_per_hour * DAY if saves and seen.price_per_hour is not None else None
+    ends = action in (Action.MARK, Action.STOP, Action.TERMINATE, Action.SCALE_OWNER)
+    return Decision(
+        verdict=found.verdict, action=action, reason=found.reason, evidence=evidence(seen), not_before=not_before,
+        saves_per_day=saved, loses=losses(seen) if ends else (),
+    )  # fmt: skip
+
+
+def losses(seen: Observed) -> tuple[str, ...]:
+    """What goes with the machine."""
+    disks = ("what is on its local disks",) if seen.local_disks else ()
+    root = ("its root disk",) if way_to_go(seen) is Action.TERMINATE else ()
+    return ("what is in its memory", *disks, *root)
+
+
+def evidence(seen: Observed) -> dict[str, Any]:
+    """Every number that the decision rests on."""
+    heard = {"at": seen.heartbeat.at, "phase": seen.heartbeat.phase} if seen.heartbeat else None
+    return {
+        "series": [
+            {"metric": one.metric, "device": one.device, "highest": one.highest, "coverage": one.coverage}
+            for one in seen.series
+        ],
+        "heartbeat": heard, "job": seen.job, "session_open": seen.session_open, "tenure": seen.tenure,
+        "owner": seen.owner_name or seen.owner, "launched_at": seen.instance.launched_at,
+        "unreadable": list(seen.unreadable), "marked_at": seen.mark.at if seen.mark else None,
+    }  # fmt: skip
+
+
+def moment(seen: Observed, label: str) -> datetime | None:
+    """A label's time; None where it is absent or is none. Without a zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(seen.instance.labels[label].replace("Z", "+00:00"))
+    except (KeyError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

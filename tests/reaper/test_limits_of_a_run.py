@@ -1,0 +1,57 @@
+"""A run ends few machines at once, and its marks can be read again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from provisioner.reaper import marks
+from provisioner.reaper.caps import caps_of
+from provisioner.reaper.observed import Mark, Observed
+from tests.reaper.test_verdicts import DOCUMENT, observed
+
+MARK = Mark(at=datetime(2026, 11, 20, 12, 0, tzinfo=UTC), token="a1b2", reason="nothing above its threshold (5 %)")
+
+
+def machine(owner: str) -> Observed:
+    found = observed(DOCUMENT["usual"])
+    return replace(found, instance=replace(found.instance, labels={"accelctl:owner": owner}))
+
+
+@pytest.mark.parametrize(("seen", "may_end"), [(1, 1), (10, 1), (11, 2), (95, 10), (1000, 20)])
+def test_a_run_ends_a_tenth_and_twenty_at_most(seen: int, may_end: int) -> None:
+    """At least one, so that a small estate is not left alone."""
+    machines = [machine(f"owner-{number}") for number in range(seen)]
+    caps = caps_of(machines)
+    ended = 0
+    for one in machines:
+        if not caps.refusal(one):
+            caps.spend(one)
+            ended += 1
+
+    assert ended == may_end
+
+
+def test_one_owner_never_loses_everything_at_once() -> None:
+    """The cap holds for each owner as well."""
+    machines = [machine("ann") for _ in range(10)] + [machine(f"other-{number}") for number in range(90)]
+    caps = caps_of(machines)
+    caps.spend(machines[0])
+
+    assert "owner 'ann'" in caps.refusal(machines[1])
+    assert not caps.refusal(machines[10])
+
+
+def test_a_mark_is_read_as_it_was_written() -> None:
+    """Within what a label may hold: 256 characters, no brackets."""
+    text = marks.written(replace(MARK, reason=MARK.reason + " x" * 300))
+
+    assert len(text) == 256
+    assert (marks.read(text) or MARK).at == MARK.at
+    assert marks.read(marks.written(MARK)) == replace(MARK, reason="nothing above its threshold 5 ")
+
+
+@pytest.mark.parametrize("text", ["", "soon", "yesterday a1 idle"])
+def test_what_is_no_mark_of_ours_is_none(text: str) -> None:
+    """The machine is marked anew."""
+    assert marks.read(text) is None

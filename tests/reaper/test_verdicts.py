@@ -1,0 +1,141 @@
+"""No busy machine is ever ended, every idle one is found, and each verdict says why."""
+
+import tomllib
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.domain.estate import AcceleratorKind, Metric, OwnerKind, Series, Tenure
+from provisioner.domain.instances import Instance, InstanceState
+from provisioner.domain.offerings import CapacityType
+from provisioner.domain.reports import Phase
+from provisioner.errors import ConfigError
+from provisioner.reaper import thresholds
+from provisioner.reaper.decide import Action, Decision, decide
+from provisioner.reaper.observed import Heartbeat, JobStanding, Mark, Observed
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+DOCUMENT = tomllib.loads(Path(__file__).with_name("cases.toml").read_text())
+CASES: list[dict[str, Any]] = [DOCUMENT["usual"] | case for case in DOCUMENT["case"]]
+ENDS = {Action.STOP, Action.TERMINATE, Action.SCALE_OWNER}
+
+
+def ago(hours: float) -> datetime:
+    return NOW - timedelta(hours=hours)
+
+
+def series_of(case: dict[str, Any]) -> tuple[Series, ...]:
+    coverage = case.get("coverage", 1.0)
+    devices = [
+        Series(metric=Metric.ACCELERATOR, device=str(index), values=(0.0, float(value), 0.0), coverage=coverage)
+        for index, value in enumerate(case["devices"])
+    ]
+    memory = [Series(metric=Metric.ACCELERATOR_MEMORY, values=(case["memory"],))] if "memory" in case else []
+    host = [Series(metric=metric, values=(case[metric],)) for metric in (Metric.CPU, Metric.NETWORK, Metric.DISK)]
+    return (*devices, *memory, *([] if case.get("no_host") else host))
+
+
+def labels_of(case: dict[str, Any]) -> dict[str, str]:
+    times = {key: case[name] for name, key in TIMES.items() if name in case}
+    return case.get("labels", {}) | {key: f"{ago(-hours):%Y-%m-%dT%H:%M:%SZ}" for key, hours in times.items()}
+
+
+TIMES = {"keep_until": "accelctl:keep-until", "expires_at": "accelctl:expires-at"}
+
+
+def observed(case: dict[str, Any]) -> Observed:
+    """The machine of a case."""
+    phase = Phase(case.get("phase", "run"))
+    beat = (
+        Heartbeat(at=ago(case["heartbeat"]), phase=phase, silent=tuple(case.get("silent", ())))
+        if "heartbeat" in case
+        else None
+    )
+    instance = Instance(
+        id="i-1", cloud="aws", region="us-east-1", zone="us-east-1a", instance_type="p4d.24xlarge",
+        capacity_type=CapacityType.SPOT, state=InstanceState(case.get("state", "running")),
+        launched_at=ago(case["age"]), labels=labels_of(case),
+    )  # fmt: skip
+    return Observed(
+        instance=instance, accelerator=AcceleratorKind(case["accelerator"]), tenure=Tenure(case["tenure"]),
+        owner=OwnerKind(case["owner"]), series=series_of(case), heartbeat=beat,
+        job=JobStanding(case.get("job", "none")), session_open=case.get("session_open"),
+        mark=Mark(at=ago(case["marked"]), token="t", reason="idle") if "marked" in case else None,
+        price_per_hour=Decimal("6.50"), local_disks=True, protected=case.get("protected", False),
+        instance_store_root=case.get("instance_store_root", False), unreadable=tuple(case.get("unreadable", ())),
+    )  # fmt: skip
+
+
+def decided(**changes: Any) -> Decision:
+    return decide(observed(DOCUMENT["usual"] | changes), thresholds.defaults(), NOW)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_the_corpus(case: dict[str, Any]) -> None:
+    """The verdict, the action, and a reason that a person can read."""
+    decision = decide(observed(case), thresholds.defaults(), NOW)
+
+    assert (decision.verdict, decision.action) == (case["verdict"], case["action"]), decision.reason
+    assert len(decision.reason) > 10
+
+
+def test_nothing_busy_unknown_or_suspect_is_ever_ended() -> None:
+    """Over the whole corpus, even with a mark that is long due."""
+    for case in CASES:
+        decision = decide(observed(case | {"marked": 400.0}), thresholds.defaults(), NOW)
+        assert decision.verdict in ("idle", "past-end", "orphan") or decision.action not in ENDS, case["name"]
+
+
+@pytest.mark.parametrize("lost", ["cpu", "network", "accelerator"])
+def test_a_signal_that_stops_never_makes_a_machine_idle(lost: str) -> None:
+    """Taking any one kind of series away leaves suspect or unknown."""
+    from dataclasses import replace
+
+    whole = observed(DOCUMENT["usual"] | {"marked": 2.0})
+    without = replace(whole, series=tuple(one for one in whole.series if one.metric != lost))
+
+    assert decide(without, thresholds.defaults(), NOW).verdict in ("suspect", "unknown")
+
+
+def test_a_verdict_says_what_it_saves_and_what_is_lost() -> None:
+    """USD per day at the price of now; an unknown price is said, never 0."""
+    decision = decided(marked=2.0)
+
+    assert decision.saves_per_day == Decimal("156.00")
+    assert decision.loses == ("what is in its memory", "what is on its local disks", "its root disk")
+    assert decided(tenure="capacity-block").saves_per_day is None
+
+
+def test_the_evidence_holds_every_number() -> None:
+    """What `--output json` prints is what was decided on."""
+    evidence = decided(devices=[0, 93]).evidence
+
+    assert {"metric": "accelerator", "device": "1", "highest": 93.0, "coverage": 1.0} in evidence["series"]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"nvidia": {"window": "1h"}}, "nvidia"),
+        ({"nvidia": {"colour": "red"}}, "colour"),
+        ({"nvidia": {"window": "soon"}}, "soon"),
+    ],
+)
+def test_a_wrong_threshold_is_named(table: dict[str, Any], said: str) -> None:
+    """An unknown key, a missing one, a value that is none."""
+    usual: dict[str, dict[str, Any]] = {str(kind): vars_of(kind) for kind in AcceleratorKind}
+    usual["nvidia"] = (
+        table["nvidia"]
+        if "window" in table["nvidia"] and len(table["nvidia"]) == 1
+        else usual["nvidia"] | table["nvidia"]
+    )
+
+    with pytest.raises(ConfigError, match=said):
+        thresholds.parsed(usual, "mine.toml")
+
+
+def vars_of(kind: str) -> dict[str, Any]:
+    return tomllib.loads(thresholds.FILE.read_text())[kind]
