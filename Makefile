@@ -2,17 +2,20 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := provisioner tests benchmarks examples
 
-.PHONY: install install-demo demo test lint bench full requirements clean
+.PHONY: install demo test pulumi lint bench full requirements clean
 
 demo: $(VENV)/demo.stamp
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
 
 test: $(VENV)/dev.stamp
+	@bash tools/pulumi.sh >/dev/null || test -z "$$CI"
 	$(BIN)/pytest -n 2 -q $(PYTEST_ARGS)
 
 install: $(VENV)/dev.stamp
+
+pulumi:
+	@bash tools/pulumi.sh
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -33,19 +36,19 @@ $(BIN)/uv: requirements/uv.txt
 	@touch $@
 
 $(VENV)/demo.stamp: $(BIN)/uv requirements/demo.txt pyproject.toml
-	@test -e $(VENV)/dev.stamp || $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/demo.txt
+	@test -e $(VENV)/dev.stamp || $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --no-deps --require-hashes -r requirements/demo.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/dev.stamp: $(BIN)/uv requirements/dev.txt pyproject.toml
-	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --no-deps --require-hashes -r requirements/dev.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 requirements: $(BIN)/uv
 	cd requirements && ../$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 uv.in -o uv.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml requirements/build.in --extra aws --extra sandbox --group examples -o requirements/demo.txt
-	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml requirements/build.in --extra aws --extra sandbox --group examples --group dev -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml requirements/build.in --extra aws --extra sandbox --extra stacks-aws --extra policies --group examples --group dev -o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info

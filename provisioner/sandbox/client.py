@@ -17,6 +17,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from provisioner.sandbox.pulumi import executables
+
 REGION = "us-east-1"
 START_WITHIN = 60.0
 STOP_WITHIN = 30.0
@@ -97,7 +99,7 @@ def settings() -> dict[str, str | None]:
     return {
         "AWS_ENDPOINT_URL": state["endpoint"], "AWS_ACCESS_KEY_ID": state["key"], "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "AWS_ALLOW_HTTP": "true", "NO_PROXY": "127.0.0.1",
-        "AWS_SESSION_TOKEN": None, "AWS_PROFILE": None,
+        "AWS_SESSION_TOKEN": None, "AWS_PROFILE": None, **executables.settings(home()),
     }  # fmt: skip
 
 

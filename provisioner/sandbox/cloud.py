@@ -22,6 +22,7 @@ from provisioner.sandbox.market import Market
 from provisioner.sandbox.phases import LIVING, Phases
 from provisioner.sandbox.placement import PlacementGroups
 from provisioner.sandbox.quotas import Quotas
+from provisioner.sandbox.schedules import Schedules
 
 HIDDEN_FOR = 0.3
 
@@ -46,6 +47,8 @@ class SandboxCloud:
         self.launches.install()
         self.listings = Listings(self.clock, HIDDEN_FOR)
         self.listings.install()
+        self.schedules = Schedules(self.clock, lambda: self.url)
+        self.schedules.install()
         images.install()
         buckets.install()
 

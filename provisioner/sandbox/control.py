@@ -51,6 +51,7 @@ class Control:
             "endpoints": {"aws": self._cloud.url}, "now": self._cloud.clock.now().isoformat(timespec="seconds"),
             "machines": [self.machine(instance) for instance in self._cloud.instances()],
             "requests": dict(self.counts), "unjudged_conditions": sorted(self._access.unjudged),
+            "failed_schedules": self._cloud.schedules.failed,
         }  # fmt: skip
 
     def machine(self, instance: Any) -> dict[str, Any]:

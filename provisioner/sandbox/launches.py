@@ -57,6 +57,7 @@ class Launches:
 
     def run_instances_call(self, original: Any, this: InstanceResponse) -> ActionResult:
         """moto launches MinCount and drops the market options; keep both for the backend call below."""
+        expand_template(this)
         self.call.options = this._get_param("InstanceMarketOptions", {})
         self.call.count = int(this._get_param("MinCount", "1")), int(this._get_param("MaxCount", "1"))
         self.call.interfaces = interfaces.asked_for(this._get_param("NetworkInterfaces", []))
@@ -254,6 +255,19 @@ class Launches:
 def wrap(owner: Any, name: str, replacement: Any) -> None:
     original = getattr(owner, name)
     setattr(owner, name, lambda this, *args, **kwargs: replacement(original, this, *args, **kwargs))
+
+
+def expand_template(this: InstanceResponse) -> None:
+    """What the template says, under what the call itself says: of a template moto takes image, type and tags alone."""
+    if not (named := this._get_param("LaunchTemplate", {})):
+        return
+    data = dict(this.ec2_backend._get_template_from_args(named).data)
+    labels = [*this._get_param("TagSpecifications", []), *data.pop("TagSpecifications", [])]
+    for name, value in data.items():
+        this.params.setdefault(name, value)
+    this.params.pop("LaunchTemplate")
+    if labels:
+        this.params["TagSpecifications"] = labels
 
 
 def refuse_new_profile(backend: EC2Backend, name: str | None, unknown_for: timedelta) -> None:

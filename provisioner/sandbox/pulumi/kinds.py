@@ -1,0 +1,58 @@
+"""What the stand-in provider can do with one type of resource. Each acts on the cloud; state is what it answered."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+Inputs = dict[str, Any]
+Clients = Callable[[str], Any]
+"""A boto3 client by the name of its service."""
+EVERYTHING = ("*",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One resource type. `replaces` are the inputs that cannot change in place; `computed` are known after create."""
+
+    create: Callable[[Clients, Inputs], tuple[str, Inputs]]
+    delete: Callable[[Clients, str, Inputs], None]
+    read: Callable[[Clients, str, Inputs], Inputs | None]
+    """The outputs as they are now; None once it is gone."""
+    update: Callable[[Clients, str, Inputs, Inputs], None] | None = None
+    replaces: tuple[str, ...] = EVERYTHING
+    computed: tuple[str, ...] = ("arn",)
+    required: tuple[str, ...] = ()
+    autoname: str = ""
+    refusals: Callable[[Inputs], Iterable[tuple[str, str]]] = field(default=lambda _: ())
+    """(input, what is wrong with it), for what the real provider refuses before any call."""
+
+    def replacing(self, changed: Iterable[str]) -> list[str]:
+        if self.replaces == EVERYTHING:
+            return [name for name in changed if name != "tags"] if self.update else list(changed)
+        return [name for name in changed if name in self.replaces]
+
+
+def tags_of(inputs: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted((inputs.get("tags") or {}).items())]
+
+
+def untagged(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags or () if not tag["Key"].startswith("aws:")}
+
+
+def gone(call: Callable[[], Any]) -> Any:
+    """What the call gives; None where the cloud says that there is no such thing."""
+    try:
+        return call()
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if "NotFound" in code or code in ("NoSuchEntity", "InvalidPlacementGroup.Unknown", "NoSuchBucket"):
+            return None
+        raise
+
+
+def without_error(call: Callable[[], Any]) -> None:
+    """A delete of what is gone already has succeeded."""
+    gone(call)

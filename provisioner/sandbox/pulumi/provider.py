@@ -1,0 +1,165 @@
+"""The stand-in `aws` resource provider: pulumi's provider protocol in front, the sandbox cloud behind.
+
+Protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.proto
+"""
+
+import json
+import os
+import threading
+from typing import Any
+
+import boto3
+import grpc
+from botocore.exceptions import BotoCoreError, ClientError
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from provisioner.sandbox.pulumi import ec2, iam, invokes, routes, scheduler
+from provisioner.sandbox.pulumi.kinds import Inputs, Kind
+from provisioner.sandbox.pulumi.wire import UNKNOWN, read, unknown, written
+
+KINDS: dict[str, Kind] = ec2.KINDS | routes.KINDS | iam.KINDS | scheduler.KINDS
+SUFFIX = 7
+"""Hexadecimal digits that make a name unique, as the engine's own autonaming has."""
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    """One provider process serves one `pulumi` command."""
+
+    def __init__(self) -> None:
+        self._config: Inputs = {}
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                region = self._config.get("region") or os.environ.get("AWS_REGION", "us-east-1")
+                self._clients[service] = boto3.client(service, region_name=region)
+            return self._clients[service]
+
+    # the process ------------------------------------------------------------------------------------------------------
+
+    def Handshake(self, request: Any, context: Any) -> Any:
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=False, accept_resources=False, accept_outputs=False
+        )
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        from importlib.metadata import version
+
+        return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
+
+    def GetSchema(self, request: Any, context: Any) -> Any:
+        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "aws", "resources": {}}))
+
+    def CheckConfig(self, request: Any, context: Any) -> Any:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: Any, context: Any) -> Any:
+        same = request.olds == request.news
+        changes = provider_pb2.DiffResponse.DIFF_NONE if same else provider_pb2.DiffResponse.DIFF_SOME
+        return provider_pb2.DiffResponse(changes=changes)
+
+    def Configure(self, request: Any, context: Any) -> Any:
+        named = {name.split(":")[-1]: value for name, value in request.variables.items()}
+        self._config = named | read(request.args)
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=False, supportsPreview=True, acceptResources=False, acceptOutputs=False
+        )
+
+    def Attach(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
+    def Cancel(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
+    # resources --------------------------------------------------------------------------------------------------------
+
+    def Check(self, request: Any, context: Any) -> Any:
+        kind, old, new = kind_of(request, context), read(request.olds), read(request.news)
+        if kind.autoname and kind.autoname not in new:
+            new[kind.autoname] = old.get(kind.autoname) or named(request)
+        wrong = [(name, f"Missing required property '{name}'") for name in kind.required if name not in new]
+        wrong += [] if wrong else list(kind.refusals(new))
+        failures = [provider_pb2.CheckFailure(property=name, reason=reason) for name, reason in wrong]
+        return provider_pb2.CheckResponse(inputs=written(new), failures=failures)
+
+    def Diff(self, request: Any, context: Any) -> Any:
+        kind, old, new = kind_of(request, context), read(request.old_inputs), read(request.news)
+        changed = sorted(
+            name for name in {*old, *new} if old.get(name) != new.get(name) and name not in request.ignoreChanges
+        )
+        replaced = kind.replacing(changed)
+        differs = provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
+        detail = {name: change(name in replaced) for name in changed}
+        return provider_pb2.DiffResponse(
+            changes=differs, diffs=changed, replaces=replaced, hasDetailedDiff=True, detailedDiff=detail
+        )
+
+    def Create(self, request: Any, context: Any) -> Any:
+        kind, inputs = kind_of(request, context), read(request.properties)
+        if request.preview:
+            return provider_pb2.CreateResponse(
+                id="", properties=written(dict.fromkeys(kind.computed, UNKNOWN) | inputs)
+            )
+        identity, outputs = answered(context, request.urn, lambda: kind.create(self.client, inputs))
+        return provider_pb2.CreateResponse(id=identity, properties=written(inputs | outputs))
+
+    def Update(self, request: Any, context: Any) -> Any:
+        kind, old, new = kind_of(request, context), read(request.old_inputs), read(request.news)
+        state = read(request.olds)
+        if request.preview or unknown(new):
+            return provider_pb2.UpdateResponse(properties=written(state | new))
+        if kind.update is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "this type changes by replacement only")
+        answered(context, request.urn, lambda: kind.update(self.client, request.id, old, new))
+        found = answered(context, request.urn, lambda: kind.read(self.client, request.id, state | new)) or {}
+        return provider_pb2.UpdateResponse(properties=written(state | new | found))
+
+    def Read(self, request: Any, context: Any) -> Any:
+        kind, state = kind_of(request, context), read(request.properties)
+        found = answered(context, request.urn, lambda: kind.read(self.client, request.id, state))
+        if found is None:  # an empty id says that it is gone
+            return provider_pb2.ReadResponse(id="")
+        inputs = read(request.inputs)
+        seen = {name: found[name] for name in ("tags",) if name in found and name in inputs}
+        return provider_pb2.ReadResponse(
+            id=request.id, properties=written(state | found), inputs=written(inputs | seen)
+        )
+
+    def Delete(self, request: Any, context: Any) -> Any:
+        kind, state = kind_of(request, context), read(request.properties)
+        answered(context, request.urn, lambda: kind.delete(self.client, request.id, state))
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any, context: Any) -> Any:
+        if request.tok not in invokes.FUNCTIONS:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the sandbox's aws provider has no {request.tok}")
+        found = answered(context, request.tok, lambda: invokes.FUNCTIONS[request.tok](self.client, read(request.args)))
+        return provider_pb2.InvokeResponse(**{"return": written(found)})
+
+
+def kind_of(request: Any, context: Any) -> Kind:
+    token = request.type or request.urn.split("::")[2].split("$")[-1]
+    if token not in KINDS:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the sandbox's aws provider has no {token}")
+    return KINDS[token]
+
+
+def named(request: Any) -> str:
+    seed = request.randomSeed or os.urandom(8)
+    return f"{request.urn.split('::')[-1]}-{seed.hex()[:SUFFIX]}"
+
+
+def change(replaced: bool) -> Any:
+    kinds = provider_pb2.PropertyDiff
+    return kinds(kind=kinds.UPDATE_REPLACE if replaced else kinds.UPDATE, inputDiff=True)
+
+
+def answered(context: Any, what: str, call: Any) -> Any:
+    """What the cloud says; its refusal is the engine's error, in the cloud's own words."""
+    try:
+        return call()
+    except (ClientError, BotoCoreError) as error:
+        context.abort(grpc.StatusCode.UNKNOWN, f"{what}: {error}")

@@ -1,0 +1,24 @@
+"""Runs a plugin as the engine wants it: the first line of output is the port, and nothing else is written there."""
+
+import sys
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
+
+import grpc
+
+LARGEST = 400 << 20
+"""Bytes of a message, as pulumi's own plugins allow."""
+
+
+def serve(add: Callable[[Any], None]) -> None:
+    """Until the engine ends the process."""
+    server = grpc.server(
+        futures.ThreadPoolExecutor(max_workers=16), options=[("grpc.max_receive_message_length", LARGEST)]
+    )
+    add(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    server.wait_for_termination()

@@ -1,0 +1,1 @@
+"""Pulumi programs: one thin module per stack, components beside them."""

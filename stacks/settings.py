@@ -1,0 +1,78 @@
+"""The configuration of a stack: typed, with a default, a description and a check that names the key."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pulumi
+
+from provisioner.domain.quantities import duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key: `parse` raises ValueError with what is allowed."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str
+    help: str
+
+
+def read(keys: tuple[Key, ...]) -> dict[str, Any]:
+    """Every key of the stack. Raises RunError for a key that is not known, or a value that is not allowed."""
+    config = pulumi.Config()
+    known = {key.name: key for key in keys}
+    given = {name.partition(":")[2]: name for name in pulumi.runtime.get_config_env() if name.startswith("accelctl:")}
+    if unknown := sorted(set(given) - set(known)):
+        raise pulumi.RunError(f"accelctl:{unknown[0]} is no key of this stack.\nhint: known are {', '.join(known)}.")
+    return {name: parsed(key, config.get(name)) for name, key in known.items()}
+
+
+def parsed(key: Key, given: str | None) -> Any:
+    text = key.default if given is None else given
+    try:
+        return key.parse(text)
+    except ValueError as wrong:
+        hint = f"pulumi config set {key.name} VALUE; {key.help}"
+        raise pulumi.RunError(f"accelctl:{key.name} is '{text}': {wrong}.\nhint: {hint}.") from wrong
+
+
+def text(value: str) -> str:
+    return value
+
+
+def label(value: str) -> str:
+    """Raises ValueError for what no cloud takes as a label."""
+    if not value or len(value) > 63:
+        raise ValueError("a label has 1 to 63 characters")
+    return value
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.isdigit() or not least <= int(value) <= most:
+            raise ValueError(f"it is a whole number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"it is one of {', '.join(allowed)}")
+        return value
+
+    return parse
+
+
+def lasting(most: timedelta) -> Callable[[str], timedelta]:
+    def parse(value: str) -> timedelta:
+        found = duration(value)
+        if not timedelta(minutes=5) <= found <= most:
+            raise ValueError(f"it is a duration from 5m to {most.days}d")
+        return found
+
+    return parse

@@ -1,0 +1,69 @@
+"""A copy of the Pulumi project, driven by the real engine against the sandbox of the test process."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+WITHIN = 120.0
+
+
+@dataclass(frozen=True)
+class Project:
+    """One stack in a folder of its own, so that no configuration file is left in the sources."""
+
+    folder: Path
+    stack: str
+
+    def run(self, *arguments: str, well: bool = True) -> subprocess.CompletedProcess[str]:
+        """One pulumi command; with `well` it has to succeed."""
+        done = subprocess.run(
+            self.command(*arguments), cwd=self.folder, capture_output=True, text=True, timeout=WITHIN, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert not well or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def command(self, *arguments: str) -> list[str]:
+        return ["pulumi", *arguments, "--non-interactive", "--stack", self.stack]
+
+    def up(self, *arguments: str, well: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run("up", "--yes", "--skip-preview", *arguments, well=well)
+
+    def configure(self, **values: str) -> None:
+        for name, value in values.items():
+            self.run("config", "set", name, value)
+
+    def outputs(self) -> dict[str, Any]:
+        return json.loads(self.run("stack", "output", "--json").stdout)
+
+    def resources(self) -> dict[str, str]:
+        """Type and logical name of everything in the state, with its id."""
+        state = json.loads(self.run("stack", "export").stdout)
+        return {one["urn"].split("::", 2)[2]: one.get("id", "") for one in state["deployment"]["resources"]}
+
+
+def project(folder: Path, stack: str) -> Project:
+    """The sources beside this Python."""
+    shutil.copy(ROOT / "Pulumi.yaml", folder)
+    shutil.copytree(ROOT / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("Pulumi.*.yaml", "__pycache__"))
+    (folder / ".venv").symlink_to(sys.prefix)
+    made = Project(folder, stack)
+    subprocess.run(
+        ["pulumi", "stack", "init", stack, "--non-interactive"], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return made
+
+
+def engine() -> str:
+    """Why there is no engine here; empty where `pulumi` is on PATH."""
+    if shutil.which("pulumi"):
+        return ""
+    reason = "no Pulumi CLI: 'make pulumi' finds or builds one"
+    assert not os.environ.get("CI"), reason
+    return reason

@@ -1,0 +1,203 @@
+"""aws-p5 under the real engine: what `pulumi up` makes is really there, ends by itself, and goes without a trace."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.sandbox.client import ask
+from tests.engine.project import Project, project
+from tests.sandbox.world import aws, state_of, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
+STACK = "aws-p5"
+NO_CHANGE = "--expect-no-changes"
+
+
+@pytest.fixture(scope="module")
+def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The stack, up, with nothing configured."""
+    made = project(tmp_path_factory.mktemp("project"), STACK)
+    made.run("preview")
+    assert living() == []
+    made.up()
+    return made
+
+
+def described() -> list[dict[str, Any]]:
+    """The stack's machines, as the cloud knows them."""
+    mine = [{"Name": "tag:accelctl:stack", "Values": [STACK]}]
+    found = aws("ec2").describe_instances(Filters=mine)["Reservations"]
+    return [one for reservation in found for one in reservation["Instances"]]
+
+
+def living() -> list[str]:
+    return [one["InstanceId"] for one in described() if one["State"]["Name"] in ("pending", "running")]
+
+
+def schedules() -> list[dict[str, Any]]:
+    scheduler = aws("scheduler")
+    found = scheduler.list_schedules()["Schedules"]
+    return [scheduler.get_schedule(Name=one["Name"], GroupName=one["GroupName"]) for one in found]
+
+
+def test_what_is_made_is_right_and_safe(stack: Project) -> None:
+    """One spot p5 with 32 EFA cards, IMDSv2 only, no public address, an encrypted disk, and our labels."""
+    (machine,) = described()
+    labels = {tag["Key"]: tag["Value"] for tag in machine["Tags"]}
+    cards = [one["InterfaceType"] for one in machine["NetworkInterfaces"]]
+    template = aws("ec2").describe_launch_template_versions(LaunchTemplateId=id_of(stack, "LaunchTemplate::p5"))
+    disk = template["LaunchTemplateVersions"][-1]["LaunchTemplateData"]["BlockDeviceMappings"][0]["Ebs"]
+
+    assert (machine["InstanceType"], machine["InstanceLifecycle"]) == ("p5.48xlarge", "spot")
+    assert sorted(cards) == ["efa"] + ["efa-only"] * 31
+    assert machine["MetadataOptions"]["HttpTokens"] == "required"
+    assert "PublicIpAddress" not in machine
+    assert (disk["Encrypted"], disk["DeleteOnTermination"]) == (True, True)
+    assert {key: labels[f"accelctl:{key}"] for key in ("managed", "stack", "team")} == {
+        "managed": "accelctl", "stack": STACK, "team": "unassigned"
+    }  # fmt: skip
+    assert stack.outputs()["machines"] == [machine["InstanceId"]]
+
+
+def id_of(stack: Project, ending: str) -> str:
+    return next(identity for name, identity in stack.resources().items() if name.endswith(ending))
+
+
+def test_its_end_is_scheduled_without_any_process_of_ours(stack: Project) -> None:
+    """One schedule that calls TerminateInstances, with a role for this stack's machines, and deletes itself."""
+    (schedule,) = schedules()
+    ends_at = stack.outputs()["ends_at"]
+
+    assert schedule["ScheduleExpression"] == f"at({ends_at.rstrip('Z')})"
+    assert schedule["Target"]["Arn"].endswith("aws-sdk:ec2:terminateInstances")
+    assert living()[0] in schedule["Target"]["Input"]
+
+
+def test_up_again_changes_nothing_though_the_time_has_moved_on(stack: Project) -> None:
+    """The moment of the end was fixed when it was made."""
+    before = stack.outputs()["ends_at"]
+    stack.up(NO_CHANGE)
+    stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE)
+
+    assert stack.outputs()["ends_at"] == before
+
+
+def test_another_duration_moves_the_end_and_keeps_the_machine(stack: Project) -> None:
+    """The schedule is made anew; the machine is labelled anew and goes on."""
+    machine, before = living(), stack.outputs()["ends_at"]
+    stack.configure(endAfter="3h")
+    stack.up()
+
+    assert (living(), len(schedules())) == (machine, 1)
+    assert stack.outputs()["ends_at"] < before
+    labels = {tag["Key"]: tag["Value"] for tag in described()[0]["Tags"]}
+    assert labels["accelctl:expires-at"] == stack.outputs()["ends_at"]
+
+
+def test_two_nodes_stand_close_together(stack: Project) -> None:
+    """A cluster placement group holds both, and one schedule ends both."""
+    stack.configure(nodes="2")
+    stack.up()
+    there = [one for one in described() if one["InstanceId"] in living()]
+
+    assert len(there) == 2
+    assert len({one["Placement"]["GroupName"] for one in there} - {""}) == 1
+    assert all(one["InstanceId"] in schedules()[0]["Target"]["Input"] for one in there)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("instanceType", "p5.49xlarge", "p5.48xlarge"),
+        ("nodes", "many", "from 1 to 64"),
+        ("endAfter", "30d", "from 5m to 14d"),
+        ("capacity", "cheap", "spot, on-demand"),
+        ("colour", "red", "endAfter"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, value: str, said: str) -> None:
+    """Before anything is made."""
+    stack.run("config", "set", key, value)
+    done = stack.run("preview", well=False)
+    stack.run("config", "rm", key)
+
+    assert done.returncode != 0
+    assert f"accelctl:{key}" in done.stdout
+    assert said in done.stdout
+
+
+def test_the_end_really_ends_the_machines_and_destroy_leaves_nothing(stack: Project) -> None:
+    """Past its end the cloud itself has terminated them; destroy removes the rest, asked of the cloud."""
+    stack.configure(nodes="2", endAfter="3h")
+    stack.up()
+    ending = living()
+    ask("clock", advance=str(4 * 3600))
+    assert until(lambda: all(state_of(one) == "terminated" for one in ending))
+    assert ask("status")["failed_schedules"] == []
+
+    stack.run("destroy", "--yes", "--skip-preview")
+
+    ec2, iam = aws("ec2"), aws("iam")
+    mine = [{"Name": "tag:accelctl:stack", "Values": [STACK]}]
+    assert living() == []
+    assert schedules() == []
+    assert not ec2.describe_vpcs(Filters=mine)["Vpcs"]
+    assert not ec2.describe_launch_templates(Filters=mine)["LaunchTemplates"]
+    assert not ec2.describe_placement_groups(Filters=mine)["PlacementGroups"]
+    assert not [role for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("p5")]
+    assert not iam.list_instance_profiles()["InstanceProfiles"]
+
+
+@pytest.fixture
+def fresh(sandbox: dict[str, Any], tmp_path: Path) -> Iterator[Project]:
+    """Another stack of the family, not yet up."""
+    made = project(tmp_path, f"{STACK}-again")
+    yield made
+    made.run("destroy", "--yes", "--skip-preview")
+
+
+def test_an_interrupted_up_is_finished_by_the_next_one(fresh: Project) -> None:
+    """Ctrl-C in the middle; the next `up` makes what is missing, and no machine twice."""
+    process = subprocess.Popen(
+        fresh.command("up", "--yes", "--skip-preview"), cwd=fresh.folder, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "aws:ec2:Vpc" in line and "created" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    process.communicate(timeout=60)
+    fresh.up()
+
+    mine = [{"Name": "tag:accelctl:stack", "Values": [f"{STACK}-again"]}]
+    found = aws("ec2").describe_instances(Filters=mine)["Reservations"]
+    states = [one["State"]["Name"] for reservation in found for one in reservation["Instances"]]
+    assert states.count("running") == 1
+    assert process.returncode != 0
+
+
+def test_an_unknown_stack_is_told_what_there_is(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """With the nearest name."""
+    done = project(tmp_path, "aws-p6").run("preview", well=False)
+
+    assert done.returncode != 0
+    assert "Did you mean aws-p5?" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("family", "instance_type", "efa"), [("aws-p4d", "p4d.24xlarge", 4), ("aws-trn1", "trn1.32xlarge", 8)]
+)
+def test_the_other_families_use_every_card_too(tmp_path: Path, family: str, instance_type: str, efa: int) -> None:
+    """Up, unchanged, and gone again."""
+    made = project(tmp_path, family)
+    made.up()
+    made.up(NO_CHANGE)
+    machine = aws("ec2").describe_instances(InstanceIds=made.outputs()["machines"])["Reservations"][0]["Instances"][0]
+
+    assert (machine["InstanceType"], len(machine["NetworkInterfaces"])) == (instance_type, efa)
+    made.run("destroy", "--yes", "--skip-preview")
+    assert until(lambda: state_of(machine["InstanceId"]) == "terminated")
