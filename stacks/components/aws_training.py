@@ -81,7 +81,7 @@ class TrainingMachines(pulumi.ComponentResource):
                 aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=self._marks)
                 for kind in WITH_THE_MACHINE
             ],
-            tags=self._marks, opts=self._mine,
+            tags=self.end.at.apply(lambda at: self._marks | {labels.EXPIRES_AT: at}), opts=self._mine,
         )  # fmt: skip
 
     def _cards(self) -> list[aws.ec2.LaunchTemplateNetworkInterfaceArgs]:

@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "clouds",
         "jobs",
         "teardown",
+        "rules",
         "reaper",
         "settings",
         "agent",

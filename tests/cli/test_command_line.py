@@ -24,12 +24,25 @@ def test_help_groups_the_commands(tmp_path: Path) -> None:
     shown = accelctl("--help", cwd=tmp_path).stdout
 
     assert all(f"{title}:" in shown for title in ("Train", "Guard", "Sandbox", "Set up"))
-    assert not any(f"  {name} " in shown for name in ("offers", "recommend", "cost", "check"))
+    assert not any(f"  {name} " in shown for name in ("offers", "recommend", "cost"))
 
 
 @pytest.mark.parametrize(
     "name",
-    ["spot-train", "status", "logs", "fetch", "cancel", "step", "reap", "teardown", "setup", "doctor", "sandbox"],
+    [
+        "spot-train",
+        "status",
+        "logs",
+        "fetch",
+        "cancel",
+        "step",
+        "reap",
+        "check",
+        "teardown",
+        "setup",
+        "doctor",
+        "sandbox",
+    ],
 )
 def test_every_command_shows_an_example_first(tmp_path: Path, name: str) -> None:
     """--help of a command opens with one realistic line."""

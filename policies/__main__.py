@@ -1,0 +1,87 @@
+"""The policy pack `accelctl`: an adapter over provisioner.rules, with no rule inside."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project's root: the engine starts packs in policies/
+
+from pulumi_policy import (
+    EnforcementLevel,
+    PolicyConfigSchema,
+    PolicyPack,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+from provisioner.rules import aws, configuration, ruleset
+from provisioner.rules.facts import UNKNOWN
+
+SCHEMA = PolicyConfigSchema(
+    {
+        "environment": {"type": "string", "enum": ["development", "production"], "default": "development"},
+        "allowed": {"type": "object", "default": {}},
+    }
+)
+NOT_YET = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The engine's own sign for a text that is not known yet."""
+LEVELS = {
+    ruleset.Level.MANDATORY: EnforcementLevel.MANDATORY,
+    ruleset.Level.ADVISORY: EnforcementLevel.ADVISORY,
+}
+
+
+def plain(value: Any) -> Any:
+    """The engine's proxies as plain values; what cannot be read yet is UNKNOWN, and hides nothing beside it."""
+    if isinstance(value, Mapping):
+        return {str(name): reached(value, name) for name in value}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [reached(value, index) for index in range(len(value))]  # pyright: ignore[reportUnknownArgumentType]
+    return value
+
+
+def reached(holder: Any, name: Any) -> Any:
+    try:
+        return plain(holder[name])
+    except UnknownValueError:
+        return UNKNOWN
+
+
+def allowed(config: Mapping[str, Any]) -> configuration.Configuration:
+    """The bundled configuration of the environment, under what the pack's own says."""
+    tables = configuration.tables(str(config.get("environment", "development"))) | plain(config.get("allowed", {}))
+    return configuration.read(tables, "policy configuration", rules=ruleset.NAMES)
+
+
+def policy(rule: ruleset.Rule) -> ResourceValidationPolicy:
+    """One policy a rule, so that each can be configured by its name."""
+    return ResourceValidationPolicy(
+        name=rule.name, description=rule.help, enforcement_level=LEVELS[rule.level], config_schema=SCHEMA,
+        validate=validation(rule),
+    )  # fmt: skip
+
+
+def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        reader = aws.READERS.get(args.resource_type)
+        if reader is None:
+            return
+        found = reader(args.name, plain(args.props))
+        if found.instance_types == ():
+            return
+        finding = ruleset.judged(rule, found, allowed(args.get_config()), datetime.now(UTC))
+        if finding is None or finding.outcome is ruleset.Outcome.EXEMPT:
+            return
+        if finding.outcome is ruleset.Outcome.UNKNOWN:
+            raise UnknownValueError(NOT_YET, [args.name])  # the engine makes it an advisory note
+        report(str(finding), None)
+
+    return validate
+
+
+if __name__ == "__main__":  # PolicyPack() never returns
+    PolicyPack("accelctl", policies=[policy(rule) for rule in ruleset.RULES])

@@ -1,0 +1,85 @@
+"""accelctl check."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from provisioner.cli import output
+from provisioner.cli.options import output_option
+from provisioner.cli.output import OutputFormat
+
+if TYPE_CHECKING:
+    from provisioner.rules.configuration import Configuration
+    from provisioner.rules.ruleset import Finding
+
+
+@click.command(short_help="Judge a Pulumi preview or state by the rules, for CI.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--environment", type=click.Choice(["development", "production"]), default="development",
+              show_default=True, help="Which of the bundled configurations.")  # fmt: skip
+@click.option("--config", "own", type=click.Path(path_type=Path), help="TOML that says otherwise, key by key.")
+@output_option
+def command(files: tuple[Path, ...], environment: str, own: Path | None, form: str) -> None:
+    """Exit 3 where a machine would be always on, or breaks another rule; 0 where nothing is wrong.
+
+    \b
+    pulumi preview --json > plan.json; accelctl check plan.json
+    """
+    from provisioner.errors import PolicyViolation
+    from provisioner.rules.ruleset import Outcome
+
+    findings = list(judged(files, allowed(environment, own)))
+    if form == OutputFormat.JSON:
+        output.document({"findings": [finding_document(one) for one in findings]})
+    else:
+        for one in findings:
+            output.data(f"{one.outcome} {one.rule}: {one}")
+    broken = [one for one in findings if one.outcome is Outcome.VIOLATION]
+    if broken:
+        raise PolicyViolation(
+            f"{len(broken)} violations.", hint="each says how to mend it; docs/rules.md has them all."
+        )
+    output.note("no violation")
+
+
+def judged(files: tuple[Path, ...], allowed: "Configuration") -> "Iterator[Finding]":
+    from provisioner.clock import SystemClock
+    from provisioner.rules import aws, documents, ruleset
+
+    now = SystemClock().now()
+    for file in files:
+        for resource in documents.read(text_of(file), str(file)):
+            if reader := aws.READERS.get(resource.token):
+                yield from ruleset.judge(reader(resource.name, resource.inputs), allowed, now)
+
+
+def allowed(environment: str, own: Path | None) -> "Configuration":
+    import tomllib
+
+    from provisioner.errors import ConfigError
+    from provisioner.rules import configuration, ruleset
+
+    tables: dict[str, Any] = configuration.tables(environment)
+    try:
+        tables |= tomllib.loads(text_of(own)) if own else {}
+    except tomllib.TOMLDecodeError as wrong:
+        raise ConfigError(f"{own}: {wrong}.", hint="it is no TOML.") from wrong
+    return configuration.read(tables, str(own or environment), rules=ruleset.NAMES)
+
+
+def text_of(file: Path) -> str:
+    from provisioner.errors import ConfigError
+
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise ConfigError(f"{file}: it cannot be read.", hint=str(wrong)) from wrong
+
+
+def finding_document(one: "Finding") -> dict[str, Any]:
+    return {
+        "rule": one.rule, "level": one.level, "subject": one.subject, "outcome": one.outcome, "what": one.what,
+        "usd_per_hour": one.usd_per_hour, "usd_per_month": one.usd_per_month,
+    }  # fmt: skip

@@ -1,0 +1,199 @@
+"""Facts of AWS resources, off the inputs that Pulumi gives them. Shapes: the pulumi-aws package, version 7."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from provisioner.catalog import labels, load
+from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
+
+Inputs = Mapping[str, Any]
+"""Plain values; what is not known yet is UNKNOWN, at any depth."""
+CAPACITY = {"spot": Capacity.SPOT, "capacity-block": Capacity.CAPACITY_BLOCK}
+
+
+def at(inputs: Any, *path: str, default: Any = None) -> Any:
+    """The value there; UNKNOWN where anything on the way is, the default where something is missing."""
+    for name in path:
+        if isinstance(inputs, Unknown):
+            return UNKNOWN
+        inputs = cast(Inputs, inputs).get(name) if isinstance(inputs, Mapping) else None
+    return default if inputs is None else inputs
+
+
+def listed(value: Any) -> Any:
+    return value if isinstance(value, Unknown) else list(value or ())
+
+
+def truth(value: Any) -> Any:
+    """Some blocks write booleans as text."""
+    return value if isinstance(value, Unknown) else value in (True, "true")
+
+
+def equal(value: Any, wanted: str) -> Any:
+    return value if isinstance(value, Unknown) else value == wanted
+
+
+def end_of(tags: Any) -> Any:
+    """The label's moment; None where there is none, or where it is none."""
+    text = at(tags, labels.EXPIRES_AT)
+    if isinstance(text, Unknown) or text is None:
+        return text
+    try:
+        found = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def price_of(instance_types: Any) -> Decimal | None:
+    """USD per hour on demand of the dearest, in the region where it is cheapest; None where one is not known."""
+    prices: list[Decimal] = []
+    for one in () if isinstance(instance_types, Unknown) else instance_types:
+        machine = load().find("aws", one)
+        if machine is None or not machine.on_demand:
+            return None
+        prices.append(min(machine.on_demand.values()))
+    return max(prices, default=None)
+
+
+def facts(subject: str, instance_types: Any, **more: Any) -> Facts:
+    found = instance_types if isinstance(instance_types, Unknown) else tuple(one for one in instance_types if one)
+    return Facts(subject=subject, cloud="aws", instance_types=found, usd_per_hour=price_of(found), **more)
+
+
+def metadata(inputs: Inputs) -> Any:
+    return equal(at(inputs, "metadataOptions", "httpTokens", default="optional"), "required")
+
+
+def encrypted(disks: Iterable[Any]) -> Any:
+    said = [truth(at(disk, "encrypted")) for disk in disks]
+    return UNKNOWN if UNKNOWN in said else all(said)
+
+
+def instance(subject: str, inputs: Inputs) -> Facts:
+    """From a template, what the template says is judged with the template."""
+    template, tags = at(inputs, "launchTemplate") is not None, at(inputs, "tags", default={})
+    market = at(inputs, "instanceMarketOptions", "marketType")
+    kind = at(inputs, "instanceType")
+    disks = [at(inputs, "rootBlockDevice", default={}), *listed(at(inputs, "ebsBlockDevices"))]
+    return facts(
+        subject, UNKNOWN if kind is UNKNOWN else (kind,),
+        capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
+        labels=tags, public_address=truth(at(inputs, "associatePublicIpAddress")),
+        token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
+        protected=truth(at(inputs, "disableApiTermination")),
+        persistent=equal(at(inputs, "instanceMarketOptions", "spotOptions", "spotInstanceType"), "persistent"),
+        leaves_behind=volumes_left(disks),
+    )  # fmt: skip
+
+
+def volumes_left(disks: Iterable[Any]) -> Any:
+    kept = [at(disk, "deleteOnTermination", default=True) for disk in disks]
+    if UNKNOWN in kept:
+        return UNKNOWN
+    return "" if all(truth(one) for one in kept) else "a volume"
+
+
+def template(subject: str, inputs: Inputs) -> Facts:
+    """Its own labels say when what it launches ends; blocks of it may come later, by `up`."""
+    market, tags = at(inputs, "instanceMarketOptions", "marketType"), at(inputs, "tags", default={})
+    kind, cards = at(inputs, "instanceType"), listed(at(inputs, "networkInterfaces"))
+    mappings = listed(at(inputs, "blockDeviceMappings"))
+    disks = [] if mappings is UNKNOWN else [at(one, "ebs", default={}) for one in mappings]
+    public = UNKNOWN if cards is UNKNOWN else any(truth(at(one, "associatePublicIpAddress")) is True for one in cards)
+    return facts(
+        subject, UNKNOWN if kind is UNKNOWN else (kind,),
+        capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
+        labels=tags, public_address=public, token_only_metadata=metadata(inputs),
+        encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
+        protected=truth(at(inputs, "disableApiTermination")),
+    )  # fmt: skip
+
+
+def spot_request(subject: str, inputs: Inputs) -> Facts:
+    """The legacy request; persistent unless it says otherwise."""
+    plain = instance(subject, inputs)
+    kind = at(inputs, "spotType", default="persistent")
+    return facts(
+        subject, plain.instance_types, capacity=Capacity.SPOT, ends_at=plain.ends_at, labels=plain.labels,
+        persistent=equal(kind, "persistent"), encrypted=plain.encrypted,
+        token_only_metadata=plain.token_only_metadata, public_address=plain.public_address,
+        leaves_behind="" if truth(at(inputs, "waitForFulfillment")) is True else "the machine of the request",
+    )  # fmt: skip
+
+
+def fleet(subject: str, inputs: Inputs) -> Facts:
+    """Types are its overrides'; a template's own type is judged with the template."""
+    configs = listed(at(inputs, "launchTemplateConfigs"))
+    kinds: Any = UNKNOWN if configs is UNKNOWN else [
+        at(one, "instanceType") for config in configs for one in listed(at(config, "overrides"))
+    ]  # fmt: skip
+    keeps = at(inputs, "type", default="maintain") == "maintain"
+    wanted = at(inputs, "targetCapacitySpecification", "totalTargetCapacity", default=0)
+    market = at(inputs, "targetCapacitySpecification", "defaultTargetCapacityType")
+    return facts(
+        subject, UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds, labels=at(inputs, "tags", default={}),
+        capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), group=keeps, least=wanted,
+        ends_at=end_of(at(inputs, "tags", default={})), scheduled=at(inputs, "validUntil") is not None,
+        leaves_behind="" if truth(at(inputs, "terminateInstances")) is True else "the machines of the fleet",
+    )  # fmt: skip
+
+
+def scaling_group(subject: str, inputs: Inputs) -> Facts:
+    overrides = listed(at(inputs, "mixedInstancesPolicy", "launchTemplate", "overrides"))
+    kinds: Any = UNKNOWN if overrides is UNKNOWN else [at(one, "instanceType") for one in overrides]
+    tags = listed(at(inputs, "tags"))
+    held = UNKNOWN if tags is UNKNOWN else {at(one, "key"): at(one, "value") for one in tags}
+    return facts(
+        subject,
+        UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds,
+        group=True,
+        labels=held,
+        least=at(inputs, "minSize", default=0),
+    )
+
+
+def node_group(subject: str, inputs: Inputs) -> Facts:
+    kinds, market = listed(at(inputs, "instanceTypes")), at(inputs, "capacityType", default="ON_DEMAND")
+    spot = {"SPOT": Capacity.SPOT, "CAPACITY_BLOCK": Capacity.CAPACITY_BLOCK}
+    return facts(
+        subject, kinds, capacity=UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND), group=True,
+        labels=at(inputs, "tags", default={}), least=at(inputs, "scalingConfig", "minSize", default=0),
+    )  # fmt: skip
+
+
+def notebook(subject: str, inputs: Inputs) -> Facts:
+    """SageMaker's types are EC2's behind `ml.`; its volumes are encrypted."""
+    kind, tags = at(inputs, "instanceType"), at(inputs, "tags", default={})
+    public = at(inputs, "directInternetAccess", default="Enabled")
+    return facts(
+        subject,
+        UNKNOWN if kind is UNKNOWN else (str(kind).removeprefix("ml."),),
+        ends_at=end_of(tags),
+        labels=tags,
+        public_address=equal(public, "Enabled"),
+    )
+
+
+def endpoint(subject: str, inputs: Inputs) -> Facts:
+    """An endpoint runs its least number of machines for ever."""
+    variants, tags = listed(at(inputs, "productionVariants")), at(inputs, "tags", default={})
+    kinds: Any = UNKNOWN if variants is UNKNOWN else [
+        str(at(one, "instanceType", default="")).removeprefix("ml.") for one in variants
+    ]  # fmt: skip
+    return facts(subject, kinds, group=True, least=1, labels=tags, ends_at=end_of(tags))
+
+
+READERS: dict[str, Callable[[str, Inputs], Facts]] = {
+    "aws:ec2/instance:Instance": instance,
+    "aws:ec2/launchTemplate:LaunchTemplate": template,
+    "aws:ec2/spotInstanceRequest:SpotInstanceRequest": spot_request,
+    "aws:ec2/fleet:Fleet": fleet,
+    "aws:autoscaling/group:Group": scaling_group,
+    "aws:eks/nodeGroup:NodeGroup": node_group,
+    "aws:sagemaker/notebookInstance:NotebookInstance": notebook,
+    "aws:sagemaker/endpointConfiguration:EndpointConfiguration": endpoint,
+}
+"""By the type's token."""

@@ -1,0 +1,68 @@
+"""What a rule may know of one resource that carries machines. Any fact may be not known yet: a third outcome."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Unknown(Enum):
+    """A value that only `up` will know."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN = Unknown.UNKNOWN
+
+
+class NotYetKnown(Exception):
+    """A rule needed a fact that is not known yet."""
+
+
+class Capacity(StrEnum):
+    """How machines are bought."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+    CAPACITY_BLOCK = "capacity-block"
+    RESERVATION = "reservation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One resource. `usd_per_hour` is of one machine, None where it is not known; a fact may be UNKNOWN."""
+
+    subject: str
+    cloud: str
+    instance_types: tuple[str, ...] | Unknown
+    region: str | Unknown = ""
+    capacity: Capacity | Unknown = Capacity.ON_DEMAND
+    ends_at: datetime | Unknown | None = None
+    group: bool = False
+    """It makes machines by itself: a scaling group, a fleet, a node group."""
+    least: int | Unknown = 0
+    """The least number of machines that a group keeps."""
+    scheduled: bool | Unknown = False
+    """Something brings a group down at set times."""
+    labels: Mapping[str, str] | Unknown = field(default_factory=dict[str, str])
+    takes_labels: bool = True
+    public_address: bool | Unknown = False
+    token_only_metadata: bool | Unknown = True
+    encrypted: bool | Unknown = True
+    leaves_behind: str | Unknown = ""
+    """What would stay when it is deleted: machines, volumes; empty for nothing."""
+    protected: bool | Unknown = False
+    persistent: bool | Unknown = False
+    """A spot request that buys again after an interruption."""
+    usd_per_hour: Decimal | None = None
+
+
+def known(value: T | Unknown) -> T:
+    """The value. Raises NotYetKnown."""
+    if isinstance(value, Unknown):
+        raise NotYetKnown
+    return value

@@ -1,0 +1,185 @@
+"""The rules. Each takes facts and what is allowed, and says what is wrong with how to mend it, or nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from provisioner.catalog import labels
+from provisioner.rules.configuration import Configuration
+from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Unknown, known
+
+HOURS_A_MONTH = 730
+END = f"set the label {labels.EXPIRES_AT} to the moment when it ends"
+
+
+class Level(StrEnum):
+    """What a violation does."""
+
+    MANDATORY = "mandatory"
+    ADVISORY = "advisory"
+
+
+class Outcome(StrEnum):
+    """Three of them: what is not known yet is said out loud."""
+
+    VIOLATION = "violation"
+    UNKNOWN = "unknown"
+    EXEMPT = "exempt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one rule says of one resource. USD per hour is None where the price is not known."""
+
+    rule: str
+    level: Level
+    subject: str
+    outcome: Outcome
+    what: str
+    usd_per_hour: Decimal | None = None
+
+    @property
+    def usd_per_month(self) -> Decimal | None:
+        return None if self.usd_per_hour is None else self.usd_per_hour * HOURS_A_MONTH
+
+    def __str__(self) -> str:
+        price = "an unknown price"
+        if self.usd_per_hour is not None:
+            price = f"${self.usd_per_hour:,.2f}/h, ${self.usd_per_hour * HOURS_A_MONTH:,.0f}/month"
+        return f"{self.subject}: {self.what} ({price})"
+
+
+Check = Callable[[Facts, Configuration, datetime], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """`check` gives what is wrong and how to mend it; empty for nothing."""
+
+    name: str
+    level: Level
+    help: str
+    check: Check
+
+
+def cheap(facts: Facts, allowed: Configuration) -> bool:
+    """A type or a price that is not known is never cheap."""
+    price = facts.usd_per_hour
+    return not isinstance(facts.instance_types, Unknown) and price is not None and price < allowed.expensive_from
+
+
+def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if cheap(facts, allowed):
+        return ""
+    if facts.group:
+        if known(facts.least) == 0 or known(facts.scheduled):
+            return ""
+        known(facts.instance_types)
+        return f"it keeps at least {known(facts.least)} machines for ever; set its least to 0, or give it a schedule"
+    if known(facts.capacity) is not Capacity.ON_DEMAND or known(facts.ends_at) is not None:
+        return ""
+    known(facts.instance_types)
+    return f"it is on demand and has no end; buy it as spot, or {END}"
+
+
+def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if cheap(facts, allowed):
+        return ""
+    ends_at = known(facts.ends_at)
+    if ends_at is None or ends_at <= now + allowed.longest_end:
+        return ""
+    return f"it ends on {ends_at:%Y-%m-%d}, more than {allowed.longest_end.days} days from now; end it sooner"
+
+
+def required_labels(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if not facts.takes_labels:
+        return ""
+    held = known(facts.labels)
+    wanted = {name: held.get(f"accelctl:{name}") or held.get(name) for name in allowed.required_labels}
+    missing = [name for name, value in wanted.items() if not value]
+    if missing:
+        return f"the label accelctl:{missing[0]} is missing; every machine says whose it is"
+    blank = [name for name, value in wanted.items() if value == "unassigned" and not allowed.unassigned_allowed]
+    return f"the label accelctl:{blank[0]} is 'unassigned'; say who pays" if blank else ""
+
+
+def orphan_proof(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if left := known(facts.leaves_behind):
+        return f"{left} would stay and cost when it is deleted; let them go with it"
+    if not cheap(facts, allowed) and known(facts.protected):
+        return "it is protected from termination, so nothing can send it home; take the protection off"
+    return ""
+
+
+def spot_settings_sane(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if known(facts.persistent):
+        return "a persistent request buys it again after every interruption; make it one-time"
+    return ""
+
+
+def allowed_machines(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if allowed.regions and known(facts.region) not in allowed.regions:
+        return f"region {known(facts.region)} is not allowed; allowed are {', '.join(allowed.regions)}"
+    for one in known(facts.instance_types) if allowed.machines else ():
+        if not any(fnmatchcase(one, pattern) for pattern in allowed.machines):
+            return f"{one} is not allowed; allowed are {', '.join(allowed.machines)}"
+    return ""
+
+
+def security_floor(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if not known(facts.token_only_metadata):
+        return "its metadata service answers without a token (IMDSv1); set http_tokens to required"
+    if known(facts.public_address):
+        return "it has a public address; use a private one"
+    if not known(facts.encrypted):
+        return "a disk is not encrypted; set encrypted"
+    return ""
+
+
+RULES = (
+    Rule(name="accelerator-not-always-on", level=Level.MANDATORY, check=not_always_on,
+         help="An expensive machine is spot, prepaid, or has an end; a group may go down to 0 or has a schedule."),
+    Rule(name="end-within-limit", level=Level.MANDATORY, check=end_within_limit,
+         help="An end is near enough."),
+    Rule(name="required-labels", level=Level.MANDATORY, check=required_labels,
+         help="Owner, team and cost center are on every machine."),
+    Rule(name="orphan-proof", level=Level.MANDATORY, check=orphan_proof,
+         help="Nothing stays and costs when the resource goes."),
+    Rule(name="spot-settings-sane", level=Level.MANDATORY, check=spot_settings_sane,
+         help="A spot request buys once."),
+    Rule(name="allowed-machines", level=Level.MANDATORY, check=allowed_machines,
+         help="Only the types and regions that the team allows."),
+    Rule(name="security-floor", level=Level.MANDATORY, check=security_floor,
+         help="IMDSv2, no public address, encrypted disks."),
+)  # fmt: skip
+NAMES = tuple(rule.name for rule in RULES)
+
+
+def judge(facts: Facts, allowed: Configuration, now: datetime) -> Iterator[Finding]:
+    """Every rule that has something to say, the exempted ones included."""
+    if facts.instance_types == ():
+        return
+    for rule in RULES:
+        if finding := judged(rule, facts, allowed, now):
+            yield finding
+
+
+def judged(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> Finding | None:
+    try:
+        what, outcome = rule.check(facts, allowed, now), Outcome.VIOLATION
+    except NotYetKnown:
+        what, outcome = "what this rule needs is not known yet; it is looked at again at up", Outcome.UNKNOWN
+    if not what:
+        return None
+    exempt = [one for one in allowed.exemptions if one.covers(facts.subject, rule.name)]
+    if exempt and outcome is Outcome.VIOLATION:
+        expired = exempt[0].until < now.date()
+        outcome = Outcome.VIOLATION if expired else Outcome.EXEMPT
+        what = f"{what}; its exemption by {exempt[0].owner} {'ended' if expired else 'ends'} on {exempt[0].until}"
+    return Finding(
+        rule=rule.name, level=rule.level, subject=facts.subject, outcome=outcome, what=what,
+        usd_per_hour=facts.usd_per_hour,
+    )  # fmt: skip

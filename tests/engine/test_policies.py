@@ -1,0 +1,74 @@
+"""The policy pack under the real engine: what the table says is blocked is blocked, and its neighbours pass."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.cases import PROGRAM, YAML
+from tests.engine.project import ROOT, Project, project
+from tests.rules.cases import CASES, inputs_of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
+PACK = ("--policy-pack", str(ROOT / "policies"))
+SHOWN = [case for case in CASES if case["engine"]]
+
+
+@pytest.fixture
+def cases(sandbox: dict[str, Any], tmp_path: Path) -> Project:
+    """A stack with one resource for each case of the table."""
+    (tmp_path / "Pulumi.yaml").write_text(YAML)
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    rows = [(case["name"], case["token"], inputs_of(case)) for case in SHOWN]
+    (tmp_path / "cases.json").write_text(json.dumps(rows))
+    subprocess.run(
+        ["pulumi", "stack", "init", "cases", "--non-interactive"], cwd=tmp_path, check=True, capture_output=True
+    )
+    return Project(tmp_path, "cases")
+
+
+def test_the_pack_says_what_the_table_says(cases: Project) -> None:
+    """One preview lists every violation, by resource and rule, and no other."""
+    done = cases.run("preview", *PACK, well=False)
+    said = {
+        (case["name"], rule)
+        for case in SHOWN
+        for rule in ALL_RULES
+        for block in [block_of(done.stdout, rule)]
+        if f"{case['name']}: " in block
+    }
+
+    assert done.returncode != 0
+    assert said == {(case["name"], rule) for case in SHOWN for rule in case["rules"]}
+
+
+ALL_RULES = sorted({rule for case in CASES for rule in case["rules"]})
+
+
+def block_of(text: str, rule: str) -> str:
+    """What the engine printed under one rule's heading."""
+    blocks = [
+        block for block in text.split("[mandatory]") if block.split()[:2][-1:] == [rule] or f" {rule} " in block[:80]
+    ]
+    return "".join(blocks)
+
+
+def test_a_stack_of_ours_passes_its_own_rules_and_an_always_on_one_is_blocked(
+    sandbox: dict[str, Any], tmp_path: Path
+) -> None:
+    """aws-p5 as it is: accepted. Rules of production: refused, because nobody said who pays."""
+    stack = project(tmp_path, "aws-p5")
+    stack.run("preview", *PACK)
+    config = tmp_path / "production.json"
+    config.write_text(json.dumps({"required-labels": {"enforcementLevel": "mandatory", "environment": "production"}}))
+
+    done = stack.run("preview", *PACK, "--policy-pack-config", str(config), well=False)
+
+    assert done.returncode != 0
+    assert "required-labels" in done.stdout
+    stack.configure(capacity="on-demand")
+    stack.run("preview", *PACK)

@@ -1,0 +1,50 @@
+"""The table of cases, as each door wants it."""
+
+import copy
+import tomllib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from provisioner.rules import aws, ruleset
+from provisioner.rules.documents import plain
+
+NOW = datetime.now(UTC)
+NOT_YET = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+DOCUMENT = tomllib.loads(Path(__file__).with_name("cases.toml").read_text())
+SAFE = {"metadataOptions": {"httpTokens": "required"}, "rootBlockDevice": {"encrypted": True}}
+TEMPLATE = {"metadataOptions": {"httpTokens": "required"}}
+
+
+def inputs_of(case: dict[str, Any]) -> dict[str, Any]:
+    """The inputs as Pulumi writes them, with the usual labels and what is safe."""
+    safe = {"aws:ec2/instance:Instance": SAFE, "aws:ec2/launchTemplate:LaunchTemplate": TEMPLATE}
+    found = copy.deepcopy(safe.get(case["token"], {})) | copy.deepcopy(case["inputs"])
+    tags = DOCUMENT["usual"]["tags"] | case.get("tags", {})
+    tags.pop(case.get("without", ""), None)
+    tags = {key.removeprefix("accelctl:") if case.get("bare") else key: moment(value) for key, value in tags.items()}
+    return unknown({"tags": tags} | found)
+
+
+def moment(text: str) -> str:
+    if not text.startswith("NOW+"):
+        return text
+    return f"{NOW + timedelta(hours=int(text[4:-1])):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def unknown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: unknown(one) for name, one in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list):
+        return [unknown(one) for one in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return NOT_YET if value == "?" else value
+
+
+CASES: list[dict[str, Any]] = [
+    {key: value for key, value in DOCUMENT["usual"].items() if key != "tags"} | case for case in DOCUMENT["case"]
+]
+
+
+def findings(case: dict[str, Any], allowed: Any) -> list[ruleset.Finding]:
+    facts = aws.READERS[case["token"]](case["name"], plain(inputs_of(case)))
+    return list(ruleset.judge(facts, allowed, NOW))

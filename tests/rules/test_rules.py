@@ -1,0 +1,144 @@
+"""One table of cases, through every door that can express it: the verdicts are equal."""
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.errors import ConfigError
+from provisioner.rules import configuration, ruleset
+from provisioner.rules.configuration import Configuration, Exemption
+from provisioner.rules.ruleset import Outcome
+from tests.cli.test_command_line import accelctl
+from tests.rules.cases import CASES, NOW, findings, inputs_of
+
+DEVELOPMENT = configuration.load("development")
+
+
+def named(case: dict[str, Any]) -> str:
+    return case["name"]
+
+
+def broken(found: list[ruleset.Finding], outcome: Outcome) -> list[str]:
+    return sorted(one.rule for one in found if one.outcome is outcome)
+
+
+@pytest.mark.parametrize("case", CASES, ids=named)
+def test_the_rules_say_what_the_table_says(case: dict[str, Any]) -> None:
+    """Which rules are broken, and which cannot say yet."""
+    found = findings(case, DEVELOPMENT)
+
+    assert broken(found, Outcome.VIOLATION) == sorted(case["rules"])
+    assert broken(found, Outcome.UNKNOWN) == sorted(case["unknown"])
+
+
+def preview(cases: list[dict[str, Any]]) -> dict[str, Any]:
+    """The cases as `pulumi preview --json` writes them."""
+    states = [
+        {"urn": f"urn:pulumi:s::p::{case['token']}::{case['name']}", "type": case["token"], "inputs": inputs_of(case)}
+        for case in cases
+    ]
+    return {"steps": [{"op": "create", "newState": state} for state in states]}
+
+
+def test_check_says_the_same_of_a_preview(tmp_path: Path) -> None:
+    """`accelctl check`: exit 3, every finding of the table and no other."""
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(preview(CASES)))
+
+    done = accelctl("check", str(plan), "--output", "json", cwd=tmp_path)
+
+    said = {(one["subject"], one["rule"], one["outcome"]) for one in json.loads(done.stdout)["findings"]}
+    expected = {(case["name"], rule, "violation") for case in CASES for rule in case["rules"]}
+    expected |= {(case["name"], rule, "unknown") for case in CASES for rule in case["unknown"]}
+    assert (done.returncode, said) == (3, expected)
+
+
+def test_check_says_the_same_of_a_state(tmp_path: Path) -> None:
+    """`pulumi stack export` of what passes: exit 0."""
+    good = [case for case in CASES if not case["rules"] and not case["unknown"]]
+    resources = [step["newState"] for step in preview(good)["steps"]]
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))
+
+    done = accelctl("check", str(state), cwd=tmp_path)
+
+    assert (done.returncode, "no violation" in done.stderr) == (0, True), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [('{\n"steps": [\n', "line 3"), ("[]", "neither a preview nor a stack"), ("{}", "stack export")]
+)
+def test_a_malformed_file_is_exit_2(tmp_path: Path, text: str, said: str) -> None:
+    """With its line, or what it should have been."""
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+
+    done = accelctl("check", str(file), cwd=tmp_path)
+
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_finding_says_what_it_costs_and_how_to_mend_it() -> None:
+    """USD per hour and per month; an unknown price is said, never 0."""
+    (dear,) = findings(next(case for case in CASES if case["name"] == "p5-on-demand"), DEVELOPMENT)
+    (strange,) = findings(next(case for case in CASES if case["name"] == "a-type-nobody-knows"), DEVELOPMENT)
+
+    assert "$55.04/h" in str(dear)
+    assert dear.usd_per_month is not None
+    assert dear.usd_per_month == dear.usd_per_hour * 730  # type: ignore[operator]
+    assert "buy it as spot" in str(dear)
+    assert "an unknown price" in str(strange)
+
+
+def exempted(until: date) -> Configuration:
+    exemption = Exemption(
+        pattern="p5-*", rule="accelerator-not-always-on", reason="a demonstration", owner="ann", until=until
+    )
+    return replace(DEVELOPMENT, exemptions=(exemption,))
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(1, Outcome.EXEMPT), (-1, Outcome.VIOLATION)])
+def test_an_exemption_has_an_end(days: int, outcome: Outcome) -> None:
+    """Expired, it is a violation again, which says who had asked for it."""
+    case = next(case for case in CASES if case["name"] == "p5-on-demand")
+    (found,) = findings(case, exempted(NOW.date() + timedelta(days=days)))
+
+    assert found.outcome is outcome
+    assert "ann" in found.what
+
+
+def test_production_wants_labels_that_say_something() -> None:
+    """`unassigned` is good enough for development only."""
+    case = next(case for case in CASES if case["name"] == "p5-spot") | {"tags": {"accelctl:cost-center": "unassigned"}}
+
+    assert findings(case, DEVELOPMENT) == []
+    assert [one.rule for one in findings(case, configuration.load("production"))] == ["required-labels"]
+
+
+def test_only_what_is_allowed() -> None:
+    """Types by pattern."""
+    case = next(case for case in CASES if case["name"] == "p5-spot")
+
+    assert findings(case, replace(DEVELOPMENT, machines=("p5.*",))) == []
+    assert [one.rule for one in findings(case, replace(DEVELOPMENT, machines=("g5.*",)))] == ["allowed-machines"]
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"longest_ent": "3d"}, "longest_end"),
+        ({"longest_end": "soon"}, "soon"),
+        ({"exemptions": [{"pattern": "*", "rule": "no-such", "reason": "r", "owner": "o", "until": date(2030, 1, 1)}]},
+         "no-such"),
+    ],
+)  # fmt: skip
+def test_a_wrong_configuration_is_named(tables: dict[str, Any], said: str) -> None:
+    """The key, the value, or the rule."""
+    with pytest.raises(ConfigError) as refused:
+        configuration.read(tables, "mine.toml", rules=ruleset.NAMES)
+
+    assert said in f"{refused.value.message} {refused.value.hint}"
