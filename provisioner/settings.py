@@ -45,6 +45,13 @@ def one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
     return parse
 
 
+class Environment(StrEnum):
+    """The bundled sets of what is allowed."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """One setting: `default` is written as a user would write it; empty means unset."""
@@ -72,6 +79,10 @@ SETTINGS = {
         Setting(name="region", parse=text, default="", help="where setup works and the job store is made"),
         Setting(name="store", parse=text, default="", help="bucket of the job store, instead of accelctl-<account>"),
         Setting(name="owner", parse=text, default="", help="label on everything; the caller's name by default"),
+        Setting(name="team", parse=text, default="unassigned", help="label on a job's machines"),
+        Setting(name="cost_center", parse=text, default="unassigned", help="label on a job's machines"),
+        Setting(name="environment", parse=one_of(Environment), default="development", help="whose rules hold"),
+        Setting(name="rules", parse=text, default="", help="TOML that says otherwise than the environment's rules"),
         Setting(name="way", parse=text, default="", help=f"how machines reach the store: {', '.join(WayKind)}"),
         Setting(name="regions", parse=names, default="", help="regions to try; every prepared one by default"),
         Setting(name="max_price", parse=usd, default="", help="most USD per hour for a machine"),

@@ -6,10 +6,12 @@ from decimal import Decimal
 
 import click
 
+from provisioner.catalog import labels
 from provisioner.catalog import load as load_catalog
 from provisioner.cli import output
 from provisioner.cli.output import OutputFormat, money, span
 from provisioner.cli.preparing import prepare_first
+from provisioner.cli.rules import of_settings, refuse
 from provisioner.cli.steppers import say_who_steps
 from provisioner.cli.summary import summary
 from provisioner.cli.watch import Detached, Watch
@@ -21,11 +23,14 @@ from provisioner.errors import CloudError, ConfigError, Interrupted
 from provisioner.jobs.buying import requirements_of
 from provisioner.jobs.submit import Submission, submit
 from provisioner.jobs.view import CURRENCY, job_document
+from provisioner.rules.requests import of_job
+from provisioner.rules.ruleset import Finding, judge
 
 
 def train(wishes: Wishes) -> int:
     """The exit code of the contract."""
     place = Workplace(settings=wishes.settings)
+    refuse(findings(place, wishes.spec))
     known_types(place, wishes.spec)
     if wishes.dry_run:
         return show_plan(wishes, plan(place, wishes.spec))
@@ -38,6 +43,13 @@ def train(wishes: Wishes) -> int:
         record = submitted(place, wishes)
         output.note(f"job {record.id}: 'accelctl status {record.id}' follows it from anywhere")
     return carried(place, record, wishes)
+
+
+def findings(place: Workplace, spec: JobSpec) -> list[Finding]:
+    """What the rules say of the wish, before any cloud is asked."""
+    rules, now = of_settings(place.settings), place.clock.now()
+    marks = labels.ours(owner=place.settings["owner"] or "the caller", **spec.labels)
+    return [finding for facts in of_job(spec, marks, now) for finding in judge(facts, rules, now)]
 
 
 def known_types(place: Workplace, spec: JobSpec) -> None:
@@ -101,12 +113,13 @@ def show_plan(wishes: Wishes, offerings: Sequence[Offering]) -> int:
             "offerings": [offering_document(offering) for offering in offerings],
             "price_per_hour": offerings[0].price_per_hour, "max_duration_seconds": wishes.spec.max_duration,
             "expected_cost": {"from": low, "to": high, "currency": CURRENCY},
+            "policy": {"environment": wishes.settings["environment"], "violations": []},
         })  # fmt: skip
         return 0
     output.data(offerings_table(offerings))
     limit = span(wishes.spec.max_duration)
     output.note(f"at most {limit} of machine time: {money(low)} to {money(high)}, less what interruptions make free")
-    output.note("nothing was changed")
+    output.note(f"no rule of {wishes.settings['environment']} is broken; nothing was changed")
     return 0
 
 

@@ -99,6 +99,7 @@ def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:
         max_duration=settings["max_duration"], budget=settings["budget"], fallback=Fallback(settings["fallback"]),
         max_restarts=settings["max_restarts"], max_wait=settings["max_wait"], disk_gib=settings["disk"],
         pace=settings.pace,
+        labels={name: settings[name] for name in ("team", "cost_center", "environment")},
     )  # fmt: skip
 
 

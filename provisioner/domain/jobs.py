@@ -126,6 +126,8 @@ class JobSpec:
     max_wait: timedelta = timedelta(hours=1)
     disk_gib: int = 100
     pace: Pace = field(default_factory=Pace)
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """More labels of its machines, such as team, without our prefix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -365,6 +365,14 @@ def test_a_price_that_rises_brings_the_machines_own_deadline_forward(world: Worl
     assert world.record.orders.deadline == world.attempt.deadline == brought_forward
 
 
+def test_the_labels_of_a_wish_are_on_its_machine(world: World) -> None:
+    """Team and cost center travel in the create call."""
+    launched(world, labels={"team": "vision", "cost_center": "42"})
+
+    assert world.machine.labels["accelctl:team"] == "vision"
+    assert world.machine.labels["accelctl:cost-center"] == "42"
+
+
 def test_time_is_counted_over_all_attempts(world: World) -> None:
     """--max-duration is machine time: what earlier attempts used is not given to later ones."""
     launched(world, max_duration=timedelta(hours=3))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,6 +27,7 @@ def command(files: tuple[Path, ...], environment: str, own: Path | None, form: s
     \b
     pulumi preview --json > plan.json; accelctl check plan.json
     """
+    from provisioner.cli.rules import allowed, finding_document
     from provisioner.errors import PolicyViolation
     from provisioner.rules.ruleset import Outcome
 
@@ -45,6 +46,7 @@ def command(files: tuple[Path, ...], environment: str, own: Path | None, form: s
 
 
 def judged(files: tuple[Path, ...], allowed: "Configuration") -> "Iterator[Finding]":
+    from provisioner.cli.rules import text_of
     from provisioner.clock import SystemClock
     from provisioner.rules import aws, documents, ruleset
 
@@ -53,33 +55,3 @@ def judged(files: tuple[Path, ...], allowed: "Configuration") -> "Iterator[Findi
         for resource in documents.read(text_of(file), str(file)):
             if reader := aws.READERS.get(resource.token):
                 yield from ruleset.judge(reader(resource.name, resource.inputs), allowed, now)
-
-
-def allowed(environment: str, own: Path | None) -> "Configuration":
-    import tomllib
-
-    from provisioner.errors import ConfigError
-    from provisioner.rules import configuration, ruleset
-
-    tables: dict[str, Any] = configuration.tables(environment)
-    try:
-        tables |= tomllib.loads(text_of(own)) if own else {}
-    except tomllib.TOMLDecodeError as wrong:
-        raise ConfigError(f"{own}: {wrong}.", hint="it is no TOML.") from wrong
-    return configuration.read(tables, str(own or environment), rules=ruleset.NAMES)
-
-
-def text_of(file: Path) -> str:
-    from provisioner.errors import ConfigError
-
-    try:
-        return file.read_text()
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise ConfigError(f"{file}: it cannot be read.", hint=str(wrong)) from wrong
-
-
-def finding_document(one: "Finding") -> dict[str, Any]:
-    return {
-        "rule": one.rule, "level": one.level, "subject": one.subject, "outcome": one.outcome, "what": one.what,
-        "usd_per_hour": one.usd_per_hour, "usd_per_month": one.usd_per_month,
-    }  # fmt: skip

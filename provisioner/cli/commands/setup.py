@@ -22,6 +22,7 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
     \b
     accelctl setup --cloud aws --region us-east-1
     """
+    from provisioner.cli.rules import refuse_region
     from provisioner.cli.workplace import Workplace
 
     if stepper:
@@ -30,6 +31,7 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
         return install()
     place = Workplace({"cloud": cloud, "region": region, "way": way})
     home = place.settings["region"] or place.cloud.default_region()
+    refuse_region(place.settings, home, place.clock.now())
     things = place.cloud.prepare(home, way=place.settings["way"])
     if form == OutputFormat.JSON:
         return output.document({"region": home, "things": list(things)})
