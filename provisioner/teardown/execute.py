@@ -15,6 +15,13 @@ PATIENCE = timedelta(minutes=10)
 """How long things may take to go: a VPC waits for its machines, a NAT gateway for its address."""
 
 
+Chosen = Callable[[Leftover], bool]
+
+
+def everything(_: Leftover) -> bool:
+    return True
+
+
 class Result(StrEnum):
     """What became of an item."""
 
@@ -31,9 +38,12 @@ class Item:
     reason: str = ""
 
 
-def plan(cloud: FindsLeftovers, *, job: str = "", data: bool = False) -> tuple[Leftover, ...]:
-    """What is there, in the order in which it can go."""
-    return tuple(sorted(cloud.leftovers(job=job, data=data), key=lambda found: (found.order, found.region, found.id)))
+def plan(
+    cloud: FindsLeftovers, *, job: str = "", data: bool = False, chosen: Chosen = everything
+) -> tuple[Leftover, ...]:
+    """What is there and chosen, in the order in which it can go."""
+    found = [leftover for leftover in cloud.leftovers(job=job, data=data) if chosen(leftover)]
+    return tuple(sorted(found, key=lambda one: (one.order, one.region, one.id)))
 
 
 def execute(cloud: FindsLeftovers, items: Sequence[Leftover]) -> list[Item]:
@@ -50,17 +60,23 @@ def removed(cloud: FindsLeftovers, leftover: Leftover) -> Item:
 
 
 def until_gone(
-    cloud: FindsLeftovers, clock: Clock, *, job: str = "", data: bool = False, tell: Callable[[Item], None]
+    cloud: FindsLeftovers,
+    clock: Clock,
+    *,
+    job: str = "",
+    data: bool = False,
+    tell: Callable[[Item], None],
+    chosen: Chosen = everything,
 ) -> tuple[Leftover, ...]:
     """Removes round after round until nothing is left or patience ends; what is left then."""
     pause, end = PAUSE, clock.now() + PATIENCE
     told: set[tuple[str, Result]] = set()
     while True:
-        for item in execute(cloud, plan(cloud, job=job, data=data)):
+        for item in execute(cloud, plan(cloud, job=job, data=data, chosen=chosen)):
             if (item.leftover.id, item.result) not in told:
                 told.add((item.leftover.id, item.result))
                 tell(item)
-        left = plan(cloud, job=job, data=data)
+        left = plan(cloud, job=job, data=data, chosen=chosen)
         if not left or clock.now() >= end:
             return left
         clock.sleep(pause)

@@ -228,6 +228,28 @@ def test_a_granted_bucket_is_read_and_an_ungranted_one_is_refused() -> None:
     assert "granted 42" in done.stdout
 
 
+def test_teardown_of_an_owner_leaves_the_others_alone() -> None:
+    """Ann's machine, role and job go; Bob's job goes on. A label selects as well."""
+    for owner in ("ann", "bob"):
+        accelctl(*counting(f"of-{owner}", "--detach", steps=5000), ACCELCTL_OWNER=owner, ACCELCTL_TEAM=f"{owner}s")
+    ann, bob = (Job(name).holds(lambda found: found["attempts"]) for name in ("of-ann", "of-bob"))
+
+    done = accelctl("teardown", "--owner", "ann", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert left_of(ann["id"]) == []
+    assert (Job("of-ann").status() or {})["state"] == "cancelled"
+    assert left_of(bob["id"]) != []
+    assert accelctl("teardown", "--label", "team=bobs", "--yes").returncode == 0
+    assert left_of(bob["id"]) == []
+
+
+@pytest.mark.parametrize("wrong", [(), ("--owner", "ann", "--everything"), ("--label", "team")])
+def test_a_teardown_of_nothing_in_particular_is_a_mistake(wrong: tuple[str, ...]) -> None:
+    """Exit 2, and nothing is removed."""
+    assert accelctl("teardown", *wrong, "--yes").returncode == 2
+
+
 def test_teardown_everything_leaves_nothing_but_the_bucket() -> None:
     """Machines, identities, network and boundary go in order; a second run finds nothing."""
     job = Job("torn")

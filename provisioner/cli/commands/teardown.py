@@ -11,6 +11,7 @@ from provisioner.cli.options import output_option, yes_option
 from provisioner.cli.output import OutputFormat
 
 if TYPE_CHECKING:
+    from provisioner.cli.selection import Selection
     from provisioner.cli.workplace import Workplace
     from provisioner.clouds.base import Leftover
     from provisioner.teardown.execute import Item
@@ -18,31 +19,33 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Remove what belongs to a job, or everything, and prove it.")
 @click.argument("job", required=False)
+@click.option("--owner", default="", help="What carries this owner.")
+@click.option("--label", "marks", multiple=True, metavar="KEY=VALUE", help="What carries this label; may be repeated.")
 @click.option("--everything", is_flag=True, help="Everything that accelctl made in this account.")
 @click.option("--with-data", is_flag=True, help="Records and checkpoints too; with --everything the bucket.")
 @yes_option
 @output_option
-def command(job: str | None, everything: bool, with_data: bool, yes: bool, form: str) -> None:
-    """Remove what belongs to a job, or everything; then list what is left and say zero, or exit 5.
+def command(
+    job: str | None, owner: str, marks: tuple[str, ...], everything: bool, with_data: bool, yes: bool, form: str
+) -> None:
+    """Remove what belongs to a job, an owner or a label, or everything; list what is left and say zero, or exit 5.
 
     \b
     accelctl teardown --everything
     """
+    from provisioner.cli.selection import selected
     from provisioner.cli.workplace import Workplace
-    from provisioner.errors import ConfigError
     from provisioner.teardown.execute import plan
 
-    if bool(job) == everything:
-        raise ConfigError("name a job, or say --everything.", hint="'accelctl status' lists the jobs.")
     place = Workplace()
-    found = place.records.find(job).id if job else ""
-    items = plan(place.cloud, job=found, data=with_data)
-    agreed(items, found, yes=yes)
-    end_jobs(place, found)
-    remove(place, found, with_data=with_data, form=form)
+    selection = selected(place, job=job or "", owner=owner, marks=marks, everything=everything)
+    items = plan(place.cloud, job=selection.job, data=with_data, chosen=selection.chosen)
+    agreed(items, everything=everything, yes=yes)
+    end_jobs(place, selection)
+    remove(place, selection, with_data=with_data, form=form)
 
 
-def agreed(items: Sequence["Leftover"], job: str, *, yes: bool) -> None:
+def agreed(items: Sequence["Leftover"], *, everything: bool, yes: bool) -> None:
     """Shows the plan and asks. Raises ConfigError where nobody can answer, Abort where the answer is no."""
     from provisioner.errors import ConfigError
 
@@ -52,21 +55,21 @@ def agreed(items: Sequence["Leftover"], job: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigError("nobody is there to confirm; nothing was changed.", hint="--yes confirms the plan.")
-    click.confirm(f"remove {'these' if job else 'all of these'}?", abort=True, err=True)
+    click.confirm(f"remove {'all of these' if everything else 'these'}?", abort=True, err=True)
 
 
-def end_jobs(place: "Workplace", job: str) -> None:
+def end_jobs(place: "Workplace", selection: "Selection") -> None:
     """No stepper may buy again what is about to go: the records say so first."""
     from provisioner.jobs.cancel import ask_to_cancel
 
     if place.cloud.job_store() is None:
         return
     for record in place.records.all():
-        if record.ended_at is None and job in ("", record.id):
+        if record.ended_at is None and selection.of(record):
             ask_to_cancel(place.records, record.id, place.clock.now())
 
 
-def remove(place: "Workplace", job: str, *, with_data: bool, form: str) -> None:
+def remove(place: "Workplace", selection: "Selection", *, with_data: bool, form: str) -> None:
     """Machines first, then the jobs' records are closed, then (with data) what they keep. Raises TeardownIncomplete."""
     from provisioner.errors import TeardownIncomplete
     from provisioner.teardown.execute import until_gone
@@ -78,11 +81,11 @@ def remove(place: "Workplace", job: str, *, with_data: bool, form: str) -> None:
         reason = f" ({item.reason})" if item.reason else ""
         output.note(f"{item.result} {item.leftover.kind} {item.leftover.id}{reason}")
 
-    left = until_gone(place.cloud, place.clock, job=job, tell=tell)
-    close_jobs(place, job)
+    left = until_gone(place.cloud, place.clock, job=selection.job, tell=tell, chosen=selection.chosen)
+    close_jobs(place, selection)
     if with_data and not left:
-        forget(place, job)
-    if with_data and not left and not job:
+        forget(place, selection)
+    if with_data and not left and selection.everything:
         left = until_gone(place.cloud, place.clock, data=True, tell=tell)
     if form == OutputFormat.JSON:
         output.document({"items": [document(item) for item in done], "left": [name(item) for item in left]})
@@ -92,24 +95,26 @@ def remove(place: "Workplace", job: str, *, with_data: bool, form: str) -> None:
     output.note("nothing is left")
 
 
-def close_jobs(place: "Workplace", job: str) -> None:
+def close_jobs(place: "Workplace", selection: "Selection") -> None:
     """Steps jobs whose machines are gone until their records say so."""
     from provisioner.cli.watch import Watch
 
     if place.cloud.job_store() is None:
         return
     for record in place.records.all():
-        if record.ended_at is None and job in ("", record.id):
+        if record.ended_at is None and selection.of(record):
             Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
 
 
-def forget(place: "Workplace", job: str) -> None:
+def forget(place: "Workplace", selection: "Selection") -> None:
     from provisioner.jobs.records import ROOT, prefix
 
     if place.cloud.job_store() is None:
         return
-    for stored in place.objects.listing(prefix(job) if job else ROOT):
-        place.objects.delete(stored.key)
+    chosen = [ROOT] if selection.everything else [prefix(one.id) for one in place.records.all() if selection.of(one)]
+    for start in chosen:
+        for stored in place.objects.listing(start):
+            place.objects.delete(stored.key)
 
 
 def document(item: "Item") -> dict[str, object]:
