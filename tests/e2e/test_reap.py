@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import ask
-from tests.e2e.jobs import accelctl
+from tests.e2e.jobs import Job, accelctl, counting
 from tests.sandbox.world import aws, launch, state_of, until
 
 pytestmark = [pytest.mark.usefixtures("sandbox"), pytest.mark.e2e]
@@ -120,6 +120,23 @@ def test_metrics_that_are_refused_make_everything_unknown(machine: Any) -> None:
 
     assert (found["verdict"], found["action"]) == ("unknown", "keep")
     assert "GetMetricData" in found["reason"]
+
+
+def test_a_job_that_nobody_looks_after_is_stepped() -> None:
+    """Its terminal is gone and its machine was taken back: the next run buys the next machine."""
+    assert accelctl(*counting("alone", "--detach", steps=5000)).returncode == 0
+    job = Job("alone").holds(lambda found: found["attempts"])
+    until(lambda: [one for one in ask("status")["machines"] if one["labels"].get("accelctl:name") == "alone"])
+    ask("interrupt", instance="alone", notice="0")
+
+    def continued() -> bool:
+        done = accelctl("reap", "--apply", "--output", "json")
+        others = json.loads(done.stdout)["others"]
+        assert {"kind": "job", "id": job["id"]}.items() <= others[0].items()
+        return len((Job("alone").status() or {})["attempts"]) == 2
+
+    assert until(continued, 60)
+    assert accelctl("teardown", "alone", "--yes").returncode == 0
 
 
 def test_a_region_that_does_not_exist_is_a_mistake() -> None:

@@ -10,6 +10,7 @@ from provisioner.cli.options import output_option
 from provisioner.cli.output import OutputFormat
 
 if TYPE_CHECKING:
+    from provisioner.cli.workplace import Workplace
     from provisioner.reaper.sweep import Report, Swept
 
 
@@ -24,36 +25,70 @@ def command(apply: bool, regions: tuple[str, ...], form: str) -> None:
     accelctl reap
     accelctl reap --apply
     """
+    from provisioner.cli.workplace import Workplace
     from provisioner.errors import ConfigError
 
-    report, known = swept(apply=apply, regions=regions)
+    place = Workplace()
+    known = sorted(place.cloud.prepared_regions())
     if unknown := set(regions) - set(known):
         raise ConfigError(f"--region: '{min(unknown)}' is not prepared.", hint=f"prepared: {', '.join(known)}.")
+    report = swept(place, [one for one in known if not regions or one in regions], apply=apply)
+    others = [*jobs_alone(place, apply=apply), *left_behind(place)]
     if form == OutputFormat.JSON:
-        output.document(document(report))
+        output.document(document(report) | {"others": others})
     else:
-        show(report, apply=apply)
+        show(report, others, apply=apply)
     complain(report)
 
 
-def swept(*, apply: bool, regions: tuple[str, ...]) -> "tuple[Report, list[str]]":
-    """The run, and the regions that there are."""
-    from provisioner.cli.workplace import Workplace
+def jobs_alone(place: "Workplace", *, apply: bool) -> list[dict[str, str]]:
+    """Jobs that nobody looks after take their next step here."""
+    from provisioner.cli.stepping import step_once
+
+    now, found = place.clock.now(), list[dict[str, str]]()
+    for record in place.records.all():
+        led = record.lease is not None and record.lease.until > now
+        if record.ended_at is not None or led:
+            continue
+        outcome = "done" if apply else "planned"
+        if apply:
+            step_once(place, record)
+        found.append(other("job", record.id, "step", outcome, "nobody steps it just now"))
+    return found
+
+
+def left_behind(place: "Workplace") -> list[dict[str, str]]:
+    """What carries the label of a job that is over: its teardown removes it."""
+    from provisioner.catalog.labels import JOB
+
+    live = {record.id for record in place.records.all() if record.ended_at is None}
+    return [
+        other(one.kind, one.id, "report", "planned", f"job {one.labels[JOB]} is over; 'accelctl teardown' removes it")
+        for one in place.cloud.leftovers()
+        if one.kind != "instance" and one.labels.get(JOB) and one.labels[JOB] not in live
+    ]
+
+
+def other(kind: str, id: str, action: str, outcome: str, reason: str) -> dict[str, str]:
+    return {"kind": kind, "id": id, "action": action, "outcome": outcome, "reason": reason}
+
+
+def swept(place: "Workplace", regions: list[str], *, apply: bool) -> "Report":
+    """The run over the machines of these regions."""
     from provisioner.jobs.progress import Progress
     from provisioner.reaper.observe import Observer
     from provisioner.reaper.sweep import Sweeper
     from provisioner.reaper.thresholds import defaults
 
-    place, thresholds = Workplace(), defaults()
+    thresholds = defaults()
     observer = Observer(
         cloud=place.cloud, records=place.records, progress=Progress(place.objects), thresholds=thresholds
     )
     sweeper = Sweeper(cloud=place.cloud, observer=observer, thresholds=thresholds, token=uuid.uuid4().hex[:8])
-    known = sorted(place.cloud.prepared_regions())
-    return sweeper.run([one for one in known if not regions or one in regions], apply=apply), known
+    return sweeper.run(regions, apply=apply)
 
 
-def show(report: "Report", *, apply: bool) -> None:
+def show(report: "Report", others: list[dict[str, str]], *, apply: bool) -> None:
     rows = [
         (one.machine.instance.id, one.machine.instance.instance_type, one.machine.instance.region,
          one.decision.verdict, acted(one), output.money(one.decision.saves_per_day), one.decision.reason)
@@ -61,6 +96,8 @@ def show(report: "Report", *, apply: bool) -> None:
     ]  # fmt: skip
     heads = ("MACHINE", "TYPE", "REGION", "VERDICT", "ACTION", "SAVES A DAY", "WHY")
     output.data(output.table(heads, rows) if rows else "no machine of ours is there")
+    for one in others:
+        output.data(f"{one['kind']} {one['id']}: {one['action']}, {one['reason']}")
     if not apply and any(one.decision.action not in ("keep", "report") for one in report.machines):
         output.note("nothing was changed; 'accelctl reap --apply' acts.")
 
@@ -84,7 +121,7 @@ def complain(report: "Report") -> None:
 def document(report: "Report") -> dict[str, Any]:
     return {
         "machines": [machine_document(one) for one in report.machines],
-        "others": [], "blind": [{"region": one.region, "reason": one.reason} for one in report.blind],
+        "blind": [{"region": one.region, "reason": one.reason} for one in report.blind],
         "summary": summary(report),
     }  # fmt: skip
 
