@@ -12,6 +12,7 @@ from . import times
 from .store import Changed, Exists, Missing
 
 KEEP = 3
+LINK = stat.S_IFLNK | 0o777
 LANES = 8
 SETTLE = 0.5
 SETTLE_IN_A_HURRY = 0.2
@@ -50,7 +51,7 @@ class Snapshots:
         self._known = blobs(self.last) if self.last else set()
         for file in files_of(self.last) if self.last else []:
             path = os.path.join(self._work, file["path"])
-            if os.path.isfile(path):
+            if os.path.isfile(path) and not stat.S_ISLNK(file["mode"]):
                 self._hashes[file["path"]] = (stamp(os.stat(path)), file["sha256"])
 
     def sequence_after(self, taken, damaged):
@@ -111,21 +112,29 @@ class Snapshots:
 
     def _files(self, entry):
         path = os.path.join(self._work, entry)
-        if os.path.isfile(path):
+        if os.path.isfile(path) or self._is_link(path):
             paths = [entry]
         else:
             paths = [
                 os.path.relpath(os.path.join(place, name), self._work)
-                for place, _, names in os.walk(path)
-                for name in names
+                for place, folders, names in os.walk(path)
+                for name in names + [folder for folder in folders if self._is_link(os.path.join(place, folder))]
             ]
         for relative in sorted(paths):
+            full = os.path.join(self._work, relative)
             try:
-                status = os.stat(os.path.join(self._work, relative))
-            except (FileNotFoundError, NotADirectoryError):  # gone meanwhile, or a link that leads nowhere
+                status = os.lstat(full) if self._is_link(full) else os.stat(full)
+            except OSError:  # gone meanwhile, or a link that leads nowhere or to itself
                 continue
-            if stat.S_ISREG(status.st_mode):
+            if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
                 yield relative, stamp(status)
+
+    def _is_link(self, path):
+        """A link that stays within the work folder is kept as a link; any other is what it leads to."""
+        try:
+            return within(self._work, path, os.readlink(path))
+        except OSError:  # no link
+            return False
 
     def _send(self, stamps):
         """An entry's files as a manifest lists them, all of them in the store; None where one changed meanwhile."""
@@ -137,6 +146,8 @@ class Snapshots:
 
     def _send_file(self, relative, known_stamp):
         path = os.path.join(self._work, relative)
+        if stat.S_ISLNK(known_stamp[3]):
+            return self._send_link(relative, path)
         held = self._hashes.get(relative)
         sha256 = held[1] if held and held[0] == known_stamp else hashed(path)
         status = os.stat(path)
@@ -148,6 +159,16 @@ class Snapshots:
         self._hashes[relative] = (known_stamp, sha256)
         return {"path": relative, "bytes": status.st_size, "sha256": sha256, "mode": stat.S_IMODE(status.st_mode),
                 "modified_ns": status.st_mtime_ns}  # fmt: skip
+
+    def _send_link(self, relative, path):
+        """As git has it: the content is where the link leads, and the mode says that it is one."""
+        content = os.fsencode(os.readlink(path))
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 not in self._known:
+            self._store.put("%sblobs/%s" % (self._prefix, sha256), content)
+            self._known.add(sha256)
+        return {"path": relative, "bytes": len(content), "sha256": sha256, "mode": LINK,
+                "modified_ns": os.lstat(path).st_mtime_ns}  # fmt: skip
 
     def _commit(self, files):
         """Writes the manifest under the next free number; then what nobody names any more goes."""
@@ -255,6 +276,9 @@ def place(store, prefix, manifest, work):
             copied(source, target)
         else:
             os.replace(source, target)
+        if stat.S_ISLNK(file["mode"]):
+            linked(work, target)
+            continue
         os.chmod(target, file["mode"])
         os.utime(target, ns=(file["modified_ns"], file["modified_ns"]))
     shutil.rmtree(staging)  # blobs of a damaged checkpoint may be left in it
@@ -266,6 +290,22 @@ def fetched(store, prefix, staging, name):
         return
     if store.download("%sblobs/%s" % (prefix, name), path) != name:
         raise Damaged(name)
+
+
+def linked(work, target):
+    """The file that holds where a link leads becomes that link."""
+    with open(target, "rb") as file:
+        leads = os.fsdecode(file.read())
+    if not within(work, target, leads):
+        raise Damaged("a link that leads out of the work folder: %s" % target)
+    os.unlink(target)
+    os.symlink(leads, target)
+
+
+def within(work, path, leads):
+    """Whether a link at that path stays in the work folder, by its words."""
+    target = os.path.normpath(os.path.join(os.path.dirname(path), leads))
+    return not os.path.isabs(leads) and target.startswith(work + os.sep)
 
 
 def copied(source, target):

@@ -1,6 +1,7 @@
 """The command table, and the one place where an error becomes an exit code."""
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -128,4 +129,7 @@ def report(defect: Exception) -> int:
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text at all
     sys.exit(run(sys.argv[1:]))

@@ -83,6 +83,12 @@ def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
             "--budget: the price of an offering is not known, so a budget cannot be kept.",
             hint="leave --budget out, or choose an --instance with a known price.",
         )
+    cheapest = min((offering.price_per_hour or Decimal(0) for offering in offerings), default=Decimal(0))
+    if spec.budget is not None and spec.budget < cheapest / 60:
+        raise ConfigError(
+            f"--budget: {money(spec.budget)} does not pay for the minute that the cheapest machine costs at least.",
+            hint=f"that is {money(cheapest / 60)} of {money(cheapest)} per hour.",
+        )
     return offerings
 
 

@@ -93,6 +93,7 @@ class Watch:
             self._place.clock.wake()
             signal.signal(signal.SIGINT, signal.default_int_handler)  # the second one leaves at once
 
+        self._first = first
         before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -110,6 +111,7 @@ class Watch:
             raise Detached
         if wish is Wish.STOP:
             ask_to_cancel(self._place.records, self._job, self._place.clock.now())
+        signal.signal(signal.SIGINT, self._first)  # the next one is asked about as well
 
 
 class Detached(Exception):

@@ -4,6 +4,7 @@ import re
 import shlex
 import tomllib
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -13,8 +14,13 @@ from provisioner.errors import ConfigError
 from provisioner.jobs.submit import fit_name
 from provisioner.settings import SETTINGS, Settings, load
 
-SECRETIVE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
+SECRETIVE = re.compile(
+    r"SECRET|TOKEN|PASSWORD|PASSWD|_KEY$|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE
+)
+HARMLESS = re.compile(r"TOKENIZERS_\w+|(MAX|MIN|NUM|N|TOTAL)_\w*TOKENS\w*|\w*TOKENIZER\w*", re.IGNORECASE)
+"""Tokens of text."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+LEAST = timedelta(milliseconds=100)
 SECRET_STORES = ("ssm:/", "secretsmanager:")
 GRANT = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[^:]*))?(?P<mode>:rw|:ro)?")
 LIST_KEYS = {"instance": "instances", "region": "regions", "zone": "zones", "env": "environment", "secret": "secrets"}
@@ -87,6 +93,10 @@ def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:
         raise ConfigError("--instance is missing.", hint="name a type, such as --instance p4d.24xlarge.")
     if not asked.get("program"):
         raise ConfigError("the command is missing.", hint="put it behind --, as in: -- python train.py")
+    for name in ("max_duration", "checkpoint_every"):
+        if settings[name] < LEAST:
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{flag}: {settings[name].total_seconds():g} s is too short.", hint="say 1s at least.")
     return JobSpec(
         name=fit_name(asked.get("name") or folder.resolve().name), command=tuple(asked["program"]),
         cloud=settings["cloud"], instance_types=tuple(dict.fromkeys(asked["instances"])),
@@ -117,7 +127,7 @@ def environment(given: tuple[str, ...]) -> dict[str, str]:
     """Raises ConfigError for a name that looks like a secret: what is in the environment is in the record."""
     found = pairs("--env", given)
     for name in found:
-        if SECRETIVE.search(name):
+        if SECRETIVE.search(name) and not HARMLESS.fullmatch(name):
             raise ConfigError(
                 f"--env: {name} looks like a secret, and --env is stored in the job's record.",
                 hint=f"keep it in a secret store and use --secret {name}=ssm:/path.",

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -34,12 +35,16 @@ def fetch(objects: Objects, job: str, folder: Path, *, below: str = "", warn: Ca
     Raises ConfigError where nothing was saved or no path matches, CloudError where every checkpoint is damaged.
     """
     damaged: list[int] = []
-    for manifest in Progress(objects).manifests(job):
+
+    def passed_over(sequence: int, problem: str) -> None:
+        damaged.append(sequence)
+        warn(f"checkpoint {sequence} is damaged ({problem}); trying the one before.")
+
+    for manifest in Progress(objects).manifests(job, damaged=passed_over):
         try:
             return bring(objects, job, manifest, folder=folder, below=below, damaged=tuple(damaged))
         except Damaged as problem:
-            damaged.append(manifest.sequence)
-            warn(f"checkpoint {manifest.sequence} is damaged ({problem}); trying the one before.")
+            passed_over(manifest.sequence, str(problem))
     if damaged:
         raise CloudError(f"every checkpoint of job '{job}' is damaged.", hint="the job itself would start afresh.")
     raise ConfigError(f"job '{job}' has not saved anything yet.", hint=f"'accelctl status {job}' shows its progress.")
@@ -61,7 +66,7 @@ def bring(
 def place(objects: Objects, key: str, file: SavedFile, *, folder: Path) -> None:
     """Writes beside the target and renames, so that a target is old or new and never half."""
     target = inside(folder, file.path)
-    if target.is_file() and sha256_of(target) == file.sha256:
+    if target.is_file() and not target.is_symlink() and sha256_of(target) == file.sha256:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
@@ -77,10 +82,26 @@ def place(objects: Objects, key: str, file: SavedFile, *, folder: Path) -> None:
     if seen.hexdigest() != file.sha256:
         partial.unlink()
         raise Damaged(f"{file.path} has other content")
+    if stat.S_ISLNK(file.mode):
+        linked(partial, target, folder)
+        return
     partial.chmod(file.mode & 0o777)
     partial.replace(target)
     if file.modified_ns:
         os.utime(target, ns=(file.modified_ns, file.modified_ns))
+
+
+def linked(held: Path, target: Path, folder: Path) -> None:
+    """The file that holds where a link leads becomes that link. Raises CloudError for one that leads out."""
+    leads = os.fsdecode(held.read_bytes())
+    held.unlink()
+    end = Path(os.path.normpath(target.parent / leads))
+    if Path(leads).is_absolute() or not end.is_relative_to(os.path.normpath(folder)):
+        raise CloudError(
+            f"a checkpoint has a link that leads out of its folder: {leads}.", hint="do not trust this job."
+        )
+    target.unlink(missing_ok=True)
+    target.symlink_to(leads)
 
 
 def inside(folder: Path, path: str) -> Path:

@@ -44,7 +44,11 @@ def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
             return program_failed(record, last)
         case EndReason.OVER_TIME | EndReason.OVER_BUDGET:
             limit = "--max-duration" if last.end_reason is EndReason.OVER_TIME else "--budget"
-            return failed(6, f"the job reached its {limit}; the checkpoint is kept", f"raise {limit} and run it again")
+            return failed(
+                6,
+                f"the job reached its {limit}; the checkpoint is kept",
+                f"raise {limit} for the next one; 'accelctl fetch {record.id}' brings the checkpoint.",
+            )
         case EndReason.BOOT_TIMEOUT | EndReason.LOST:
             return same_failure(record, last)
         case _:

@@ -1,8 +1,10 @@
 """What the machines of a job wrote: reports, checkpoints, output."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 import msgspec
@@ -60,6 +62,10 @@ class LogObject:
     size: int
 
 
+def passed_over(_: int, __: str) -> None:
+    """Nobody wants to know of a damaged manifest."""
+
+
 class Progress:
     """Reads what the agents of one store's jobs have written."""
 
@@ -74,15 +80,18 @@ class Progress:
             return None
         return decoded(content, NodeReport, f"the report of job '{job}', attempt {attempt}")
 
-    def manifests(self, job: str) -> Iterator[Manifest]:
-        """Newest first."""
+    def manifests(self, job: str, *, damaged: Callable[[int, str], None] = passed_over) -> Iterator[Manifest]:
+        """Newest first. A damaged one is told with its sequence, and never stands in the way of those before it."""
         keys = [stored.key for stored in self._objects.listing(f"{prefix(job)}checkpoints")]
         for key in reversed(keys):
             try:
                 content = self._objects.get(key)
             except ObjectMissing:  # pruned since the listing
                 continue
-            yield decoded(content, Manifest, key)
+            try:
+                yield decoded(content, Manifest, key)
+            except CloudError as problem:
+                damaged(int(PurePosixPath(key).stem), problem.message)
 
     def newest_checkpoint(self, job: str) -> Checkpoint | None:
         manifest = next(self.manifests(job), None)
@@ -104,7 +113,8 @@ class Progress:
 
 
 def decoded(content: bytes, kind: type[T], what: str) -> T:
+    """A file's name that is no UTF-8 is a lone surrogate in the agent's JSON: only the standard parser takes that."""
     try:
-        return msgspec.json.decode(content, type=kind)
-    except msgspec.MsgspecError as error:
+        return msgspec.convert(json.loads(content), type=kind)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise CloudError(f"{what} is damaged: {error}.") from error

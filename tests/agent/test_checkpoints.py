@@ -158,11 +158,35 @@ def test_manifest_leading_outside(machine: Machine):
     assert not (machine.home / "escaped").exists()
 
 
-def test_file_links_are_saved_as_files(machine: Machine):
-    """A link to a file, such as `last`, is saved with the content it leads to."""
-    machine.task["command"] = ["sh", "-c", "echo s >checkpoints/step-1; ln -s step-1 checkpoints/last"]
-    machine.start().gone()
-    assert machine.store.get(blob_of(machine, "checkpoints/last")) == b"s\n"
+def test_a_link_within_the_work_folder_stays_a_link(machine: Machine):
+    """`latest` leads to the newest step on the next machine too, where the program moves it on."""
+    script = """
+        mkdir -p checkpoints/step-$ACCELCTL_ATTEMPT; echo $ACCELCTL_ATTEMPT >checkpoints/step-$ACCELCTL_ATTEMPT/f
+        test -e checkpoints/latest && echo "had $(readlink checkpoints/latest) $(cat checkpoints/latest/f)"
+        ln -sfn step-$ACCELCTL_ATTEMPT checkpoints/latest
+        ln -sfn latest checkpoints/itself; ln -sfn itself/f checkpoints/f
+    """
+    shell(machine, script)
+    machine.start().saved("checkpoints/latest")
+    finish(machine)
+    second = machine.successor()
+    shell(second, script)
+    second.start()
+    until(lambda: "had step-1 1" in second.log(), "the link")
+    finish(second)
+    assert machine.store.get(blob_of(machine, "checkpoints/latest")) == b"step-2"
+    assert "failed" not in second.log()
+
+
+def test_a_link_to_the_outside_is_saved_as_what_it_leads_to(machine: Machine):
+    """And one that leads to itself, or nowhere, hurts nobody."""
+    outside = machine.home.with_name("data")
+    outside.write_text("s")
+    script = f"ln -s {outside} checkpoints/data; ln -s /no/where checkpoints/no; ln -s me checkpoints/me"
+    shell(machine, script)
+    machine.start().saved("checkpoints/data")
+    finish(machine)
+    assert machine.store.get(blob_of(machine, "checkpoints/data")) == b"s"
 
 
 def test_superseded_machine(machine: Machine):

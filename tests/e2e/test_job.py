@@ -1,6 +1,7 @@
 """The main job with real processes: interrupted, refused, resumed, finished, paid, gone."""
 
 import json
+import os
 import signal
 from decimal import Decimal
 from pathlib import Path
@@ -88,7 +89,7 @@ def test_cancelling_keeps_the_checkpoint(tmp_path: Path) -> None:
     job = Job("cancelled")
     with started(*counting("cancelled", steps=5000)) as cli:
         job.running(1)
-        assert accelctl("cancel", "cancelled").returncode == 0
+        assert accelctl("cancel", "cancelled", "--yes").returncode == 0
         cli.communicate(timeout=60)
     found = job.holds(lambda status: status["state"] == "cancelled")
 
@@ -226,6 +227,16 @@ def test_a_granted_bucket_is_read_and_an_ungranted_one_is_refused() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("refused AccessDenied") == 2
     assert "granted 42" in done.stdout
+
+
+def test_a_file_whose_name_is_no_text_is_brought_home(tmp_path: Path) -> None:
+    """Saved, counted, fetched with the very bytes of its name."""
+    script = 'mkdir -p outputs; echo 1 > "outputs/$(printf "odd\\377")"'
+    done = accelctl("spot-train", "--instance", TYPE, "--name", "odd", "--", "bash", "-c", script)
+    assert done.returncode == 0, done.stderr
+
+    assert accelctl("fetch", "odd", str(tmp_path), "--outputs", "outputs").returncode == 0
+    assert [os.fsencode(path.name) for path in (tmp_path / "outputs").iterdir()] == [b"odd\xff"]
 
 
 def test_teardown_of_an_owner_leaves_the_others_alone() -> None:

@@ -1,5 +1,6 @@
 """A job from request to clean end, against the cloud in memory."""
 
+import os
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,7 +9,8 @@ import pytest
 from provisioner.domain.jobs import AttemptState, EndReason, Fallback, JobState
 from provisioner.domain.offerings import CapacityType, Pool
 from provisioner.errors import CloudUnavailable, PermissionDenied, QuotaExceeded
-from provisioner.jobs.records import LostRace
+from provisioner.jobs.progress import Progress
+from provisioner.jobs.records import LostRace, prefix
 from tests.jobs.builders import JOB, World
 
 TYPE = "p4d.24xlarge"
@@ -363,6 +365,35 @@ def test_a_price_that_rises_brings_the_machines_own_deadline_forward(world: Worl
         timedelta(minutes=25) < brought_forward - world.clock.now() < timedelta(minutes=30) < before - world.clock.now()
     )
     assert world.record.orders.deadline == world.attempt.deadline == brought_forward
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"version": 1, "seq', b"null"])
+def test_a_damaged_manifest_stops_nobody(world: World, damage: bytes) -> None:
+    """The attempt is closed with the newest checkpoint that is whole, and the next machine is bought."""
+    launched(world)
+    world.save(1)
+    world.save(2)
+    world.objects.put(f"{prefix(JOB)}checkpoints/00000002.json", damage)
+    world.cloud.interrupt(world.machine.id)
+    world.step()
+    world.step()
+
+    assert len(world.record.attempts) == 2
+    assert world.record.checkpoint is not None
+    assert world.record.checkpoint.sequence == 1
+
+
+def test_a_name_that_is_no_text_is_kept_as_it_is(world: World) -> None:
+    """Bytes of a file's name that are no UTF-8 come back as the same bytes."""
+    launched(world)
+    world.save(1)
+    key = f"{prefix(JOB)}checkpoints/00000001.json"
+    named = world.objects.get(key).replace(b"checkpoints/a", b"checkpoints/a\\udcff")
+    world.objects.put(key, named)
+
+    (manifest,) = Progress(world.objects).manifests(JOB)
+
+    assert os.fsencode(manifest.files[0].path) == b"checkpoints/a\xff"
 
 
 def test_the_labels_of_a_wish_are_on_its_machine(world: World) -> None:

@@ -19,14 +19,16 @@ def command(job: str, yes: bool) -> None:
     """
     from provisioner.cli.watch import Detached, Watch
     from provisioner.cli.workplace import Workplace
-    from provisioner.errors import Interrupted
+    from provisioner.errors import ConfigError, Interrupted
     from provisioner.jobs.cancel import ask_to_cancel
 
     place = Workplace()
     record = place.records.find(job)
     if record.ended_at is not None:
         return output.note(f"job '{record.id}' is over already ({record.state}); nothing is left running.")
-    if not yes and sys.stdin.isatty():
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("nobody is there to confirm; nothing was changed.", hint="--yes confirms it.")
         click.confirm(f"stop job '{record.id}' ({record.spec.name})? its checkpoint is kept", abort=True, err=True)
     record = ask_to_cancel(place.records, record.id, place.clock.now())
     try:

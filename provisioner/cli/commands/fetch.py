@@ -21,11 +21,17 @@ def command(job: str, folder: Path | None, below: str, form: str) -> None:
     accelctl fetch 20261120-224501-x7k2m results --outputs outputs
     """
     from provisioner.cli.workplace import Workplace
+    from provisioner.errors import ConfigError
     from provisioner.jobs.fetch import fetch
 
     place = Workplace()
     record = place.records.find(job)
-    brought = fetch(place.objects, record.id, folder or Path(record.id), below=below, warn=output.warn)
+    try:
+        brought = fetch(place.objects, record.id, folder or Path(record.id), below=below, warn=output.warn)
+    except OSError as wrong:
+        raise ConfigError(
+            f"DIR: {wrong.filename}: {wrong.strerror}.", hint="name a folder that can be written."
+        ) from wrong
     if form == OutputFormat.JSON:
         return output.document({
             "job": record.id, "folder": brought.folder, "checkpoint": brought.sequence, "files": brought.files,
