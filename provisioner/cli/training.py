@@ -158,13 +158,17 @@ def active_of_that_name(place: Workplace, wishes: Wishes) -> JobRecord | None:
     ]
     if not active:
         return None
-    record = active[-1]
+    output.note(f"job {active[-1].id} of that name is active: continuing it")
+    return same_job(active[-1], wishes)
+
+
+def same_job(record: JobRecord, wishes: Wishes) -> JobRecord:
+    """Raises ConfigError where the job of that name runs another command."""
     if record.spec.command != wishes.spec.command:
         raise ConfigError(
             f"--name: a job named '{record.spec.name}' with another command is active ({record.id}).",
             hint=f"choose another name, or 'accelctl cancel {record.id}'.",
         )
-    output.note(f"job {record.id} of that name is active: continuing it")
     return record
 
 
@@ -180,9 +184,9 @@ def submitted(place: Workplace, wishes: Wishes) -> JobRecord:
 
     submission = Submission(
         spec=wishes.spec, folder=wishes.folder, owner=place.owner, store=place.store.url,
-        store_region=place.store.region,
+        store_region=place.store.region, unique=wishes.named,
     )  # fmt: skip
-    return submit(place.objects, submission, now=place.clock.now(), agent=build, say=output.note)
+    return same_job(submit(place.objects, submission, now=place.clock.now(), agent=build, say=output.note), wishes)
 
 
 def carried(place: Workplace, record: JobRecord, wishes: Wishes) -> int:

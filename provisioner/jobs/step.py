@@ -50,7 +50,7 @@ from provisioner.jobs.actions import (
     Terminate,
     Wait,
 )
-from provisioner.jobs.boarding import UserData, boarding_pass
+from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
 from provisioner.jobs.closing import closed, with_refusals
 from provisioner.jobs.decide import decide
@@ -194,6 +194,7 @@ class Stepper:
         record = held.record
         held = self._write(held, replace(record, identity=f"accelctl-{record.id}"))
         spec = record.spec
+        self._objects.put(f"{prefix(record.id)}task.json", task(record.id, spec))
         read = [record.agent.key] + ([spec.workdir.key] if spec.workdir else [])
         self._cloud.make_identity(
             IdentityRequest(

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from provisioner.domain.jobs import Archive, JobRecord, JobSpec
-from provisioner.jobs.boarding import task
+from provisioner.jobs.names import claim
 from provisioner.jobs.objects import Objects
-from provisioner.jobs.records import VERSION, Records, prefix
+from provisioner.jobs.records import VERSION, LostRace, Records
 from provisioner.jobs.workdir import send
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -19,9 +19,10 @@ ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What a user asks for, and in whose name."""
+    """What a user asks for, and in whose name. Of a `unique` name only one job is active."""
 
     spec: JobSpec
+    unique: bool = False
     folder: Path
     owner: str
     store: str
@@ -31,15 +32,23 @@ class Submission:
 def submit(
     objects: Objects, submission: Submission, *, now: datetime, agent: Callable[[], bytes], say: Callable[[str], None]
 ) -> JobRecord:
-    """Sends folder, agent and task, then writes the record: from then on any stepper can carry the job to its end."""
+    """Sends folder and agent, then writes the record: from then on any stepper can carry the job to its end.
+
+    Where the name is unique and somebody else was first, theirs is returned.
+    """
     spec = replace(submission.spec, workdir=work_folder(objects, submission, say))
+    job = claim(objects, spec.name, new_id(now)) if submission.unique else new_id(now)
     record = JobRecord(
-        version=VERSION, id=new_id(now), writer="", revision=0, owner=submission.owner, spec=spec,
+        version=VERSION, id=job, writer="", revision=0, owner=submission.owner, spec=spec,
         store=submission.store, store_region=submission.store_region, agent=send_agent(objects, agent()),
         created_at=now,
     )  # fmt: skip
-    objects.put(f"{prefix(record.id)}task.json", task(record.id, spec))
-    return Records(objects).create(record).record
+    try:
+        return Records(objects).create(record).record
+    except LostRace:
+        if not submission.unique:
+            raise
+        return Records(objects).read(job).record
 
 
 def work_folder(objects: Objects, submission: Submission, say: Callable[[str], None]) -> Archive:

@@ -107,12 +107,15 @@ def close_jobs(place: "Workplace", selection: "Selection") -> None:
 
 
 def forget(place: "Workplace", selection: "Selection") -> None:
+    from provisioner.jobs import names
     from provisioner.jobs.records import ROOT, prefix
 
     if place.cloud.job_store() is None:
         return
-    chosen = [ROOT] if selection.everything else [prefix(one.id) for one in place.records.all() if selection.of(one)]
-    for start in chosen:
+    gone = [one for one in place.records.all() if selection.of(one)]
+    for one in gone:
+        names.forget(place.objects, one.spec.name, one.id)
+    for start in [ROOT, names.ROOT] if selection.everything else [prefix(one.id) for one in gone]:
         for stored in place.objects.listing(start):
             place.objects.delete(stored.key)
 
