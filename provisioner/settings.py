@@ -125,12 +125,16 @@ class Settings:
 
 
 def load(
-    flags: Mapping[str, Any] | None = None, *, environment: Mapping[str, str] | None = None, folder: Path | None = None
+    flags: Mapping[str, Any] | None = None,
+    *,
+    source: str = "flag",
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Settings:
-    """Raises ConfigError naming the setting and the file or variable that holds what cannot be understood."""
+    """Raises ConfigError naming the setting and where it was said: `source` for the flags, the file, the variable."""
     environment = os.environ if environment is None else environment
     layers = [
-        ("flag", {name: value for name, value in (flags or {}).items() if value not in (None, ())}),
+        (source, {name: value for name, value in (flags or {}).items() if value not in (None, ())}),
         *(
             (f"${variable(name)}", {name: environment[variable(name)]})
             for name in SETTINGS

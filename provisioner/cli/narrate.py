@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from provisioner.cli.output import money, size, span
-from provisioner.domain.jobs import Attempt, AttemptState, EndReason, JobRecord
+from provisioner.domain.jobs import Attempt, AttemptState, EndReason, JobRecord, Refusal
 
 ENDS = {
     EndReason.FINISHED: "the program finished",
@@ -21,12 +21,10 @@ ENDS = {
 def narrate(before: JobRecord | None, after: JobRecord) -> Iterator[str]:
     """One line per event."""
     old = {attempt.number: attempt for attempt in before.attempts} if before else {}
-    seen: set[tuple[object, ...]] = (
-        {(row.region, row.zone, row.instance_type, row.at) for row in before.refusals} if before else set()
-    )
+    seen = set(before.refusals) if before else set[Refusal]()
     for row in after.refusals:
-        if (row.region, row.zone, row.instance_type, row.at) not in seen and row.code not in set(EndReason):
-            yield f"{row.instance_type} in {row.zone or row.region}: refused ({row.code})"
+        if row not in seen and row.code not in set(EndReason):
+            yield f"{row.instance_type} in {row.zone or row.region}, {row.capacity_type}: refused ({row.code})"
     for attempt in after.attempts:
         yield from attempt_events(old.get(attempt.number), attempt)
     if after.next_try_at and (before is None or before.next_try_at != after.next_try_at):

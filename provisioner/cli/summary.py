@@ -22,7 +22,7 @@ def summary(record: JobRecord, cost: Cost) -> Iterator[str]:
     parts = (("machines", cost.machine), ("disks", cost.disk), ("network", cost.network), ("store", cost.store))
     for name, amount in parts:
         yield f"    {name:<18}{money(amount)}"
-    yield f"  against on-demand   {money(cost.on_demand)}{saved(cost)}"
+    yield f"  against on-demand   {against(cost)}"
     if record.ended_at is not None:
         yield "nothing is left running"
 
@@ -33,6 +33,8 @@ def lost(attempt: Attempt) -> str:
     return f"{how} in {where}, {span(attempt.work_lost)} of work lost since the last checkpoint"
 
 
-def saved(cost: Cost) -> str:
+def against(cost: Cost) -> str:
+    """The machines alone: disks, network and store cost the same either way."""
     percent = saved_percent(cost)
-    return "" if percent is None else f", {percent:g} % saved"
+    saved = "" if percent is None else f", {percent:g} % of it saved"
+    return money(None) if cost.on_demand is None else f"{money(cost.on_demand)} for the machines{saved}"

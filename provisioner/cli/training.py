@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 import click
@@ -10,7 +11,7 @@ from provisioner.catalog import labels
 from provisioner.catalog import load as load_catalog
 from provisioner.cli import output
 from provisioner.cli.output import OutputFormat, money, span
-from provisioner.cli.preparing import prepare_first
+from provisioner.cli.preparing import prepare_first, refuse_unknown
 from provisioner.cli.rules import of_settings, refuse
 from provisioner.cli.steppers import say_who_steps
 from provisioner.cli.summary import summary
@@ -26,15 +27,19 @@ from provisioner.jobs.view import CURRENCY, job_document
 from provisioner.rules.requests import of_job
 from provisioner.rules.ruleset import Finding, judge
 
+LEAST = timedelta(minutes=1)
+"""What clouds charge for at least."""
+
 
 def train(wishes: Wishes) -> int:
     """The exit code of the contract."""
     place = Workplace(settings=wishes.settings)
     refuse(findings(place, wishes.spec))
     known_types(place, wishes.spec)
+    regions = refuse_unknown(place.cloud, regions=wishes.spec.regions, zones=wishes.spec.zones)
     if wishes.dry_run:
         return show_plan(wishes, plan(place, wishes.spec))
-    prepare_first(place, wishes.spec.regions, say=output.note)
+    prepare_first(place, regions, say=output.note)
     record = active_of_that_name(place, wishes)
     if record is None:
         offerings = plan(place, wishes.spec)
@@ -54,7 +59,7 @@ def findings(place: Workplace, spec: JobSpec) -> list[Finding]:
 
 def known_types(place: Workplace, spec: JobSpec) -> None:
     """Raises ConfigError for a type that neither the catalog nor the cloud knows."""
-    catalog = load_catalog()
+    catalog, cloud = load_catalog(), place.cloud
     for instance_type in spec.instance_types:
         if known := catalog.find(spec.cloud, instance_type):
             if known.retiring:
@@ -64,7 +69,7 @@ def known_types(place: Workplace, spec: JobSpec) -> None:
         near = f"did you mean: {names}?" if names else "such as p4d.24xlarge or g5.xlarge."
         unknown = f"--instance: '{instance_type}' is unknown to the catalog"
         try:
-            described = place.cloud.describe_machine(instance_type)
+            described = cloud.describe_machine(instance_type)
         except ConfigError as error:
             raise ConfigError(f"{unknown}, and asking the cloud does not help: {error.message}", hint=near) from error
         if described is None:
@@ -110,7 +115,7 @@ def nothing_fits(spec: JobSpec, sold: Sequence[Offering]) -> CloudError:
 
 
 def show_plan(wishes: Wishes, offerings: Sequence[Offering]) -> int:
-    hours = Decimal(wishes.spec.max_duration.total_seconds()) / 3600
+    hours = Decimal(max(wishes.spec.max_duration, LEAST).total_seconds()) / 3600
     prices = [offering.price_per_hour for offering in offerings if offering.price_per_hour is not None]
     known = len(prices) == len(offerings)
     low, high = (min(prices) * hours, max(prices) * hours) if known else (None, None)

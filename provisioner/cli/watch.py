@@ -57,6 +57,9 @@ class Watch:
                     pause = min(pause * 2, LONGEST_PAUSE)
                 else:
                     pause, failing_since = FIRST_PAUSE, None
+                    if not stepped.mine and stepped.decision.reason != self._said:
+                        output.note(f"{stepped.decision.reason}; watching")
+                        self._said = stepped.decision.reason
                     self._tell(stepped.record)
                     if until(stepped.record):
                         return stepped.record

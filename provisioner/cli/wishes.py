@@ -21,13 +21,13 @@ HARMLESS = re.compile(r"TOKENIZERS_\w+|(MAX|MIN|NUM|N|TOTAL)_\w*TOKENS\w*|\w*TOK
 """Tokens of text."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LEAST = timedelta(milliseconds=100)
-SECRET_STORES = ("ssm:/", "secretsmanager:")
+SECRET = re.compile(r"ssm:/[\w./-]+|secretsmanager:[\w/+=.@:-]+")
 GRANT = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[^:]*))?(?P<mode>:rw|:ro)?")
-LIST_KEYS = {"instance": "instances", "region": "regions", "zone": "zones", "env": "environment", "secret": "secrets"}
+LIST_KEYS = {"instance": "instances", "region": "regions", "zone": "zones", "env": "variables", "secret": "secrets"}
 FILE_KEYS = {
-    "instances", "cloud", "regions", "zones", "name", "workdir", "setup", "environment", "secrets", "access",
+    "instances", "cloud", "regions", "zones", "name", "workdir", "setup", "variables", "secrets", "access",
     "checkpoint_dir", "outputs_dir", "checkpoint_every", "max_price", "max_duration", "budget", "fallback",
-    "max_restarts", "max_wait", "disk", "program",
+    "max_restarts", "max_wait", "disk", "program", "owner", "team", "cost_center", "environment", "rules",
 }  # fmt: skip
 
 
@@ -49,7 +49,8 @@ class Wishes:
 def wishes(given: dict[str, Any]) -> Wishes:
     """Raises ConfigError naming the flag."""
     asked = merged(from_file(given["job_file"]), given)
-    settings = load({name: asked.get(name) for name in SETTINGS})
+    said = f"flag or {given['job_file']}" if given["job_file"] else "flag"
+    settings = load({name: asked.get(name) for name in SETTINGS}, source=said)
     folder = Path(asked.get("workdir") or ".")
     return Wishes(
         spec=spec(asked, settings, folder), folder=folder, named=bool(asked.get("name")), settings=settings,
@@ -79,7 +80,7 @@ def from_file(file: Path | None) -> dict[str, Any]:
 
 
 def as_flag(name: str, value: Any) -> Any:
-    if name in ("environment", "secrets") and isinstance(value, dict):
+    if name in ("variables", "secrets") and isinstance(value, dict):
         return tuple(f"{key}={text}" for key, text in cast("dict[str, Any]", value).items())
     if name == "program":
         return tuple(shlex.split(value)) if isinstance(value, str) else tuple(value)
@@ -91,20 +92,25 @@ def as_flag(name: str, value: Any) -> Any:
 def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:
     if not asked.get("instances"):
         raise ConfigError("--instance is missing.", hint="name a type, such as --instance p4d.24xlarge.")
-    if not asked.get("program"):
+    if not asked.get("program") or not asked["program"][0].strip():
         raise ConfigError("the command is missing.", hint="put it behind --, as in: -- python train.py")
     for name in ("max_duration", "checkpoint_every"):
         if settings[name] < LEAST:
             flag = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{flag}: {settings[name].total_seconds():g} s is too short.", hint="say 1s at least.")
+    saved = relative("--checkpoint-dir", asked.get("checkpoint_dir") or "checkpoints")
+    results = relative("--outputs-dir", asked.get("outputs_dir") or "outputs")
+    if PurePosixPath(saved).is_relative_to(results) or PurePosixPath(results).is_relative_to(saved):
+        raise ConfigError(
+            f"--checkpoint-dir and --outputs-dir: {saved} and {results} overlap.", hint="name two folders."
+        )
     return JobSpec(
         name=fit_name(asked.get("name") or folder.resolve().name), command=tuple(asked["program"]),
         cloud=settings["cloud"], instance_types=tuple(dict.fromkeys(asked["instances"])),
         regions=settings["regions"], zones=tuple(asked.get("zones", ())), setup=asked.get("setup") or "",
-        environment=environment(asked.get("environment", ())), secrets=secrets(asked.get("secrets", ())),
+        environment=environment(asked.get("variables", ())), secrets=secrets(asked.get("secrets", ())),
         access=tuple(grant(text) for text in asked.get("access", ())),
-        checkpoint_dir=relative("--checkpoint-dir", asked.get("checkpoint_dir") or "checkpoints"),
-        outputs_dir=relative("--outputs-dir", asked.get("outputs_dir") or "outputs"),
+        checkpoint_dir=saved, outputs_dir=results,
         checkpoint_every=settings["checkpoint_every"], max_price=settings["max_price"],
         max_duration=settings["max_duration"], budget=settings["budget"], fallback=Fallback(settings["fallback"]),
         max_restarts=settings["max_restarts"], max_wait=settings["max_wait"], disk_gib=settings["disk"],
@@ -127,6 +133,10 @@ def environment(given: tuple[str, ...]) -> dict[str, str]:
     """Raises ConfigError for a name that looks like a secret: what is in the environment is in the record."""
     found = pairs("--env", given)
     for name in found:
+        if name.startswith("ACCELCTL_"):
+            raise ConfigError(
+                f"--env: {name} is not yours to set.", hint="names that begin with ACCELCTL_ are accelctl's."
+            )
         if SECRETIVE.search(name) and not HARMLESS.fullmatch(name):
             raise ConfigError(
                 f"--env: {name} looks like a secret, and --env is stored in the job's record.",
@@ -138,7 +148,7 @@ def environment(given: tuple[str, ...]) -> dict[str, str]:
 def secrets(given: tuple[str, ...]) -> dict[str, str]:
     found = pairs("--secret", given)
     for name, reference in found.items():
-        if not reference.startswith(SECRET_STORES):
+        if not SECRET.fullmatch(reference):
             raise ConfigError(
                 f"--secret: {name} does not say where the value is kept.",
                 hint=f"use {name}=ssm:/path or {name}=secretsmanager:arn.",

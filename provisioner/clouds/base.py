@@ -96,7 +96,10 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """Something of ours that exists. `price_per_hour` None is unknown; `order` is the place in a teardown."""
+    """Something of ours that exists.
+
+    `price_per_hour` is the most that it costs, None where that is unknown; `order` is the place in a teardown.
+    """
 
     kind: str
     id: str
@@ -194,6 +197,14 @@ class PreparesRegion(Protocol):
         ...
 
     def prepared_regions(self) -> Sequence[str]: ...
+
+    def regions(self) -> Sequence[str]:
+        """Every region that the account may use."""
+        ...
+
+    def zones(self, region: str) -> Sequence[str]:
+        """Those of an enabled region that machines can be bought in."""
+        ...
 
     def job_store(self) -> JobStore | None:
         """None before the first `setup`."""

@@ -97,6 +97,7 @@ class FakeCloud:
             stop_keeps_billing=False, free_when_interrupted_within=timedelta(hours=1),
         )  # fmt: skip
         self._clock = clock
+        self._places = zones
         self._prepared = list(zones if prepared is None else prepared)
         self._rentals: dict[str, Rental] = {}
         self._numbers = count(1)
@@ -233,6 +234,12 @@ class FakeCloud:
         if made:
             self._prepared.append(region)
         return [Prepared(kind="network", id=f"network-{region}-{way or 'free'}", region=region, made=made)]
+
+    def regions(self) -> Sequence[str]:
+        return tuple(self._places)
+
+    def zones(self, region: str) -> Sequence[str]:
+        return self._places.get(region, ())
 
     def prepared_regions(self) -> Sequence[str]:
         with self.lock:

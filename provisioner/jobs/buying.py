@@ -1,5 +1,6 @@
 """What to buy, when, and for how long: the next attempt of a job. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from provisioner.domain.jobs import (
     JobSpec,
     JobState,
     Orders,
+    Refusal,
 )
 from provisioner.domain.offerings import CapacityType, Offering, Requirements, in_order, moved_per_hour
 from provisioner.jobs.actions import (
@@ -24,7 +26,7 @@ from provisioner.jobs.actions import (
     Survey,
     Wait,
 )
-from provisioner.jobs.outcomes import no_capacity, time_used
+from provisioner.jobs.outcomes import no_capacity, time_used, waited_enough
 
 
 def buying(record: JobRecord, seen: Observation, now: datetime) -> Decision:
@@ -35,12 +37,19 @@ def buying(record: JobRecord, seen: Observation, now: datetime) -> Decision:
     if seen.offerings is None:
         return Decision(action=Survey(), reason="no machine runs")
     fitting = in_order(seen.offerings, requirements(record))
-    open_now = unrefused(fitting, record, now) or unrefused(fitting, without_soft(record), now)
-    if not open_now and fitting and all_for_good(fitting, record):
-        return Decision(action=Note(record=replace(record, outcome=no_capacity(record))), reason="refused for good")
-    if not open_now:
-        return Decision(action=Note(record=paused(record, now)), reason="every offering was refused")
-    return Decision(action=Buy(offerings=batch(open_now, record)), reason=f"{len(open_now)} offerings are open")
+    if open_now := open_to(record, fitting, now):
+        return Decision(action=Buy(offerings=batch(open_now, record)), reason=f"{len(open_now)} offerings are open")
+    if waited_enough(record, now) or all_for_good(fitting, record):
+        return Decision(action=Note(record=replace(record, outcome=no_capacity(record))), reason="no use in waiting")
+    return Decision(action=Note(record=paused(record, now)), reason="every offering was refused")
+
+
+def open_to(record: JobRecord, fitting: tuple[Offering, ...], now: datetime) -> tuple[Offering, ...]:
+    """What can be asked now: where a machine was lost last of all; once the wait is over, what was not asked in it."""
+    if waited_enough(record, now):
+        return unasked(fitting, record)
+    refusals = standing(record, now)
+    return unrefused(fitting, refusals) or unrefused(fitting, of_cloud(refusals))
 
 
 def requirements(record: JobRecord) -> Requirements:
@@ -58,9 +67,13 @@ def requirements_of(spec: JobSpec, saved: int = 0) -> Requirements:
     )  # fmt: skip
 
 
-def unrefused(offerings: tuple[Offering, ...], record: JobRecord, now: datetime) -> tuple[Offering, ...]:
-    """Those that nobody refused in the last minutes. An empty zone in a refusal stands for the whole region."""
-    standing = [refusal for refusal in record.refusals if refusal.until is None or refusal.until > now]
+def standing(record: JobRecord, now: datetime) -> list[Refusal]:
+    """Refusals of the last minutes, and those for good."""
+    return [refusal for refusal in record.refusals if refusal.until is None or refusal.until > now]
+
+
+def unrefused(offerings: tuple[Offering, ...], refusals: Sequence[Refusal]) -> tuple[Offering, ...]:
+    """Those that none of them names. An empty zone in a refusal stands for the whole region."""
 
     def refused(offering: Offering) -> bool:
         return any(
@@ -68,22 +81,27 @@ def unrefused(offerings: tuple[Offering, ...], record: JobRecord, now: datetime)
             and refusal.zone in ("", offering.zone)
             and refusal.instance_type == offering.instance_type
             and refusal.capacity_type == offering.capacity_type
-            for refusal in standing
+            for refusal in refusals
         )
 
     return tuple(offering for offering in offerings if not refused(offering))
 
 
-def without_soft(record: JobRecord) -> JobRecord:
-    """Where a machine was lost is asked last, not never: only what the cloud itself refused stays refused."""
-    kept = tuple(refusal for refusal in record.refusals if refusal.code not in set(EndReason))
-    return replace(record, refusals=kept)
+def of_cloud(refusals: Sequence[Refusal]) -> list[Refusal]:
+    """Without those that we made ourselves of a machine's loss."""
+    return [refusal for refusal in refusals if refusal.code not in set(EndReason)]
+
+
+def unasked(offerings: tuple[Offering, ...], record: JobRecord) -> tuple[Offering, ...]:
+    """Those that have not been asked since the wait began."""
+    since = record.waiting_since or record.created_at
+    return unrefused(offerings, [one for one in of_cloud(record.refusals) if one.until is None or one.at >= since])
 
 
 def all_for_good(offerings: tuple[Offering, ...], record: JobRecord) -> bool:
     """Every one of them was refused in a way that waiting does not mend (a quota, a type that is not sold there)."""
-    lasting = replace(record, refusals=tuple(refusal for refusal in record.refusals if refusal.until is None))
-    return not unrefused(offerings, lasting, record.created_at)
+    lasting = [refusal for refusal in record.refusals if refusal.until is None]
+    return bool(offerings) and not unrefused(offerings, lasting)
 
 
 def batch(open_now: tuple[Offering, ...], record: JobRecord) -> tuple[Offering, ...]:

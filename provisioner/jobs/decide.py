@@ -37,7 +37,7 @@ def decide(record: JobRecord, seen: Observation, *, now: datetime, traits: Trait
         return wait(record, now, f"{leaving[0].id} is still {leaving[0].state}")
     if record.outcome is not None:
         return Decision(action=Clean(), reason="nothing runs any more")
-    if outcome := outcome_of(record, seen, now):
+    if outcome := outcome_of(record, seen):
         return Decision(action=Note(record=replace(record, outcome=outcome)), reason=outcome.message)
     return buying(record, seen, now)
 
@@ -67,7 +67,7 @@ def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetim
     if instance is None and attempt.bought_at and now < attempt.bought_at + record.spec.pace.settle:
         return wait(record, now, "the cloud does not list the new machine yet")
     if instance is None or not instance.alive:
-        return gone(attempt, instance, seen.report)
+        return gone(record, attempt, instance, seen.report)
     if instance.state is InstanceState.STOPPING:
         return wait(record, now, "the machine is on its way out")
     if stop := stop_order(record, attempt, instance, seen=seen, now=now):
@@ -105,7 +105,7 @@ def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datet
     return Decision(action=Close(reason=EndReason.CANCELLED), reason="the job is cancelled")
 
 
-def gone(attempt: Attempt, instance: Instance | None, report: NodeReport | None) -> Decision:
+def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report: NodeReport | None) -> Decision:
     """The machine is no more: why, by what we meant, by what the machine said, by what the cloud says."""
     cause = instance.end_cause if instance else None
     message = instance.end_message if instance else ""
@@ -116,6 +116,8 @@ def gone(attempt: Attempt, instance: Instance | None, report: NodeReport | None)
         reason, message = EndReason(ended.reason), ended.message
     elif cause is EndCause.INTERRUPTED or (report and report.notice):
         reason = EndReason.INTERRUPTED
+    elif record.cancel_asked_at is not None:
+        reason = EndReason.CANCELLED
     elif cause is EndCause.FAILED:
         reason = EndReason.NO_CAPACITY
     elif report is None:

@@ -16,7 +16,7 @@ from provisioner.jobs.actions import Observation
 SAME_FAILURE_LIMIT = 3
 
 
-def outcome_of(record: JobRecord, seen: Observation, now: datetime) -> Outcome | None:
+def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
     """How the job ends, if it ends here."""
     if record.cancel_asked_at is not None and not finished(record):
         return Outcome(state=JobState.CANCELLED, exit_code=130, message="the job was cancelled; its checkpoint is kept")
@@ -27,9 +27,11 @@ def outcome_of(record: JobRecord, seen: Observation, now: datetime) -> Outcome |
         return failed(6, f"the job used its {record.spec.max_duration} of machine time", "raise --max-duration")
     if record.spec.budget is not None and (seen.spent or Decimal(0)) >= record.spec.budget:
         return failed(6, f"the job used its budget of {record.spec.budget} USD", "raise --budget")
-    if record.waiting_since is not None and now >= record.waiting_since + record.spec.max_wait:
-        return no_capacity(record)
     return None
+
+
+def waited_enough(record: JobRecord, now: datetime) -> bool:
+    return record.waiting_since is not None and now >= record.waiting_since + record.spec.max_wait
 
 
 def finished(record: JobRecord) -> bool:
@@ -87,10 +89,13 @@ def no_capacity(record: JobRecord) -> Outcome:
         return failed(
             4, f"no offering can be bought: {first.message.rstrip('.')}", "ask for more quota, or use --region"
         )
-    tried = {(refusal.instance_type, refusal.zone or refusal.region): refusal.code for refusal in record.refusals}
-    places = ", ".join(f"{kind} in {zone} ({code})" for (kind, zone), code in tried.items())
+    places = ", ".join(
+        f"{one.capacity_type} {one.instance_type} in {one.zone or one.region} ({one.code})" for one in record.refusals
+    )
+    lasting = " ".join(dict.fromkeys(one.message for one in record.refusals if one.until is None))
+    what = f"no capacity within {record.spec.max_wait}: tried {places or 'nothing: no offering fits'}"
     return failed(
-        4, f"no capacity within {record.spec.max_wait}: tried {places or 'nothing: no offering fits'}",
+        4, f"{what}; {lasting.rstrip('.')}" if lasting else what,
         "allow more with --instance, --region or --fallback on-demand, or wait longer with --max-wait",
     )  # fmt: skip
 

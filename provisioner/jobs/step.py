@@ -288,7 +288,7 @@ class Stepper:
             names = ", ".join(f"{leftover.kind} {leftover.id}" for leftover in left)
             raise CloudUnavailable(f"job '{record.id}' still has {names}.", hint="it is on its way out; step again.")
         return self._records.write(
-            held, replace(record, state=outcome.state, ended_at=self._clock.now(), lease=None)
+            held, replace(record, state=outcome.state, ended_at=self._clock.now(), lease=None, next_try_at=None)
         )  # fmt: skip
 
     def _leftovers(self, job: str) -> list[Leftover]:

@@ -4,11 +4,16 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
+
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from provisioner.sandbox.access import Access
 from provisioner.sandbox.cloud import NoSuchInstance, SandboxCloud, labels_of
 from provisioner.sandbox.lifecycle import pool_of
+from provisioner.sandbox.quotas import CODES
 from provisioner.sandbox.wire import AwsError, Call
 
 HTTP_500 = {"InsufficientInstanceCapacity", "InternalError"}
@@ -17,6 +22,15 @@ HTTP_503 = {"RequestLimitExceeded", "Unavailable", "SlowDown", "ServiceUnavailab
 
 def http_status(code: str) -> int:
     return 500 if code in HTTP_500 else 503 if code in HTTP_503 else 400
+
+
+def refuse_unknown(kind: str, zone: str) -> None:
+    """Raises ValueError for a type or a zone that the sandbox does not have."""
+    if kind not in INSTANCE_TYPES:
+        near = ", ".join(get_close_matches(kind, INSTANCE_TYPES, n=3))
+        raise ValueError(f"there is no type '{kind}'" + (f"; did you mean {near}?" if near else ""))
+    if not any(zone == held.name for zones in RegionsAndZonesBackend.zones.values() for held in zones):
+        raise ValueError(f"there is no zone '{zone}'")
 
 
 class Control:
@@ -68,14 +82,20 @@ class Control:
         return {"instance_id": found, "time": when.isoformat(timespec="seconds")}
 
     def capacity(self, type: str, zone: str, count: str) -> dict[str, Any]:
+        refuse_unknown(type, zone)
         self._cloud.market.set_capacity((type, zone), int(count))
         return {"type": type, "zone": zone, "capacity": int(count)}
 
     def price(self, type: str, zone: str, usd: str) -> dict[str, Any]:
+        refuse_unknown(type, zone)
         self._cloud.market.set_price((type, zone), Decimal(usd))
         return {"type": type, "zone": zone, "usd": usd}
 
     def quota(self, region: str, code: str, limit: str) -> dict[str, Any]:
+        if region not in RegionsAndZonesBackend.zones:
+            raise ValueError(f"there is no region '{region}'")
+        if code not in CODES:
+            raise ValueError(f"there is no quota '{code}': the codes are {', '.join(sorted(CODES))}")
         self._cloud.quotas.limits[region, code] = float(limit)
         return {"region": region, "code": code, "limit": float(limit)}
 
@@ -108,7 +128,10 @@ class Control:
             self._cloud.interrupt(instance.id, timedelta(0))
 
     def ledger(self, job: str = "") -> dict[str, Any]:
+        """Of everything, or of one job by its id or its name."""
         lines = self._cloud.ledger.lines(job)
+        if job and not lines:
+            raise ValueError(f"no machine of a job '{job}' was ever bought")
         total = sum((line["usd"] for line in lines), Decimal(0))
         return {"lines": [line | {"usd": f"{line['usd']:.6f}"} for line in lines], "total": f"{total:.6f}"}
 

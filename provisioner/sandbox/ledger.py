@@ -53,9 +53,9 @@ class Ledger:
         traffic.puts += put
 
     def lines(self, job: str = "") -> list[dict[str, Any]]:
-        """Oldest first; with `job`, only what carries that label."""
+        """Oldest first; with `job`, only what carries that id or that name."""
         found = [line for instance in self._instances() for line in self._of(instance)]
-        return [line for line in found if not job or line["labels"].get("accelctl:job") == job]
+        return [line for line in found if job in ("", *map(line["labels"].get, ("accelctl:job", "accelctl:name")))]
 
     def _instances(self) -> list[Any]:
         backends = list(ec2_backends[DEFAULT_ACCOUNT_ID].values())

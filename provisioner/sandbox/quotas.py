@@ -16,6 +16,7 @@ FAMILIES = (  # instance types, on-demand quota code, spot quota code
     (r"inf\d", "L-1945791B", "L-B5D1601B"),
     (r"trn\d", "L-2C3B7624", "L-6B0D517C"),
 )
+CODES = frozenset(code for _, *codes in FAMILIES for code in codes)
 PLENTY = 4096.0
 
 

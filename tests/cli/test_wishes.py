@@ -38,10 +38,14 @@ def test_what_was_not_said_has_its_default() -> None:
     [
         ({"instances": ()}, "--instance"),
         ({"program": ()}, "command"),
-        ({"environment": ("WANDB_API_KEY=1",)}, "--env: WANDB_API_KEY"),
-        ({"environment": ("DB_PASSWORD=1",)}, "--env: DB_PASSWORD"),
-        ({"environment": ("novalue",)}, "--env"),
+        ({"variables": ("WANDB_API_KEY=1",)}, "--env: WANDB_API_KEY"),
+        ({"variables": ("DB_PASSWORD=1",)}, "--env: DB_PASSWORD"),
+        ({"variables": ("novalue",)}, "--env"),
+        ({"variables": ("ACCELCTL_JOB=mine",)}, "--env: ACCELCTL_JOB"),
         ({"secrets": ("TOKEN=plain",)}, "--secret: TOKEN"),
+        ({"secrets": ("TOKEN=ssm:/",)}, "--secret: TOKEN"),
+        ({"program": ("",)}, "command"),
+        ({"checkpoint_dir": "a", "outputs_dir": "a/b"}, "--checkpoint-dir"),
         ({"access": ("https://bucket",)}, "--access"),
         ({"access": ("s3://b/x:rx",)}, "--access"),
         ({"checkpoint_dir": "/tmp"}, "--checkpoint-dir"),
@@ -60,7 +64,7 @@ def test_what_cannot_be_meant_is_refused_by_name(given: dict[str, Any], word: st
 def test_a_secret_is_pointed_to_the_secret_flag() -> None:
     """The hint shows the very flag that keeps the value out of the record."""
     with pytest.raises(ConfigError) as refusal:
-        wishes(NOTHING | {"environment": ("HF_TOKEN=abc",)})
+        wishes(NOTHING | {"variables": ("HF_TOKEN=abc",)})
 
     assert "--secret HF_TOKEN=ssm:/path" in refusal.value.hint
     assert "abc" not in f"{refusal.value.message} {refusal.value.hint}"

@@ -229,6 +229,14 @@ def test_a_granted_bucket_is_read_and_an_ungranted_one_is_refused() -> None:
     assert "granted 42" in done.stdout
 
 
+def test_the_environment_of_the_program_is_what_was_asked_for() -> None:
+    """--env reaches the program, and the folder's setting of the same word stays what it is."""
+    asked = ("--env", "RATE=0.1", "--env", "environment=x y", "--", "sh", "-c", "echo rate $RATE, $environment")
+    done = accelctl("spot-train", "--instance", TYPE, "--name", "with-env", *asked)
+
+    assert (done.returncode, "rate 0.1, x y" in done.stdout) == (0, True), done.stderr
+
+
 def test_a_file_whose_name_is_no_text_is_brought_home(tmp_path: Path) -> None:
     """Saved, counted, fetched with the very bytes of its name."""
     script = 'mkdir -p outputs; echo 1 > "outputs/$(printf "odd\\377")"'

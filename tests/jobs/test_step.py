@@ -232,6 +232,30 @@ def test_capacity_nowhere_waits_longer_and_longer_and_then_fails(world: World) -
     assert "us-east-1a" in world.record.outcome.message
 
 
+def test_a_wait_that_is_over_before_it_began_asks_everywhere_once(world: World) -> None:
+    """--max-wait 1s gives up only after each offering has said no, and names a quota among the answers."""
+    free = all_pools()[-1]
+    for one in all_pools()[:-1]:
+        world.cloud.set_capacity(one, 0)
+    launched(world, max_wait=timedelta(0))
+    assert world.attempt.offering is not None
+    assert world.attempt.offering.pool.zone == free.zone
+
+
+def test_the_quota_among_the_refusals_is_named(world: World) -> None:
+    """One region lacks capacity, the other lacks quota: both are said."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.cloud.fail_next("launch", QuotaExceeded("0 vCPUs", code="MaxSpotInstanceCountExceeded", hint="L-7212CCBC"))
+    world.submit(max_wait=timedelta(0))
+    world.step()
+    world.step()
+
+    assert world.record.outcome is not None
+    assert "L-7212CCBC" in world.record.outcome.message
+    assert "spot" in world.record.outcome.message
+
+
 def test_on_demand_is_the_last_resort_when_allowed(world: World) -> None:
     """--fallback on-demand buys at the on-demand price only once every spot offering has refused."""
     for one in all_pools():

@@ -12,21 +12,24 @@ EVERY = timedelta(seconds=1)
 
 @click.command(short_help="The program's output, over all attempts, in order.")
 @click.argument("job")
-@click.option("--follow", is_flag=True, help="Stay and print what comes until the job is over.")
+@click.option("--follow", is_flag=True, help="Stay, step the job and print what comes until it is over.")
 def command(job: str, follow: bool) -> None:
     """The program's output, over all attempts, in order.
 
     \b
     accelctl logs 20261120-224501-x7k2m --follow
     """
+    from provisioner.cli.stepping import step_once
     from provisioner.cli.workplace import Workplace
     from provisioner.jobs.outputs import Output
 
     place = Workplace()
     record = place.records.find(job)
     reader = Output(place.objects, record.id)
-    over = not follow
+    over, looked_at = not follow, place.clock.now()
     while True:
+        if follow and place.clock.now() - looked_at >= record.spec.pace.poll_every:
+            record, looked_at = step_once(place, record), place.clock.now()
         over = over or place.records.read(record.id).record.ended_at is not None
         attempt = 0
         for log, text in reader.new():

@@ -22,6 +22,7 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
     \b
     accelctl setup --cloud aws --region us-east-1
     """
+    from provisioner.cli.preparing import refuse_unknown
     from provisioner.cli.rules import refuse_region
     from provisioner.cli.workplace import Workplace
 
@@ -32,6 +33,7 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
     place = Workplace({"cloud": cloud, "region": region, "way": way})
     home = place.settings["region"] or place.cloud.default_region()
     refuse_region(place.settings, home, place.clock.now())
+    refuse_unknown(place.cloud, regions=(home,))
     things = place.cloud.prepare(home, way=place.settings["way"])
     if form == OutputFormat.JSON:
         return output.document({"region": home, "things": list(things)})

@@ -19,7 +19,7 @@ from provisioner.cli.options import Duration, Usd, cloud_option, output_option, 
 @click.option("--name", help="A name for the job; an active job of that name is continued.")
 @click.option("--workdir", type=click.Path(path_type=Path), help="Folder that is sent and run in.  [default: .]")
 @click.option("--setup", help="Shell command that prepares each machine.")
-@click.option("--env", "environment", multiple=True, metavar="K=V", help="Environment of the program.")
+@click.option("--env", "variables", multiple=True, metavar="K=V", help="Environment of the program.")
 @click.option("--secret", "secrets", multiple=True, metavar="K=ssm:/path", help="Resolved on the machine alone.")
 @click.option("--access", multiple=True, metavar="s3://bucket/prefix[:rw]", help="What else the machine may read.")
 @click.option("--checkpoint-dir", metavar="DIR", help="Folder the program saves to.  [default: checkpoints]")

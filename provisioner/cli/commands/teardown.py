@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from provisioner.cli.selection import Selection
     from provisioner.cli.workplace import Workplace
     from provisioner.clouds.base import Leftover
+    from provisioner.domain.jobs import JobRecord
     from provisioner.teardown.execute import Item
 
 
@@ -40,17 +41,28 @@ def command(
     place = Workplace()
     selection = selected(place, job=job or "", owner=owner, marks=marks, everything=everything)
     items = plan(place.cloud, job=selection.job, data=with_data, chosen=selection.chosen)
-    agreed(items, everything=everything, yes=yes)
-    end_jobs(place, selection)
+    jobs = chosen_jobs(place, selection)
+    kept = [record for record in jobs if with_data]
+    if items or kept or any(record.ended_at is None for record in jobs):
+        agreed(items, kept, everything=everything, yes=yes)
+    else:
+        output.note("nothing is there")
+    end_jobs(place, jobs)
     remove(place, selection, with_data=with_data, form=form)
 
 
-def agreed(items: Sequence["Leftover"], *, everything: bool, yes: bool) -> None:
+def chosen_jobs(place: "Workplace", selection: "Selection") -> "list[JobRecord]":
+    return [one for one in place.records.all() if selection.of(one)] if place.cloud.job_store() else []
+
+
+def agreed(items: Sequence["Leftover"], kept: "Sequence[JobRecord]", *, everything: bool, yes: bool) -> None:
     """Shows the plan and asks. Raises ConfigError where nobody can answer, Abort where the answer is no."""
     from provisioner.errors import ConfigError
 
     rows = [(i.kind, i.id, i.region, i.state or "-", output.money(i.price_per_hour)) for i in items]
-    output.note(output.table(("KIND", "ID", "REGION", "STATE", "PER HOUR"), rows) if rows else "nothing is there")
+    rows += [("record and checkpoints", one.id, one.store_region, one.state, "-") for one in kept]
+    headers = ("KIND", "ID", "REGION", "STATE", "PER HOUR, AT MOST")
+    output.note(output.table(headers, rows) if rows else "no machines; the job is closed")
     if yes:
         return
     if not sys.stdin.isatty():
@@ -58,14 +70,12 @@ def agreed(items: Sequence["Leftover"], *, everything: bool, yes: bool) -> None:
     click.confirm(f"remove {'all of these' if everything else 'these'}?", abort=True, err=True)
 
 
-def end_jobs(place: "Workplace", selection: "Selection") -> None:
+def end_jobs(place: "Workplace", jobs: "Sequence[JobRecord]") -> None:
     """No stepper may buy again what is about to go: the records say so first."""
     from provisioner.jobs.cancel import ask_to_cancel
 
-    if place.cloud.job_store() is None:
-        return
-    for record in place.records.all():
-        if record.ended_at is None and selection.of(record):
+    for record in jobs:
+        if record.ended_at is None:
             ask_to_cancel(place.records, record.id, place.clock.now())
 
 
@@ -99,10 +109,8 @@ def close_jobs(place: "Workplace", selection: "Selection") -> None:
     """Steps jobs whose machines are gone until their records say so."""
     from provisioner.cli.watch import Watch
 
-    if place.cloud.job_store() is None:
-        return
-    for record in place.records.all():
-        if record.ended_at is None and selection.of(record):
+    for record in chosen_jobs(place, selection):
+        if record.ended_at is None:
             Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
 
 
@@ -112,7 +120,7 @@ def forget(place: "Workplace", selection: "Selection") -> None:
 
     if place.cloud.job_store() is None:
         return
-    gone = [one for one in place.records.all() if selection.of(one)]
+    gone = chosen_jobs(place, selection)
     for one in gone:
         names.forget(place.objects, one.spec.name, one.id)
     for start in [ROOT, names.ROOT] if selection.everything else [prefix(one.id) for one in gone]:

@@ -85,7 +85,6 @@ class Aws:
 
     def prepare(self, region: str, *, way: str = "") -> Sequence[Prepared]:
         """The bucket and the boundary once, then the region's network, then the mark that it is prepared."""
-        self._sessions.refuse_unknown(region)
         store = self._store.make(region)
         if way == WayKind.GATEWAY and store.region != region:
             raise ConfigError(
@@ -99,6 +98,12 @@ class Aws:
 
     def prepared_regions(self) -> Sequence[str]:
         return self._store.prepared_regions()
+
+    def regions(self) -> Sequence[str]:
+        return self._sessions.regions
+
+    def zones(self, region: str) -> Sequence[str]:
+        return self._sessions.zones(region)
 
     def job_store(self) -> JobStore | None:
         return self._store.find()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +12,7 @@ from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, is_gone, translated
 from provisioner.clouds.aws.identity import BOUNDARY, JOBS, Identities
 from provisioner.clouds.aws.kinds import BY_NAME, KINDS, Kind
+from provisioner.clouds.aws.offerings import on_demand_price
 from provisioner.clouds.aws.sessions import Sessions, camel, rows
 from provisioner.clouds.aws.store import MARKERS, BucketStore
 from provisioner.clouds.base import Leftover
@@ -80,7 +82,7 @@ class Inventory:
                 found += 1
                 yield Leftover(
                     kind=kind.name, id=item[kind.id], region=region, labels=tags.read(item.get("Tags")),
-                    order=kind.order, price_per_hour=kind.hourly, state=state_of(item),
+                    order=kind.order, price_per_hour=hourly_of(kind, item, region), state=state_of(item),
                 )  # fmt: skip
         if not job and not found:
             yield self._unlabelled(MARKER, region, region)
@@ -145,6 +147,13 @@ def fleet_of(ec2: Any, id: str) -> list[Any]:
             if not is_gone(code_of(error)):
                 raise
             return []
+
+
+def hourly_of(kind: Kind, item: dict[str, Any], region: str) -> Decimal | None:
+    """At most: a machine at its on-demand price, unless it is stopped. None is unknown."""
+    if kind.hourly is not None or "InstanceType" not in item:
+        return kind.hourly
+    return Decimal(0) if state_of(item) == "stopped" else on_demand_price(item["InstanceType"], region)
 
 
 def state_of(item: dict[str, Any]) -> str:

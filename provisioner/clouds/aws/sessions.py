@@ -2,7 +2,6 @@
 
 import threading
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -88,14 +87,20 @@ class Sessions:
         """For what is the same in every region: any will do."""
         return self._region or self.session.region_name or "us-east-1"
 
-    def refuse_unknown(self, region: str) -> None:
-        """Raises ConfigError for a region that AWS does not have, or that the account has not enabled."""
+    @cached_property
+    def regions(self) -> tuple[str, ...]:
+        """Those that the account has enabled."""
         with translated("ec2:DescribeRegions"):
             held = self.ec2(ANY_REGION).describe_regions()["Regions"]
-        names = [found.get("RegionName", "") for found in held]
-        if region not in names:
-            near = ", ".join(get_close_matches(region, names, n=3)) or "us-east-1"
-            raise ConfigError(f"--region: '{region}' is not a region of this account.", hint=f"such as {near}.")
+        return tuple(found.get("RegionName", "") for found in held)
+
+    def zones(self, region: str) -> tuple[str, ...]:
+        """Ordinary ones: local and wavelength zones are not what accelerators are sold in."""
+        wanted = {"zone-type": "availability-zone", "state": "available"}
+        filters: Any = [{"Name": name, "Values": [value]} for name, value in wanted.items()]
+        with translated("ec2:DescribeAvailabilityZones"):
+            found = self.ec2(region).describe_availability_zones(Filters=filters)["AvailabilityZones"]
+        return tuple(sorted(zone.get("ZoneName", "") for zone in found))
 
     @cached_property
     def caller(self) -> Caller:
