@@ -110,11 +110,19 @@ def tags_of_named(call: Call) -> list[dict[str, str]]:
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
     """
+    if call.service == "autoscaling" and (group := groups(call).get(call.params.get("AutoScalingGroupName", ""))):
+        return [{f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in group.tags}]
     if call.service != "ec2" or call.operation.startswith(("Describe", "Get")):
         return []
     backend = ec2_backends[DEFAULT_ACCOUNT_ID][call.region]
     named = [value for name, value in call.params.items() if RESOURCE_ID.fullmatch(name)]
     return [{f"aws:ResourceTag/{k}": v for k, v in backend.tags.get(one, {}).items()} for one in named]
+
+
+def groups(call: Call) -> dict[str, Any]:
+    from moto.autoscaling.models import autoscaling_backends
+
+    return autoscaling_backends[DEFAULT_ACCOUNT_ID][call.region].autoscaling_groups
 
 
 def statements(caller: AssumedRoleAccessKey) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """The cloud itself: machines, their interruptions, what they may reach. What changes it goes through here."""
 
 import json
+import secrets
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
@@ -13,6 +15,7 @@ from moto.events.models import events_backends
 from provisioner.sandbox import buckets, images
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.filters import Listings
+from provisioner.sandbox.groups import Groups
 from provisioner.sandbox.imds import Metadata
 from provisioner.sandbox.launches import Launches
 from provisioner.sandbox.ledger import Ledger
@@ -35,6 +38,8 @@ class SandboxCloud:
     """One account with every region."""
 
     def __init__(self, root: Path) -> None:
+        self.key = "AKIA" + secrets.token_hex(8).upper()
+        """The developer's access key: nobody else's is taken, but for those of roles."""
         self.clock = SandboxClock()
         self.market, self.quotas = Market(self.clock), Quotas()
         self.metadata, self.ledger = Metadata(self.clock), Ledger(self.market, self.clock)
@@ -49,8 +54,18 @@ class SandboxCloud:
         self.listings.install()
         self.schedules = Schedules(self.clock, lambda: self.url)
         self.schedules.install()
+        self.groups = Groups(self.clock, self.own_client)
+        self.groups.install()
         images.install()
         buckets.install()
+
+    def own_client(self, service: str, region: str) -> Any:
+        """What a service of the cloud's does for the developer, it does over the wire with the developer's key."""
+        import boto3
+
+        secret = self.key  # any will do: signatures are not checked
+        session = boto3.Session(self.key, secret, region_name=region)
+        return session.client(service, endpoint_url=self.url)  # pyright: ignore - any service
 
     def instances(self) -> list[Instance]:
         return [one for backend in list(ec2_backends[DEFAULT_ACCOUNT_ID].values()) for one in backend.all_instances()]

@@ -25,15 +25,18 @@ STRIPES = 64
 
 
 class Front:
-    """One sandbox. `key` is the developer's access key: nobody else's is taken, but for those of roles."""
+    """One sandbox."""
 
     def __init__(self, root: Path) -> None:
         self.cloud, self.access = SandboxCloud(root), Access()
         self.control = Control(self.cloud, self.access)
         self.moto = DomainDispatcherApplication(create_backend_app)
-        self.key = "AKIA" + secrets.token_hex(8).upper()
         self._replies: dict[tuple[str, str, str], tuple[dict[str, str], Response]] = {}
         self._object_locks = [threading.Lock() for _ in range(STRIPES)]
+
+    @property
+    def key(self) -> str:
+        return self.cloud.key
 
     @property
     def url(self) -> str:

@@ -1,0 +1,150 @@
+"""Auto Scaling groups that live: they launch by RunInstances, replace what is lost, and heed their scheduled actions.
+
+moto launches past the market, in the call itself, on demand whatever the policy says, and never looks again.
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-scheduled-scaling.html
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+from botocore.exceptions import ClientError
+from moto.autoscaling.models import (
+    ASG_NAME_TAG,
+    AutoScalingBackend,
+    FakeAutoScalingGroup,
+    InstanceState,
+    autoscaling_backends,
+)
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models.instances import Instance
+
+from provisioner.sandbox.clock import SandboxClock
+from provisioner.sandbox.launches import wrap
+from provisioner.sandbox.phases import LIVING
+from provisioner.sandbox.recurrence import next_after
+
+EVERY = 0.5
+"""Seconds between two looks at the groups."""
+
+
+class Groups:
+    """What a group does goes over the wire like any call, by a `client` for a service and a region."""
+
+    def __init__(self, clock: SandboxClock, client: Callable[[str, str], Any]) -> None:
+        self._clock, self._client = clock, client
+        self.refused: dict[str, str] = {}
+        """Why a group could not launch, by its name."""
+
+    def install(self) -> None:
+        wrap(FakeAutoScalingGroup, "set_desired_capacity", self._wanted)
+        wrap(AutoScalingBackend, "notify_terminate_instances", lambda *_: None)  # the next look sees it
+        wrap(AutoScalingBackend, "put_scheduled_update_group_action", self._scheduled)
+        threading.Thread(target=self._run, name="groups", daemon=True).start()
+
+    def _wanted(self, original: Any, group: FakeAutoScalingGroup, wanted: int | None) -> None:
+        group.desired_capacity = group.min_size if wanted is None else wanted
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(EVERY)
+            for backend in list(autoscaling_backends[DEFAULT_ACCOUNT_ID].values()):
+                self._look(backend)
+
+    def _look(self, backend: AutoScalingBackend) -> None:
+        groups, members = list(backend.autoscaling_groups.values()), self._members(backend)
+        for name in set(members) - {group.name for group in groups}:
+            self._end(backend, members[name])
+        for group in groups:
+            there = members.get(group.name, [])
+            group.instance_states = [InstanceState(one, autoscaling_group=group) for one in there]
+            wanted = group.desired_capacity or 0
+            if len(there) > wanted:
+                self._end(backend, there[: len(there) - wanted])
+            for _ in range(wanted - len(there)):
+                self._launch(backend, group)
+
+    def _members(self, backend: AutoScalingBackend) -> dict[str, list[Instance]]:
+        found: dict[str, list[Instance]] = {}
+        for instance in backend.ec2_backend.all_instances():
+            named = [tag["value"] for tag in instance.get_tags() if tag["key"] == ASG_NAME_TAG]
+            if named and instance.state in LIVING:
+                found.setdefault(named[0], []).append(instance)
+        return found
+
+    def _end(self, backend: AutoScalingBackend, surplus: list[Instance]) -> None:
+        self._client("ec2", backend.region_name).terminate_instances(InstanceIds=[one.id for one in surplus])
+
+    def _launch(self, backend: AutoScalingBackend, group: FakeAutoScalingGroup) -> None:
+        """Each type in each subnet, until one gives a machine."""
+        client = self._client("ec2", backend.region_name)
+        for wanted in requests(backend, group):
+            try:
+                made = client.run_instances(MinCount=1, MaxCount=1, **wanted)["Instances"][0]["InstanceId"]
+            except ClientError as refusal:
+                self.refused[group.name] = str(refusal)
+            else:
+                backend.ec2_backend.create_tags([made], {ASG_NAME_TAG: group.name})
+                return
+
+    def _scheduled(self, original: Any, backend: AutoScalingBackend, **asked: Any) -> Any:
+        action = original(backend, **asked)
+        if action.recurrence:
+            self._plan(backend, action)
+        return action
+
+    def _plan(self, backend: AutoScalingBackend, action: Any) -> None:
+        moment = next_after(action.recurrence, action.time_zone or "UTC", self._clock.now())
+        if moment:
+            self._clock.at(moment, lambda: self._due(backend, action))
+
+    def _due(self, backend: AutoScalingBackend, action: Any) -> None:
+        """Unless it was deleted or put anew meanwhile."""
+        if backend.scheduled_actions.get(action.scheduled_action_name) is not action:
+            return
+        if group := backend.autoscaling_groups.get(action.auto_scaling_group_name):
+            act(group, action)
+        self._plan(backend, action)
+
+
+def act(group: FakeAutoScalingGroup, action: Any) -> None:
+    """What the action names is set; a capacity beyond the group's bounds is refused, as on AWS."""
+    least = group.min_size if action.min_size is None else action.min_size
+    most = group.max_size if action.max_size is None else action.max_size
+    wanted = group.desired_capacity if action.desired_capacity is None else action.desired_capacity
+    if (least or 0) <= (wanted or 0) <= (most or 0):
+        group.min_size, group.max_size, group.desired_capacity = least, most, wanted
+
+
+def requests(backend: AutoScalingBackend, group: FakeAutoScalingGroup) -> Iterator[dict[str, Any]]:
+    """What to ask RunInstances for, one after another."""
+    template = group.ec2_launch_template
+    if template is None:
+        return
+    policy = group.mixed_instances_policy or {}
+    kinds = [one.get("InstanceType") for one in policy.get("LaunchTemplate", {}).get("Overrides", [])] or [None]
+    share = policy.get("InstancesDistribution", {}).get("OnDemandPercentageAboveBaseCapacity", 100)
+    version = str(group.launch_template_version)
+    cards = template.get_version(version).data.get("NetworkInterfaces", [])
+    for kind, subnet in product(kinds, (group.vpc_zone_identifier or "").split(",")):
+        yield {
+            "LaunchTemplate": {"LaunchTemplateId": template.id, "Version": version},
+            **({"InstanceType": kind} if kind else {}),
+            **({"InstanceMarketOptions": {"MarketType": "spot"}} if policy and int(share) == 0 else {}),
+            **placed(cards, subnet),
+            "TagSpecifications": [{"ResourceType": "instance", "Tags": passed_on(group)}],
+        }
+
+
+def placed(cards: list[dict[str, Any]], subnet: str) -> dict[str, Any]:
+    """A group's subnet goes to the first card; beside cards RunInstances takes no subnet of its own."""
+    if not subnet:
+        return {}
+    return {"NetworkInterfaces": [cards[0] | {"SubnetId": subnet}, *cards[1:]]} if cards else {"SubnetId": subnet}
+
+
+def passed_on(group: FakeAutoScalingGroup) -> list[dict[str, str]]:
+    on = [tag for tag in group.tags if str(tag["PropagateAtLaunch"]).lower() == "true"]
+    return [{"Key": tag["Key"], "Value": tag["Value"]} for tag in on]

@@ -1,0 +1,110 @@
+"""Auto Scaling groups in the sandbox: they keep their size on the spot market, and heed their hours."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from provisioner.sandbox.client import ask
+from provisioner.sandbox.recurrence import next_after
+from tests.sandbox.world import IMAGE, aws, until
+
+GROUP = "workers"
+MONDAY = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def group(sandbox: dict[str, Any]) -> Iterator[str]:
+    """Spot only, g5.xlarge before g5.2xlarge, no machine yet."""
+    aws("ec2").create_launch_template(
+        LaunchTemplateName=GROUP, LaunchTemplateData={"ImageId": IMAGE, "InstanceType": "g5.xlarge"}
+    )
+    spot = {"OnDemandBaseCapacity": 0, "OnDemandPercentageAboveBaseCapacity": 0}
+    kinds = [{"InstanceType": "g5.xlarge"}, {"InstanceType": "g5.2xlarge"}]
+    named = {"LaunchTemplateName": GROUP, "Version": "$Latest"}
+    aws("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName=GROUP, MinSize=0, MaxSize=2, DesiredCapacity=0,
+        VPCZoneIdentifier=aws("ec2").describe_subnets()["Subnets"][0]["SubnetId"],
+        MixedInstancesPolicy={
+            "LaunchTemplate": {"LaunchTemplateSpecification": named, "Overrides": kinds}, "InstancesDistribution": spot
+        },
+        Tags=[{"Key": "team", "Value": "vision", "PropagateAtLaunch": True}],
+    )  # fmt: skip
+    yield GROUP
+    aws("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=GROUP, ForceDelete=True)
+    aws("ec2").delete_launch_template(LaunchTemplateName=GROUP)
+    assert until(lambda: not members())
+
+
+def members() -> list[dict[str, Any]]:
+    wanted = [
+        {"Name": "tag:aws:autoscaling:groupName", "Values": [GROUP]},
+        {"Name": "instance-state-name", "Values": ["pending", "running"]},
+    ]
+    found = aws("ec2").describe_instances(Filters=wanted)["Reservations"]
+    return [one for reservation in found for one in reservation["Instances"]]
+
+
+def want(count: int) -> None:
+    aws("autoscaling").set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=count)
+
+
+def test_it_launches_on_the_spot_market_and_passes_its_labels_on(group: str) -> None:
+    """The cheapest type that there is; the next one where there is none."""
+    zone = aws("ec2").describe_subnets()["Subnets"][0]["AvailabilityZone"]
+    ask("capacity", type="g5.xlarge", zone=zone, count="0")
+    want(1)
+
+    assert until(members)
+    (machine,) = members()
+    assert (machine["InstanceType"], machine["InstanceLifecycle"]) == ("g5.2xlarge", "spot")
+    assert {"Key": "team", "Value": "vision"} in machine["Tags"]
+    ask("capacity", type="g5.xlarge", zone=zone, count="9")
+
+
+def test_what_is_taken_back_is_replaced(group: str) -> None:
+    """An interrupted member is followed by another one; a smaller size ends what is too much."""
+    want(1)
+    assert until(members)
+    first = members()[0]["InstanceId"]
+    ask("interrupt", instance=first, notice="0")
+    assert until(lambda: [one for one in members() if one["InstanceId"] != first])
+    want(0)
+    assert until(lambda: not members())
+
+
+def test_its_hours_are_kept_by_the_cloud(group: str) -> None:
+    """A scheduled action changes the size when the clock reaches it, day after day."""
+    scaling = aws("autoscaling")
+    for name, line, count in (("opens", "0 8 * * *", 1), ("closes", "0 18 * * *", 0)):
+        scaling.put_scheduled_update_group_action(
+            AutoScalingGroupName=GROUP, ScheduledActionName=name, Recurrence=line, DesiredCapacity=count
+        )
+
+    def size() -> int:
+        return scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0][
+            "DesiredCapacity"
+        ]
+
+    for hour, count in ((9, 1), (19, 0), (9, 1)):
+        now = datetime.fromisoformat(ask("status")["now"])
+        ask("clock", advance=str(((hour - now.hour) % 24) * 3600))
+        assert until(lambda count=count: size() == count)
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "expected"),
+    [
+        ("rate(5 minutes)", "UTC", datetime(2026, 1, 5, 9, 35, tzinfo=UTC)),
+        ("rate(1 hour)", "", datetime(2026, 1, 5, 10, 30, tzinfo=UTC)),
+        ("cron(0 10 ? * MON-FRI *)", "UTC", datetime(2026, 1, 5, 10, tzinfo=UTC)),
+        ("cron(0 10 ? * 1 *)", "UTC", datetime(2026, 1, 11, 10, tzinfo=UTC)),
+        ("cron(0/15 * * * ? *)", "UTC", datetime(2026, 1, 5, 9, 45, tzinfo=UTC)),
+        ("0 8 * * 1-5", "America/New_York", datetime(2026, 1, 5, 13, tzinfo=UTC)),
+        ("at(2026-01-06T00:00:00)", "UTC", None),
+    ],
+)
+def test_when_something_that_recurs_is_next_due(expression: str, zone: str, expected: datetime | None) -> None:
+    """EventBridge counts Sunday as 1; Auto Scaling writes cron as Unix does."""
+    assert next_after(expression, zone, MONDAY) == expected
