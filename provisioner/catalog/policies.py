@@ -20,3 +20,10 @@ def may_terminate(key: str, value: str) -> str:
     """Ends the machines that carry this label, and no other."""
     condition = {"StringEquals": {f"aws:ResourceTag/{key}": value}}
     return document({"Effect": "Allow", "Action": "ec2:TerminateInstances", "Resource": "*", "Condition": condition})
+
+
+def may_scale(key: str, value: str) -> str:
+    """Changes the size of the groups that carry this label, and of no other."""
+    condition = {"StringEquals": {f"aws:ResourceTag/{key}": value}}
+    allowed = {"Action": "autoscaling:UpdateAutoScalingGroup", "Resource": "*", "Condition": condition}
+    return document({"Effect": "Allow", **allowed})

@@ -5,24 +5,25 @@ duration: `up` a day later changes nothing, another duration makes another group
 """
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from provisioner.catalog import labels
-from provisioner.catalog.policies import may_terminate, trust
+from provisioner.catalog.policies import trust
 
 TERMINATE = "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances"
+RESIZE = "arn:aws:scheduler:::aws-sdk:autoscaling:updateAutoScalingGroup"
 
 
 class End(pulumi.ComponentResource):
-    """`at` is the moment as text, RFC 3339 in UTC, known once the group is made; `over` schedules it for machines."""
+    """`at` is the moment as text, RFC 3339 in UTC, known once the group is made; `by` says what happens then."""
 
     def __init__(self, name: str, *, after: timedelta, marks: dict[str, str], opts: pulumi.ResourceOptions) -> None:
         super().__init__("accelctl:aws:End", name, None, opts)
-        self._name, self._stack = name, marks[labels.STACK]
+        self._name = name
         self._after = int(after.total_seconds() // 60)
         self._mine = pulumi.ResourceOptions(parent=self)
         moment = f"{datetime.now(UTC) + after:%Y-%m-%dT%H:%M:%SZ}"
@@ -32,17 +33,14 @@ class End(pulumi.ComponentResource):
         )  # fmt: skip
         self.at = self.group.tags.apply(lambda tags: (tags or {}).get(labels.EXPIRES_AT, moment))
 
-    def over(self, machines: Sequence[pulumi.Output[str]]) -> None:
-        """Terminates them all at the moment, with a role that can end this stack's machines and no other."""
+    def by(self, call: str, arguments: pulumi.Output[dict[str, Any]], allowed: str) -> None:
+        """Makes the call at the moment, by a role that may do what the policy `allowed` says and nothing else."""
         role = aws.iam.Role(self._name, assume_role_policy=trust("scheduler.amazonaws.com"), opts=self._mine)
-        policy = aws.iam.RolePolicy(
-            self._name, role=role.name, policy=may_terminate(labels.STACK, self._stack), opts=self._mine
-        )
-        ids = pulumi.Output.all(*machines).apply(lambda found: json.dumps({"InstanceIds": found}))
+        policy = aws.iam.RolePolicy(self._name, role=role.name, policy=allowed, opts=self._mine)
         aws.scheduler.Schedule(
             f"{self._name}-{self._after}m", group_name=self.group.name, action_after_completion="DELETE",
             schedule_expression=self.at.apply(lambda at: f"at({at.rstrip('Z')})"), schedule_expression_timezone="UTC",
             flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
-            target=aws.scheduler.ScheduleTargetArgs(arn=TERMINATE, role_arn=role.arn, input=ids),
+            target=aws.scheduler.ScheduleTargetArgs(arn=call, role_arn=role.arn, input=arguments.apply(json.dumps)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )  # fmt: skip

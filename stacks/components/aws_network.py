@@ -1,23 +1,35 @@
-"""A private network of one zone: no way in, the store over a free gateway endpoint, machines among themselves."""
+"""A private network: no way in, the store over a free gateway endpoint, machines among themselves."""
+
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
 
 CIDR = "10.77.0.0/16"
+"""Each zone has a sixteenth of it: 4,091 addresses."""
 
 
 class PrivateNetwork(pulumi.ComponentResource):
-    """`subnet_id` and `group_id` are what machines need. Every protocol is open within the group, as EFA demands."""
+    """`subnet_ids`, one for each zone, and `group_id` are what machines need.
+
+    Every protocol is open within the group, as EFA demands.
+    """
 
     def __init__(
-        self, name: str, *, zone: str, region: str, labels: dict[str, str], opts: pulumi.ResourceOptions
+        self, name: str, *, zones: Sequence[str], region: str, labels: dict[str, str], opts: pulumi.ResourceOptions
     ) -> None:
         super().__init__("accelctl:aws:PrivateNetwork", name, None, opts)
         mine = pulumi.ResourceOptions(parent=self)
         vpc = aws.ec2.Vpc(name, cidr_block=CIDR, tags=labels, opts=mine)
-        subnet = aws.ec2.Subnet(name, vpc_id=vpc.id, cidr_block=CIDR, availability_zone=zone, tags=labels, opts=mine)
         table = aws.ec2.RouteTable(name, vpc_id=vpc.id, tags=labels, opts=mine)
-        aws.ec2.RouteTableAssociation(name, route_table_id=table.id, subnet_id=subnet.id, opts=mine)
+        self.subnet_ids: list[pulumi.Output[str]] = []
+        for number, zone in enumerate(zones):
+            block = f"10.77.{16 * number}.0/20"
+            subnet = aws.ec2.Subnet(
+                f"{name}-{zone}", vpc_id=vpc.id, cidr_block=block, availability_zone=zone, tags=labels, opts=mine
+            )
+            aws.ec2.RouteTableAssociation(f"{name}-{zone}", route_table_id=table.id, subnet_id=subnet.id, opts=mine)
+            self.subnet_ids.append(subnet.id)
         aws.ec2.VpcEndpoint(
             name, vpc_id=vpc.id, service_name=f"com.amazonaws.{region}.s3", vpc_endpoint_type="Gateway",
             route_table_ids=[table.id], tags=labels, opts=mine,
@@ -31,5 +43,5 @@ class PrivateNetwork(pulumi.ComponentResource):
             ],
             tags=labels, opts=mine,
         )  # fmt: skip
-        self.subnet_id, self.group_id = subnet.id, group.id
-        self.register_outputs({"subnet_id": subnet.id, "group_id": group.id})
+        self.group_id = group.id
+        self.register_outputs({"subnet_ids": self.subnet_ids, "group_id": group.id})

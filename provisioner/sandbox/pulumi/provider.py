@@ -14,11 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from provisioner.sandbox.pulumi import ec2, iam, invokes, routes, scheduler
+from provisioner.sandbox.pulumi import autoscaling, ec2, iam, invokes, routes, scheduler
 from provisioner.sandbox.pulumi.kinds import Inputs, Kind
 from provisioner.sandbox.pulumi.wire import UNKNOWN, read, unknown, written
 
-KINDS: dict[str, Kind] = ec2.KINDS | routes.KINDS | iam.KINDS | scheduler.KINDS
+KINDS: dict[str, Kind] = ec2.KINDS | routes.KINDS | iam.KINDS | scheduler.KINDS | autoscaling.KINDS
 SUFFIX = 7
 """Hexadecimal digits that make a name unique, as the engine's own autonaming has."""
 

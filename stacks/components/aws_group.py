@@ -1,0 +1,153 @@
+"""Machines for development and inference: a group on spot capacity that opens and closes with the office, and ends."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pulumi
+import pulumi_aws as aws
+
+from provisioner.catalog import labels
+from provisioner.catalog.policies import may_scale
+from stacks.components.aws_end import RESIZE, End
+from stacks.components.aws_machine import (
+    KEYS,
+    key_of_end,
+    known,
+    launch_template,
+    marks_of,
+    zones_selling,
+)
+from stacks.components.aws_network import PrivateNetwork
+from stacks.settings import Key, one_of, whole
+
+HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
+MOST_ZONES = 6
+AS_IT_IS = -1
+
+
+def hours(value: str) -> tuple[str, str] | None:
+    """When to open and to close, as minute and hour of a cron line; None for never."""
+    if value == "off":
+        return None
+    if not (found := HOURS.fullmatch(value)):
+        raise ValueError("it is such as 08:00-18:00, or off")
+    return f"{int(found[2])} {int(found[1])}", f"{int(found[4])} {int(found[3])}"
+
+
+def timezone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError) as wrong:
+        raise ValueError("it is a time zone such as Europe/Berlin") from wrong
+
+
+def some_of(family: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    def parse(value: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
+        if strange := [name for name in found if name not in family]:
+            raise ValueError(f"'{strange[0]}' is none of {', '.join(family)}")
+        return found
+
+    return parse
+
+
+def keys_for(family: Sequence[str], usual: Sequence[str]) -> tuple[Key, ...]:
+    return (
+        Key(name="instanceTypes", parse=some_of(family), default=",".join(usual), help="machine types, the best first"),
+        Key(name="machines", parse=whole(1, 16), default="1", help="how many the group holds while it is open"),
+        Key(name="capacity", parse=one_of("spot", "on-demand"), default="spot", help="how they are bought"),
+        Key(name="hours", parse=hours, default="08:00-18:00", help="opens on workdays, closes every day; or off"),
+        Key(name="timezone", parse=timezone, default="UTC", help="of the hours"),
+        key_of_end("7d"),
+        *KEYS,
+    )
+
+
+class OfficeMachines(pulumi.ComponentResource):
+    """One group. `export` gives the stack's outputs."""
+
+    def __init__(self, name: str, config: dict[str, Any]) -> None:
+        super().__init__("accelctl:aws:OfficeMachines", name, None, None)
+        self._name, self._config = name, config
+        self._mine = pulumi.ResourceOptions(parent=self)
+        self._marks = marks_of(config)
+        self._region = aws.get_region().region
+        zones = zones_selling(config["instanceTypes"])[:MOST_ZONES]
+        self._network = PrivateNetwork(name, zones=zones, region=self._region, labels=self._marks, opts=self._mine)
+        self.end = End(name, after=config["endAfter"], marks=self._marks, opts=self._mine)
+        card = aws.ec2.LaunchTemplateNetworkInterfaceArgs(
+            device_index=0, security_groups=[self._network.group_id], delete_on_termination="true",
+            associate_public_ip_address="false",
+        )  # fmt: skip
+        template = launch_template(
+            name, known(config["instanceTypes"][0]), cards=[card], disk_gib=config["diskGib"], marks=self._marks,
+            ends_at=self.end.at, opts=self._mine,
+        )  # fmt: skip
+        self.group = self._group(template)
+        self._office_hours()
+        closed = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
+        self.end.by(
+            RESIZE, self.group.name.apply(lambda name: {"AutoScalingGroupName": name} | closed),
+            may_scale(labels.STACK, pulumi.get_stack()),
+        )  # fmt: skip
+        self.register_outputs({})
+
+    def _group(self, template: aws.ec2.LaunchTemplate) -> aws.autoscaling.Group:
+        """Scales to zero; its size while it is open belongs to the clock, so `up` leaves that alone."""
+        policies = aws.autoscaling
+        policy = policies.GroupMixedInstancesPolicyArgs(
+            launch_template=policies.GroupMixedInstancesPolicyLaunchTemplateArgs(
+                launch_template_specification=policies.GroupMixedInstancesPolicyLaunchTemplateLaunchTemplateSpecificationArgs(
+                    launch_template_id=template.id, version=template.latest_version.apply(str)
+                ),
+                overrides=[
+                    policies.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(instance_type=one)
+                    for one in self._config["instanceTypes"]
+                ],
+            ),
+            instances_distribution=policies.GroupMixedInstancesPolicyInstancesDistributionArgs(
+                on_demand_base_capacity=0, spot_allocation_strategy="price-capacity-optimized",
+                on_demand_percentage_above_base_capacity=0 if self._config["capacity"] == "spot" else 100,
+            ),
+        )  # fmt: skip
+        tags = self.end.at.apply(lambda at: passed_on(self._marks | {"Name": self._name, labels.EXPIRES_AT: at}))
+        return aws.autoscaling.Group(
+            self._name, min_size=0, max_size=self._config["machines"], desired_capacity=self._config["machines"],
+            capacity_rebalance=True, vpc_zone_identifiers=self._network.subnet_ids, mixed_instances_policy=policy,
+            tags=tags, opts=pulumi.ResourceOptions(parent=self, ignore_changes=["desiredCapacity"]),
+        )  # fmt: skip
+
+    def _office_hours(self) -> None:
+        """It closes on every day: what somebody started on a Saturday goes home as well."""
+        if self._config["hours"] is None:
+            return
+        opens, closes = self._config["hours"]
+        for name, line, size in (
+            ("opens", f"{opens} * * 1-5", self._config["machines"]),
+            ("closes", f"{closes} * * *", 0),
+        ):
+            aws.autoscaling.Schedule(
+                f"{self._name}-{name}", scheduled_action_name=name, autoscaling_group_name=self.group.name,
+                recurrence=line, time_zone=self._config["timezone"], desired_capacity=size, min_size=AS_IT_IS,
+                max_size=AS_IT_IS, opts=self._mine,
+            )  # fmt: skip
+
+    def export(self) -> None:
+        """What a person uses."""
+        prices = [known(one).on_demand_in(self._region) for one in self._config["instanceTypes"]]
+        dearest = max((price for price in prices if price is not None), default=None)
+        sure = dearest is not None and None not in prices
+        pulumi.export("group", self.group.name)
+        pulumi.export("ends_at", self.end.at)
+        pulumi.export(
+            "on_demand_usd_per_hour", f"{dearest * self._config['machines']}" if dearest and sure else "unknown"
+        )
+
+
+def passed_on(marks: dict[str, str]) -> list[aws.autoscaling.GroupTagArgs]:
+    return [
+        aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=True)
+        for key, value in sorted(marks.items())
+    ]

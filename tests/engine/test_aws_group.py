@@ -1,0 +1,129 @@
+"""aws-g5 under the real engine: a group that opens, closes and ends by the cloud's own clock, the policy pack on."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.sandbox.client import ask
+from tests.engine.project import ROOT, Project, project
+from tests.sandbox.world import aws, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
+STACK = "aws-g5"
+PACK = ("--policy-pack", str(ROOT / "policies"))
+NO_CHANGE = "--expect-no-changes"
+
+
+@pytest.fixture(scope="module")
+def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The stack, up, with nothing configured."""
+    made = project(tmp_path_factory.mktemp("project"), STACK)
+    made.run("preview", *PACK)
+    assert machines() == []
+    made.up(*PACK)
+    return made
+
+
+def machines() -> list[dict[str, Any]]:
+    wanted = [
+        {"Name": "tag:accelctl:stack", "Values": [STACK]},
+        {"Name": "instance-state-name", "Values": ["pending", "running"]},
+    ]
+    found = aws("ec2").describe_instances(Filters=wanted)["Reservations"]
+    return [one for reservation in found for one in reservation["Instances"]]
+
+
+def group(stack: Project) -> dict[str, Any]:
+    named = [stack.outputs()["group"]]
+    return aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=named)["AutoScalingGroups"][0]
+
+
+def at_hour(hour: int) -> None:
+    now = datetime.fromisoformat(ask("status")["now"])
+    ask("clock", advance=str(((hour - now.hour) % 24) * 3600))
+
+
+def test_one_spot_machine_is_there_and_the_group_may_go_down_to_none(stack: Project) -> None:
+    """Private, IMDSv2 only, labelled, with an end."""
+    (machine,) = machines()
+    labels = {tag["Key"]: tag["Value"] for tag in machine["Tags"]}
+
+    assert (machine["InstanceType"], machine["InstanceLifecycle"]) == ("g5.xlarge", "spot")
+    assert machine["MetadataOptions"]["HttpTokens"] == "required"
+    assert "PublicIpAddress" not in machine
+    assert labels["accelctl:expires-at"] == stack.outputs()["ends_at"]
+    assert (group(stack)["MinSize"], group(stack)["MaxSize"]) == (0, 1)
+
+
+def test_up_again_changes_nothing(stack: Project) -> None:
+    """Nor does a refresh find a difference."""
+    stack.up(NO_CHANGE, *PACK)
+    stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE)
+
+
+def test_it_closes_in_the_evening_and_up_leaves_it_closed(stack: Project) -> None:
+    """The size belongs to the clock."""
+    at_hour(19)
+    assert until(lambda: not machines())
+    stack.up(NO_CHANGE)
+    assert machines() == []
+
+
+def test_another_size_changes_the_group_in_place(stack: Project) -> None:
+    """The same group, with room for three."""
+    before = stack.outputs()["group"]
+    stack.configure(machines="3", hours="off")
+    stack.up(*PACK)
+
+    assert (stack.outputs()["group"], group(stack)["MaxSize"]) == (before, 3)
+    assert aws("autoscaling").describe_scheduled_actions()["ScheduledUpdateGroupActions"] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("instanceTypes", "g5.xlarge,p5.48xlarge", "p5.48xlarge"),
+        ("hours", "8 to 6", "08:00-18:00"),
+        ("timezone", "Mars/Base", "Europe/Berlin"),
+        ("machines", "99", "from 1 to 16"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, value: str, said: str) -> None:
+    """Before anything is made."""
+    stack.run("config", "set", key, value)
+    done = stack.run("preview", well=False)
+    stack.run("config", "rm", key)
+
+    assert done.returncode != 0
+    assert f"accelctl:{key}" in done.stdout
+    assert said in done.stdout
+
+
+def test_its_end_empties_the_group_for_good_and_destroy_leaves_nothing(stack: Project) -> None:
+    """Past the end no machine comes back, whatever its hours say."""
+    aws("autoscaling").set_desired_capacity(AutoScalingGroupName=stack.outputs()["group"], DesiredCapacity=1)
+    assert until(machines)
+    ask("clock", advance=str(8 * 24 * 3600))
+    assert until(lambda: not machines())
+    assert (group(stack)["MaxSize"], ask("status")["failed_schedules"]) == (0, [])
+
+    stack.run("destroy", "--yes", "--skip-preview")
+
+    assert aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    assert aws("scheduler").list_schedules()["Schedules"] == []
+    mine = [{"Name": "tag:accelctl:stack", "Values": [STACK]}]
+    assert not aws("ec2").describe_vpcs(Filters=mine)["Vpcs"]
+    assert not aws("ec2").describe_launch_templates(Filters=mine)["LaunchTemplates"]
+
+
+def test_inferentia_comes_the_same_way(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """Up with the pack, and gone again."""
+    made = project(tmp_path, "aws-inf2")
+    made.up(*PACK)
+    named = [made.outputs()["group"]]
+    (there,) = aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=named)["AutoScalingGroups"]
+
+    assert [one["InstanceType"] for one in there["Instances"]] == ["inf2.xlarge"]
+    made.run("destroy", "--yes", "--skip-preview")
