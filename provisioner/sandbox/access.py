@@ -21,6 +21,8 @@ S3_ACTION = {
     "CreateMultipartUpload": "PutObject", "UploadPart": "PutObject", "CompleteMultipartUpload": "PutObject",
     "DeleteObjects": "DeleteObject", "ListBuckets": "ListAllMyBuckets", "AbortMultipartUpload": "AbortMultipartUpload",
 }  # fmt: skip
+ACTION = {"lambda.Invoke": "lambda:InvokeFunction"}
+"""Where the permission has another name than the call."""
 RESOURCE_ID = re.compile(r"(\w*Id|Resource\w*)(\.\d+)?")
 TAG_KEY = re.compile(r"(.*\.)?Tag\.\d+\.Key")
 JUDGED = ("StringEquals", "StringLike")
@@ -82,13 +84,16 @@ def requested(call: Call) -> tuple[str, str, dict[str, str]]:
         action = f"s3:{S3_ACTION.get(call.operation, call.operation)}"
         return action, f"arn:aws:s3:::{call.path.strip('/')}", {"s3:prefix": call.params.get("prefix", "")}
     body = json.loads(call.params.get("", "") or "{}") if "" in call.params else {}
-    return f"{call.service}:{call.operation}", resource_of(call, body), context_of(call)
+    return ACTION.get(call.name, f"{call.service}:{call.operation}"), resource_of(call, body), context_of(call)
 
 
 def resource_of(call: Call, body: dict[str, Any]) -> str:
     here = f"{call.region}:{DEFAULT_ACCOUNT_ID}"
     if call.service == "ssm" and (name := body.get("Name")):
         return f"arn:aws:ssm:{here}:parameter/{name.strip('/')}"
+    if call.service == "lambda" and "/functions/" in call.path:
+        name = call.path.partition("/functions/")[2].split("/")[0]
+        return name if name.startswith("arn:") else f"arn:aws:lambda:{here}:function:{name}"
     if call.service == "secretsmanager" and (name := body.get("SecretId")):
         return name if name.startswith("arn:") else f"arn:aws:secretsmanager:{here}:secret:{name}"
     return "*"

@@ -15,6 +15,7 @@ from moto.events.models import events_backends
 from provisioner.sandbox import buckets, images
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.filters import Listings
+from provisioner.sandbox.functions import Functions
 from provisioner.sandbox.groups import Groups
 from provisioner.sandbox.imds import Metadata
 from provisioner.sandbox.launches import Launches
@@ -52,12 +53,31 @@ class SandboxCloud:
         self.launches.install()
         self.listings = Listings(self.clock, HIDDEN_FOR)
         self.listings.install()
-        self.schedules = Schedules(self.clock, lambda: self.url)
+        self.schedules = Schedules(self.clock, self.client_of_role)
         self.schedules.install()
+        self.functions = Functions(root, lambda: self.url, self.credentials)
+        self.functions.install()
         self.groups = Groups(self.clock, self.own_client)
         self.groups.install()
         images.install()
         buckets.install()
+
+    def credentials(self, role: str, region: str) -> dict[str, str]:
+        """Of a role that a service of the cloud's takes on."""
+        from moto.sts.models import sts_backends
+
+        sts = sts_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        held = sts.assume_role(region, "service", role, "", 3600, "")
+        return {
+            "AWS_ACCESS_KEY_ID": held.access_key_id, "AWS_SECRET_ACCESS_KEY": held.secret_access_key,
+            "AWS_SESSION_TOKEN": held.session_token,
+        }  # fmt: skip
+
+    def client_of_role(self, service: str, region: str, role: str) -> Any:
+        import boto3
+
+        held = {name.lower(): value for name, value in self.credentials(role, region).items()}
+        return boto3.Session(region_name=region, **held).client(service, endpoint_url=self.url)  # pyright: ignore - any service
 
     def own_client(self, service: str, region: str) -> Any:
         """What a service of the cloud's does for the developer, it does over the wire with the developer's key."""

@@ -65,7 +65,7 @@ class Control:
             "endpoints": {"aws": self._cloud.url}, "now": self._cloud.clock.now().isoformat(timespec="seconds"),
             "machines": [self.machine(instance) for instance in self._cloud.instances()],
             "requests": dict(self.counts), "unjudged_conditions": sorted(self._access.unjudged),
-            "failed_schedules": self._cloud.schedules.failed,
+            "failed_schedules": self._cloud.schedules.failed, "failed_functions": self._cloud.functions.failed,
         }  # fmt: skip
 
     def machine(self, instance: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""EventBridge Scheduler's one-time schedules come due: moto keeps them and starts nothing.
+"""EventBridge Scheduler's schedules come due, once or again and again: moto keeps them and starts nothing.
 
-A due schedule calls the API that its universal target names, with the credentials of its role, so that the role's
-policy decides as it would on AWS. https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
+A due schedule calls the API that its universal target names, or the function that it names, with the credentials of
+its role, so that the role's policy decides as it would on AWS. https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
 """
 
 import contextlib
@@ -21,16 +21,17 @@ from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
 
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.launches import wrap
+from provisioner.sandbox.recurrence import next_after
 
 AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:(\w+):(\w+)")
 
 
 class Schedules:
-    """Starts what is due, by the sandbox's clock. `url` gives the sandbox's own address."""
+    """Starts what is due, by the sandbox's clock. `client` gives one for a service, a region and a role."""
 
-    def __init__(self, clock: SandboxClock, url: Callable[[], str]) -> None:
-        self._clock, self._url = clock, url
+    def __init__(self, clock: SandboxClock, client: Callable[[str, str, str], Any]) -> None:
+        self._clock, self._client = clock, client
         self.failed: list[str] = []
         """What targets refused, as a dead letter would hold it."""
 
@@ -42,18 +43,27 @@ class Schedules:
         refuse_role(asked["target"]["RoleArn"])
         schedule = original(backend, **asked)
         schedule.state = schedule.state or "ENABLED"  # moto's update forgets it
-        if due := AT.fullmatch(schedule.schedule_expression):
-            zone = ZoneInfo(schedule.schedule_expression_timezone)
-            moment = datetime.fromisoformat(due[1]).replace(tzinfo=zone)
-            expression = schedule.schedule_expression
-            self._clock.at(moment, lambda: self._due(backend, schedule, expression))
+        self._plan(backend, schedule)
         return schedule
+
+    def _plan(self, backend: EventBridgeSchedulerBackend, schedule: Schedule) -> None:
+        expression, zone = schedule.schedule_expression, schedule.schedule_expression_timezone or "UTC"
+        if due := AT.fullmatch(expression):
+            moment = datetime.fromisoformat(due[1]).replace(tzinfo=ZoneInfo(zone))
+        else:
+            moment = next_after(expression, zone, self._clock.now())
+        if moment:
+            self._clock.at(moment, lambda: self._due(backend, schedule, expression))
 
     def _due(self, backend: EventBridgeSchedulerBackend, schedule: Schedule, expression: str) -> None:
         """Unless it was deleted, switched off or moved meanwhile."""
         group = backend.schedule_groups.get(schedule.group_name)
         current = group.schedules.get(schedule.name) if group else None
-        if current is schedule and schedule.state == "ENABLED" and schedule.schedule_expression == expression:
+        if current is schedule and schedule.schedule_expression == expression:
+            if not AT.fullmatch(expression):
+                self._plan(backend, schedule)
+            if schedule.state != "ENABLED":
+                return
             threading.Thread(target=self._start, args=[backend, schedule], daemon=True).start()
 
     def _start(self, backend: EventBridgeSchedulerBackend, schedule: Schedule) -> None:
@@ -61,22 +71,21 @@ class Schedules:
             self._call(backend.region_name, schedule.target)
         except Exception as error:  # noqa: BLE001 - whatever the target says is its dead letter
             self.failed.append(f"{schedule.name}: {error}")
-        if schedule.action_after_completion == "DELETE":
+        if schedule.action_after_completion == "DELETE" and AT.fullmatch(schedule.schedule_expression):
             with contextlib.suppress(Exception):
                 backend.delete_schedule(schedule.group_name, schedule.name)
 
     def _call(self, region: str, target: dict[str, Any]) -> None:
-        import boto3
-        from moto.sts.models import sts_backends
-
-        named = UNIVERSAL.fullmatch(target["Arn"])
+        arn, said = target["Arn"], target.get("Input") or "{}"
+        if ":lambda:" in arn:
+            client = self._client("lambda", region, target["RoleArn"])
+            client.invoke(FunctionName=arn, InvocationType="Event", Payload=said.encode())
+            return
+        named = UNIVERSAL.fullmatch(arn)
         if named is None:
-            raise NotImplementedError(f"the sandbox starts no {target['Arn']}")
-        sts = sts_backends[DEFAULT_ACCOUNT_ID]["aws"]
-        held = sts.assume_role(region, "scheduler", target["RoleArn"], "", 3600, "")
-        session = boto3.Session(held.access_key_id, held.secret_access_key, held.session_token, region)
-        client: Any = session.client(named[1], endpoint_url=self._url())  # pyright: ignore - any service
-        getattr(client, xform_name(named[2]))(**json.loads(target.get("Input") or "{}"))
+            raise NotImplementedError(f"the sandbox starts no {arn}")
+        client = self._client(named[1], region, target["RoleArn"])
+        getattr(client, xform_name(named[2]))(**json.loads(said))
 
 
 def refuse_role(arn: str) -> None:

@@ -3,9 +3,12 @@
 import io
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
+
+from botocore.loaders import Loader
 
 Response = tuple[str, list[tuple[str, str]], bytes]
 
@@ -61,8 +64,28 @@ def read_call(environ: dict[str, Any]) -> Call:
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return Call(service, target.split(".")[-1], region, access_key, path, {"": body.decode("utf-8", "replace")})
     params = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)) or query
-    operation = params.get("Action") or f"{environ['REQUEST_METHOD']} {path}"
+    operation = params.get("Action") or rest_operation(service, environ["REQUEST_METHOD"], path)
     return Call(service, operation, region, access_key, path, params)
+
+
+def rest_operation(service: str, method: str, path: str) -> str:
+    """The name of a call that only its path tells; the path itself where AWS's model has none."""
+    found = [name for how, shape, name in rest_shapes(service) if how == method and shape.fullmatch(path.rstrip("/"))]
+    return found[0] if found else f"{method} {path}"
+
+
+@cache
+def rest_shapes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
+    """(method, path, operation), the most literal first, off AWS's own model of the service."""
+    if service not in Loader().list_available_services("service-2"):
+        return []
+    model = Loader().load_service_model(service, "service-2")
+    if not model["metadata"]["protocol"].startswith("rest"):
+        return []
+    https = [(name, one["http"]) for name, one in model["operations"].items()]
+    calls = [(http["method"], http["requestUri"].split("?")[0].rstrip("/"), name) for name, http in https]
+    calls.sort(key=lambda call: (call[1].count("{"), -len(call[1])))
+    return [(method, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(uri))), name) for method, uri, name in calls]
 
 
 def s3_operation(method: str, path: str, query: dict[str, str]) -> str:
