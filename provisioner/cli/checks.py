@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 
-from provisioner.cli.steppers import SEEN_WITHIN, newest
-from provisioner.cli.workplace import Workplace
+from provisioner.cli.steppers import SEEN_WITHIN
 from provisioner.errors import AccelctlError
+from provisioner.jobs.lookouts import newest
+from provisioner.workplace import Workplace
 
 SDKS = {"aws": "boto3"}
 
@@ -88,7 +89,7 @@ def account_checks(place: Workplace) -> Iterator[Check]:
                 finding=f"{quota.name}: {quota.limit:g} {quota.unit} ({quota.code})",
                 remedy="" if quota.limit else f"ask for quota {quota.code} in {region}",
             )  # fmt: skip
-    seen = newest(place)
+    seen = newest(place.objects)
     fresh = seen is not None and place.clock.now() - seen <= SEEN_WITHIN
     yield Check(
         name="stepper", health=Health.OK if fresh else Health.ADVICE,

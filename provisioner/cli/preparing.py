@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
-from provisioner.cli.workplace import Workplace
 from provisioner.clouds.base import PreparesRegion
 from provisioner.errors import ConfigError
+from provisioner.workplace import Workplace
 
 
 def refuse_unknown(cloud: PreparesRegion, *, regions: Sequence[str] = (), zones: Sequence[str] = ()) -> tuple[str, ...]:

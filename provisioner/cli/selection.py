@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from provisioner.catalog import labels
-from provisioner.cli.workplace import Workplace
 from provisioner.clouds.base import Leftover
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import ConfigError
+from provisioner.workplace import Workplace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

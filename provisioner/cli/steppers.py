@@ -1,17 +1,16 @@
 """Who steps jobs when no terminal does, and what to say when nobody does."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from provisioner.cli import output
-from provisioner.cli.workplace import Workplace, holder
 from provisioner.errors import ConfigError
-from provisioner.jobs.objects import ObjectMissing
+from provisioner.jobs.lookouts import newest
+from provisioner.workplace import Workplace
 
 SEEN_WITHIN = timedelta(minutes=10)
 UNIT = "accelctl-step"
@@ -34,25 +33,9 @@ WantedBy=timers.target
 """
 
 
-def mark(place: Workplace) -> None:
-    """Writes that this process looks after jobs."""
-    content = json.dumps({"at": place.clock.now().isoformat(), "holder": holder()})
-    place.objects.put(f"steppers/{os.uname().nodename}.json", content.encode())
-
-
-def newest(place: Workplace) -> datetime | None:
-    seen: list[datetime] = []
-    for stored in place.objects.listing("steppers"):
-        try:
-            seen.append(datetime.fromisoformat(json.loads(place.objects.get(stored.key))["at"]))
-        except ObjectMissing:
-            continue
-    return max(seen, default=None)
-
-
 def say_who_steps(place: Workplace) -> None:
     """One sentence when nobody has looked after jobs in the last ten minutes."""
-    seen = newest(place)
+    seen = newest(place.objects)
     if seen is None or place.clock.now() - seen > SEEN_WITHIN:
         output.warn(
             "no stepper was seen in the last ten minutes: an interrupted job waits until somebody runs "

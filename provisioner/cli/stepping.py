@@ -2,9 +2,9 @@
 
 from provisioner.cli import output
 from provisioner.cli.narrate import narrate
-from provisioner.cli.workplace import Workplace
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import CloudError
+from provisioner.workplace import Workplace
 
 
 def step_once(place: Workplace, record: JobRecord) -> JobRecord:
@@ -15,6 +15,10 @@ def step_once(place: Workplace, record: JobRecord) -> JobRecord:
     except CloudError as failure:
         output.warn(f"job {record.id}: {failure.message}")
         return record
-    for line in narrate(record, stepped.record):
-        output.note(f"{record.id}: {line}")
+    tell(record, stepped.record)
     return stepped.record
+
+
+def tell(before: JobRecord, after: JobRecord) -> None:
+    for line in narrate(before, after):
+        output.note(f"{before.id}: {line}")

@@ -17,7 +17,6 @@ from provisioner.cli.steppers import say_who_steps
 from provisioner.cli.summary import summary
 from provisioner.cli.watch import Detached, Watch
 from provisioner.cli.wishes import Wishes
-from provisioner.cli.workplace import Workplace
 from provisioner.domain.jobs import AttemptState, JobRecord, JobSpec
 from provisioner.domain.offerings import Offering, in_order
 from provisioner.errors import CloudError, ConfigError, Interrupted
@@ -26,6 +25,7 @@ from provisioner.jobs.submit import Submission, submit
 from provisioner.jobs.view import CURRENCY, job_document
 from provisioner.rules.requests import of_job
 from provisioner.rules.ruleset import Finding, judge
+from provisioner.workplace import Workplace
 
 LEAST = timedelta(minutes=1)
 """What clouds charge for at least."""

@@ -12,11 +12,11 @@ import click
 
 from provisioner.cli import output
 from provisioner.cli.narrate import narrate
-from provisioner.cli.workplace import Workplace
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import CloudUnavailable, RateLimited, TeardownIncomplete
 from provisioner.jobs.cancel import ask_to_cancel
 from provisioner.jobs.outputs import Output
+from provisioner.workplace import Workplace
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=1)

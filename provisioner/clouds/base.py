@@ -239,6 +239,12 @@ class MeasuresUtilisation(Protocol):
         ...
 
 
+class PublishesMetrics(Protocol):
+    """Keeps figures of ours where alarms can watch them."""
+
+    def publish(self, values: Mapping[str, float]) -> None: ...
+
+
 class ReapsInstances(Protocol):
     """Marks machines, and sends them home in the way that stops their bill."""
 

@@ -98,6 +98,7 @@ class FakeCloud:
         )  # fmt: skip
         self._clock = clock
         self._places = zones
+        self.published: list[dict[str, float]] = []
         self._prepared = list(zones if prepared is None else prepared)
         self._rentals: dict[str, Rental] = {}
         self._numbers = count(1)
@@ -240,6 +241,9 @@ class FakeCloud:
 
     def zones(self, region: str) -> Sequence[str]:
         return self._places.get(region, ())
+
+    def publish(self, values: Mapping[str, float]) -> None:
+        self.published.append(dict(values))
 
     def prepared_regions(self) -> Sequence[str]:
         with self.lock:

@@ -14,6 +14,7 @@ from provisioner.clouds.base import (
     KnowsQuotas,
     MeasuresUtilisation,
     PreparesRegion,
+    PublishesMetrics,
     ReapsInstances,
 )
 from provisioner.errors import ConfigError
@@ -24,7 +25,7 @@ CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 
 class Cloud(
     CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, DescribesMachines, PreparesRegion,
-    KnowsQuotas, MeasuresUtilisation, ReapsInstances, Protocol,
+    KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
 

@@ -3,7 +3,7 @@
 An act is two-phased over runs (mark, grace, act) and looks again just before: what became busy meanwhile is spared.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -30,6 +30,8 @@ class Outcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     GONE = "gone"
+    LATER = "later"
+    """There was no time for it; the next run takes it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,10 @@ class Report:
     blind: tuple[Blind, ...]
 
     @property
+    def not_reached(self) -> list[Swept]:
+        return [one for one in self.machines if one.outcome is Outcome.LATER]
+
+    @property
     def failed(self) -> list[Swept]:
         return [one for one in self.machines if one.outcome is Outcome.REFUSED]
 
@@ -60,10 +66,19 @@ class SweptCloud(ReapableCloud, ReapsInstances, Protocol):
 
 
 class Sweeper:
-    """Runs over one account. `token` names the run in its marks."""
+    """Runs over one account. `token` names the run in its marks; `enough` says that time is running out."""
 
-    def __init__(self, *, cloud: SweptCloud, observer: Observer, thresholds: Thresholds, token: str) -> None:
+    def __init__(
+        self,
+        *,
+        cloud: SweptCloud,
+        observer: Observer,
+        thresholds: Thresholds,
+        token: str,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._cloud, self._observer, self._thresholds, self._token = cloud, observer, thresholds, token
+        self._enough = enough
 
     def run(self, regions: Sequence[str], *, apply: bool) -> Report:
         """Without `apply` nothing changes."""
@@ -77,6 +92,9 @@ class Sweeper:
         for machine in machines:
             decision = decide(machine, self._thresholds, now)
             if apply and decision.action not in (Action.KEEP, Action.REPORT):
+                if self._enough():
+                    yield Swept(machine=machine, decision=decision, outcome=Outcome.LATER)
+                    continue
                 yield self._acted(machine, decision, caps, now)
             else:
                 yield Swept(machine=machine, decision=decision)

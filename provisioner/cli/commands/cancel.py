@@ -18,9 +18,9 @@ def command(job: str, yes: bool) -> None:
     accelctl cancel 20261120-224501-x7k2m
     """
     from provisioner.cli.watch import Detached, Watch
-    from provisioner.cli.workplace import Workplace
     from provisioner.errors import ConfigError, Interrupted
     from provisioner.jobs.cancel import ask_to_cancel
+    from provisioner.workplace import Workplace
 
     place = Workplace()
     record = place.records.find(job)

@@ -17,7 +17,7 @@ def command(cloud: str | None, form: str) -> int:
     accelctl doctor
     """
     from provisioner.cli.checks import Health, checks
-    from provisioner.cli.workplace import Workplace
+    from provisioner.workplace import Workplace
 
     found = list(checks(Workplace({"cloud": cloud})))
     if form == OutputFormat.JSON:

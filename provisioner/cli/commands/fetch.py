@@ -20,9 +20,9 @@ def command(job: str, folder: Path | None, below: str, form: str) -> None:
     \b
     accelctl fetch 20261120-224501-x7k2m results --outputs outputs
     """
-    from provisioner.cli.workplace import Workplace
     from provisioner.errors import ConfigError
     from provisioner.jobs.fetch import fetch
+    from provisioner.workplace import Workplace
 
     place = Workplace()
     record = place.records.find(job)

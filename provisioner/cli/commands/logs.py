@@ -20,8 +20,8 @@ def command(job: str, follow: bool) -> None:
     accelctl logs 20261120-224501-x7k2m --follow
     """
     from provisioner.cli.stepping import step_once
-    from provisioner.cli.workplace import Workplace
     from provisioner.jobs.outputs import Output
+    from provisioner.workplace import Workplace
 
     place = Workplace()
     record = place.records.find(job)

@@ -24,7 +24,7 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
     """
     from provisioner.cli.preparing import refuse_unknown
     from provisioner.cli.rules import refuse_region
-    from provisioner.cli.workplace import Workplace
+    from provisioner.workplace import Workplace
 
     if stepper:
         from provisioner.cli.steppers import install

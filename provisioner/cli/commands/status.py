@@ -19,8 +19,8 @@ def command(job: str | None, no_step: bool, form: str) -> None:
     """
     from provisioner.cli.steppers import say_who_steps
     from provisioner.cli.stepping import step_once
-    from provisioner.cli.workplace import Workplace
     from provisioner.jobs.view import job_document
+    from provisioner.workplace import Workplace
 
     place = Workplace()
     records = [place.records.find(job)] if job else list(place.records.all())

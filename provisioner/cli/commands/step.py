@@ -10,8 +10,8 @@ from provisioner.cli.options import Duration, output_option
 from provisioner.cli.output import OutputFormat
 
 if TYPE_CHECKING:
-    from provisioner.cli.workplace import Workplace
     from provisioner.domain.jobs import JobRecord
+    from provisioner.workplace import Workplace
 
 
 @click.command(short_help="Take the next step for one or all jobs, as a scheduler does.")
@@ -25,7 +25,7 @@ def command(job: str | None, watch: bool, every: timedelta, form: str) -> None:
     \b
     accelctl step --watch
     """
-    from provisioner.cli.workplace import Workplace
+    from provisioner.workplace import Workplace
 
     place = Workplace()
     if watch:
@@ -42,10 +42,11 @@ def command(job: str | None, watch: bool, every: timedelta, form: str) -> None:
 
 
 def one_round(place: "Workplace", job: str | None) -> "list[JobRecord]":
-    from provisioner.cli.steppers import mark
     from provisioner.cli.stepping import step_once
+    from provisioner.jobs.lookouts import mark
+    from provisioner.workplace import holder
 
-    mark(place)
+    mark(place.objects, place.clock.now(), holder=holder())
     wanted = [place.records.find(job)] if job else [record for record in place.records.all() if not record.ended_at]
     return [step_once(place, record) for record in wanted]
 

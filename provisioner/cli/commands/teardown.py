@@ -12,10 +12,10 @@ from provisioner.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from provisioner.cli.selection import Selection
-    from provisioner.cli.workplace import Workplace
     from provisioner.clouds.base import Leftover
     from provisioner.domain.jobs import JobRecord
     from provisioner.teardown.execute import Item
+    from provisioner.workplace import Workplace
 
 
 @click.command(short_help="Remove what belongs to a job, or everything, and prove it.")
@@ -35,8 +35,8 @@ def command(
     accelctl teardown --everything
     """
     from provisioner.cli.selection import selected
-    from provisioner.cli.workplace import Workplace
     from provisioner.teardown.execute import plan
+    from provisioner.workplace import Workplace
 
     place = Workplace()
     selection = selected(place, job=job or "", owner=owner, marks=marks, everything=everything)

@@ -10,7 +10,7 @@ from provisioner.clouds.aws.identity import Identities
 from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.inventory import Inventory
 from provisioner.clouds.aws.launch import Launches
-from provisioner.clouds.aws.metrics import utilisation
+from provisioner.clouds.aws.metrics import publish, utilisation
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.offerings import Offerings
 from provisioner.clouds.aws.quotas import quotas
@@ -129,6 +129,9 @@ class Aws:
         self, region: str, instances: Sequence[str], window: timedelta, now: datetime
     ) -> Mapping[str, tuple[Series, ...]]:
         return utilisation(self._sessions, region, instances, window, now)
+
+    def publish(self, values: Mapping[str, float]) -> None:
+        publish(self._sessions, values)
 
     def relabel(self, instance: Instance, key: str, value: str | None) -> None:
         self._instances.relabel(instance, key, value)

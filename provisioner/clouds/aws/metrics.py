@@ -58,6 +58,17 @@ class Asked:
     dimensions: tuple[tuple[str, str], ...]
 
 
+OWN = "accelctl/reaper"
+"""The namespace of what the reaper says of itself."""
+
+
+def publish(sessions: Sessions, values: Mapping[str, float]) -> None:
+    """Of the moment, in the region of the caller."""
+    rows: Any = [{"MetricName": name, "Value": value} for name, value in values.items()]
+    with translated("cloudwatch:PutMetricData"):
+        sessions.client("cloudwatch", sessions.anywhere).put_metric_data(Namespace=OWN, MetricData=rows)
+
+
 def utilisation(
     sessions: Sessions, region: str, instances: Sequence[str], window: timedelta, now: datetime
 ) -> Mapping[str, tuple[Series, ...]]:

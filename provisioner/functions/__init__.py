@@ -1,0 +1,1 @@
+"""Scheduled functions: thin handlers for each cloud, and what packs them."""

@@ -1,0 +1,120 @@
+"""One round: jobs that nobody looks after take a step, machines are swept, what jobs left behind is named.
+
+The command and every function run this and nothing else.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from provisioner.catalog.labels import JOB
+from provisioner.clock import Clock
+from provisioner.clouds.base import FindsLeftovers
+from provisioner.domain.jobs import JobRecord
+from provisioner.errors import AccelctlError, CloudError
+from provisioner.jobs.objects import Objects
+from provisioner.jobs.progress import Progress
+from provisioner.jobs.records import Records
+from provisioner.jobs.step import Stepped
+from provisioner.reaper.observe import Observer
+from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
+from provisioner.reaper.thresholds import defaults
+
+
+class RoundCloud(SweptCloud, FindsLeftovers, Protocol):
+    """What a round needs of a cloud."""
+
+
+class StepsJobs(Protocol):
+    """Takes a job's next steps."""
+
+    def step(self, job: str) -> Stepped: ...
+
+    def release(self, job: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """What is no machine: a job, or something that a job left behind."""
+
+    kind: str
+    id: str
+    action: str
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What was seen and done."""
+
+    report: Report
+    others: tuple[Other, ...]
+
+    @property
+    def failed(self) -> list[str]:
+        """What could not be done or seen, and why."""
+        told = [f"{one.machine.instance.id}: {one.why}" for one in self.report.failed]
+        told += [f"{one.region}: {one.reason}" for one in self.report.blind]
+        return told + [f"{one.kind} {one.id}: {one.reason}" for one in self.others if one.outcome is Outcome.REFUSED]
+
+
+def say_nothing(_before: JobRecord, _after: JobRecord) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """Rounds over one account. `token` names the run in its marks; `enough` says that time is running out."""
+
+    cloud: RoundCloud
+    objects: Objects
+    stepper: StepsJobs
+    clock: Clock
+    token: str
+    tell: Callable[[JobRecord, JobRecord], None] = say_nothing
+    """Hears of a job before and after its step."""
+    enough: Callable[[], bool] = lambda: False
+
+    def run(self, regions: Sequence[str], *, apply: bool) -> Round:
+        """Without `apply` nothing changes."""
+        records, thresholds = Records(self.objects), defaults()
+        jobs = tuple(self._jobs(records, apply=apply))
+        observer = Observer(cloud=self.cloud, records=records, progress=Progress(self.objects), thresholds=thresholds)
+        sweeper = Sweeper(
+            cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, enough=self.enough
+        )
+        report = sweeper.run(regions, apply=apply)
+        return Round(report=report, others=(*jobs, *self._left_behind(records)))
+
+    def _jobs(self, records: Records, *, apply: bool) -> Iterator[Other]:
+        """Those that nobody leads just now."""
+        for record in records.all():
+            led = record.lease is not None and record.lease.until > self.clock.now()
+            if record.ended_at is None and not led and not self.enough():
+                yield self._stepped(record) if apply else job(record, Outcome.PLANNED)
+
+    def _stepped(self, record: JobRecord) -> Other:
+        """One job never stops the others."""
+        try:
+            stepped = self.stepper.step(record.id)
+            self.stepper.release(record.id)
+        except CloudError as failure:
+            return job(record, Outcome.REFUSED, failure.message)
+        self.tell(record, stepped.record)
+        return job(record, Outcome.DONE, stepped.decision.reason)
+
+    def _left_behind(self, records: Records) -> Iterator[Other]:
+        """What carries the label of a job that is over: its teardown removes it."""
+        live = {record.id for record in records.all() if record.ended_at is None}
+        try:
+            for one in self.cloud.leftovers():
+                if one.kind != "instance" and one.labels.get(JOB) and one.labels[JOB] not in live:
+                    over = f"job {one.labels[JOB]} is over; 'accelctl teardown' removes it"
+                    yield Other(kind=one.kind, id=one.id, action="report", outcome=Outcome.PLANNED, reason=over)
+        except AccelctlError as refusal:
+            yield Other(kind="listing", id="", action="report", outcome=Outcome.REFUSED, reason=refusal.message)
+
+
+def job(record: JobRecord, outcome: Outcome, reason: str = "nobody steps it just now") -> Other:
+    return Other(kind="job", id=record.id, action="step", outcome=outcome, reason=reason)

@@ -1,0 +1,42 @@
+"""A round as plain data, for JSON and for log lines."""
+
+from typing import Any
+
+from provisioner.reaper.activity import Verdict
+from provisioner.reaper.decide import Action
+from provisioner.reaper.round import Other, Round
+from provisioner.reaper.sweep import Outcome, Report, Swept
+
+
+def round_document(done: Round) -> dict[str, Any]:
+    return {
+        "machines": [machine_document(one) for one in done.report.machines],
+        "blind": [{"region": one.region, "reason": one.reason} for one in done.report.blind],
+        "summary": summary(done.report), "others": [other_document(one) for one in done.others],
+    }  # fmt: skip
+
+
+def machine_document(one: Swept) -> dict[str, Any]:
+    instance, decision = one.machine.instance, one.decision
+    return {
+        "cloud": instance.cloud, "region": instance.region, "id": instance.id,
+        "instance_type": instance.instance_type, "verdict": decision.verdict, "action": decision.action,
+        "outcome": one.outcome, "reason": one.why or decision.reason, "price_per_hour": one.machine.price_per_hour,
+        "not_before": decision.not_before, "saves_per_day": decision.saves_per_day, "loses": list(decision.loses),
+        "evidence": decision.evidence,
+    }  # fmt: skip
+
+
+def other_document(one: Other) -> dict[str, Any]:
+    return {"kind": one.kind, "id": one.id, "action": one.action, "outcome": one.outcome, "reason": one.reason}
+
+
+def summary(report: Report) -> dict[str, Any]:
+    verdicts = [one.decision.verdict for one in report.machines]
+    done = [one for one in report.machines if one.outcome is Outcome.DONE]
+    ended = [one for one in done if one.decision.action in (Action.STOP, Action.TERMINATE)]
+    return {
+        "seen": len(verdicts), **{kind: verdicts.count(kind) for kind in Verdict}, "acted": len(done),
+        "failed": len(report.failed), "not_reached": len(report.not_reached),
+        "saved_per_day": sum((one.decision.saves_per_day or 0) for one in ended),
+    }  # fmt: skip
