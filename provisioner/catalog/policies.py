@@ -1,6 +1,7 @@
 """Documents of roles: what each may do, and nothing else. Data for clouds and stacks alike."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 VERSION = "2012-10-17"
@@ -27,3 +28,66 @@ def may_scale(key: str, value: str) -> str:
     condition = {"StringEquals": {f"aws:ResourceTag/{key}": value}}
     allowed = {"Action": "autoscaling:UpdateAutoScalingGroup", "Resource": "*", "Condition": condition}
     return document({"Effect": "Allow", **allowed})
+
+
+MANAGED = {"StringEquals": {"aws:ResourceTag/accelctl:managed": "accelctl"}}
+LOOKS = (
+    "cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "ec2:DescribeAddresses",
+    "ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeFleets", "ec2:DescribeInstanceTypeOfferings",
+    "ec2:DescribeInstances", "ec2:DescribeInternetGateways", "ec2:DescribeLaunchTemplates", "ec2:DescribeNatGateways",
+    "ec2:DescribeNetworkInterfaces", "ec2:DescribePlacementGroups", "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeSpotPriceHistory",
+    "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
+    "ec2:GetConsoleOutput", "iam:GetPolicy", "iam:ListInstanceProfiles", "iam:ListRoles", "sts:GetCallerIdentity",
+)  # fmt: skip
+LOGS = "arn:aws:logs:*:*:log-group:/aws/lambda/accelctl-*"
+ENDS = (
+    "ec2:CancelSpotInstanceRequests", "ec2:CreateTags", "ec2:DeleteFleets", "ec2:DeleteLaunchTemplate",
+    "ec2:DeleteNetworkInterface", "ec2:DeleteTags", "ec2:DeleteVolume", "ec2:StopInstances", "ec2:TerminateInstances",
+)  # fmt: skip
+JOB_PROFILES = (
+    "iam:AddRoleToInstanceProfile", "iam:CreateInstanceProfile", "iam:DeleteInstanceProfile", "iam:DeleteRole",
+    "iam:DeleteRolePolicy", "iam:GetInstanceProfile", "iam:PassRole", "iam:RemoveRoleFromInstanceProfile",
+    "iam:TagInstanceProfile", "iam:TagRole",
+)  # fmt: skip
+
+
+def may_reap(*, account: str, bucket: str) -> str:
+    """What a round does: looks everywhere, ends and relabels what is ours, and carries jobs on.
+
+    A job's role is made only on our path and under the boundary, so that no round can give away more than it has.
+    """
+    ours = [f"arn:aws:iam::{account}:{kind}/accelctl/jobs/*" for kind in ("role", "instance-profile")]
+    # Of what is gone already IAM knows no path, and it says that it is gone only to those who may ask.
+    gone = [f"arn:aws:iam::{account}:{kind}/accelctl-20*" for kind in ("role", "instance-profile")]
+    boundary = {
+        "StringEquals": {"iam:PermissionsBoundary": f"arn:aws:iam::{account}:policy/accelctl/accelctl-boundary"}
+    }
+    marked = {"StringEquals": {"aws:RequestTag/accelctl:managed": "accelctl"}}
+    made = [f"arn:aws:ec2:*:*:{kind}/*" for kind in ("fleet", "instance", "network-interface", "spot-instances-request",
+                                                     "volume", "launch-template")]  # fmt: skip
+    used = [f"arn:aws:ec2:*:*:{kind}/*" for kind in ("image", "launch-template", "security-group", "subnet",
+                                                     "placement-group")]  # fmt: skip
+    store = f"arn:aws:s3:::{bucket}"
+    return document(
+        allow("Look", LOOKS, "*"),
+        allow("FindImages", ["ssm:GetParameter"], "arn:aws:ssm:*:*:parameter/aws/service/*"),
+        allow("EndWhatIsOurs", ENDS, "*", MANAGED),
+        allow("Buy", ["ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateLaunchTemplate"], made, marked),
+        allow("BuyWith", ["ec2:RunInstances", "ec2:CreateFleet"], used),
+        allow("LabelWhatIsBought", ["ec2:CreateTags"], made, {"StringEquals": {
+            "ec2:CreateAction": ["RunInstances", "CreateFleet", "CreateLaunchTemplate"]}}),
+        allow("MakeJobRoles", ["iam:CreateRole", "iam:PutRolePolicy"], ours, boundary),
+        allow("UseJobRoles", JOB_PROFILES, ours + gone),
+        allow("Store", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], f"{store}/*"),
+        allow("List", ["s3:ListBucket", "s3:GetBucketLocation", "s3:GetBucketTagging"], store),
+        allow("Tell", ["cloudwatch:PutMetricData"], "*", {"StringEquals": {"cloudwatch:namespace": "accelctl/reaper"}}),
+        allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], LOGS),
+    )  # fmt: skip
+
+
+def allow(
+    name: str, actions: Sequence[str], resource: str | list[str], condition: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    plain = {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": resource}
+    return plain | ({"Condition": condition} if condition else {})

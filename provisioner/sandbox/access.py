@@ -84,13 +84,15 @@ def requested(call: Call) -> tuple[str, str, dict[str, str]]:
         action = f"s3:{S3_ACTION.get(call.operation, call.operation)}"
         return action, f"arn:aws:s3:::{call.path.strip('/')}", {"s3:prefix": call.params.get("prefix", "")}
     body = json.loads(call.params.get("", "") or "{}") if "" in call.params else {}
-    return ACTION.get(call.name, f"{call.service}:{call.operation}"), resource_of(call, body), context_of(call)
+    return ACTION.get(call.name, f"{call.service}:{call.operation}"), resource_of(call, body), context_of(call, body)
 
 
 def resource_of(call: Call, body: dict[str, Any]) -> str:
     here = f"{call.region}:{DEFAULT_ACCOUNT_ID}"
     if call.service == "ssm" and (name := body.get("Name")):
         return f"arn:aws:ssm:{here}:parameter/{name.strip('/')}"
+    if call.service == "iam":
+        return iam_resource(call)
     if call.service == "lambda" and "/functions/" in call.path:
         name = call.path.partition("/functions/")[2].split("/")[0]
         return name if name.startswith("arn:") else f"arn:aws:lambda:{here}:function:{name}"
@@ -99,15 +101,41 @@ def resource_of(call: Call, body: dict[str, Any]) -> str:
     return "*"
 
 
-def context_of(call: Call) -> dict[str, str]:
+def iam_resource(call: Call) -> str:
+    """A role or a profile by its path; anything else counts as everything."""
+    kind, name = "instance-profile", call.params.get("InstanceProfileName")
+    if not name:
+        kind, name = "role", call.params.get("RoleName")
+    if not name:
+        return "*"
+    iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    there = role_named(name) if kind == "role" else iam.instance_profiles.get(name)
+    path = there.path if there else call.params.get("Path", "/")
+    return f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:{kind}{path}{name}"
+
+
+def context_of(call: Call, body: dict[str, Any]) -> dict[str, str]:
     """Tags in a create call, and the namespace of metrics."""
     tags = {
         f"aws:RequestTag/{call.params[name]}": call.params.get(f"{name.removesuffix('Key')}Value", "")
         for name in call.params
         if TAG_KEY.fullmatch(name)
     }
-    namespace = {"cloudwatch:namespace": call.params["Namespace"]} if "Namespace" in call.params else {}
-    return tags | namespace
+    named = call.params.get("Namespace") or body.get("Namespace")
+    namespace = {"cloudwatch:namespace": named} if named else {}
+    return tags | namespace | (boundary_context(call) if call.service == "iam" else {})
+
+
+def boundary_context(call: Call) -> dict[str, str]:
+    """The boundary that a new role is to have, or that the named one has."""
+    held = role_named(call.params.get("RoleName", ""))
+    asked = call.params.get("PermissionsBoundary") or (held.permissions_boundary_arn if held else None)
+    return {"iam:PermissionsBoundary": asked or ""}
+
+
+def role_named(name: str) -> Any:
+    roles = iam_backends[DEFAULT_ACCOUNT_ID]["aws"].roles.values()
+    return next((role for role in roles if role.name == name), None)
 
 
 def tags_of_named(call: Call) -> list[dict[str, str]]:
@@ -137,8 +165,7 @@ def statements(caller: AssumedRoleAccessKey) -> Iterator[dict[str, Any]]:
 
 def boundary_of(caller: AssumedRoleAccessKey) -> Iterator[dict[str, Any]]:
     name = caller.arn.split("/")[1]
-    iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    role = next((role for role in iam.roles.values() if role.name == name), None)
+    iam, role = iam_backends[DEFAULT_ACCOUNT_ID]["aws"], role_named(name)
     arn = role.permissions_boundary_arn if role else None
     if arn and arn in iam.managed_policies:
         yield from statements_of(default_version(iam.managed_policies[arn]))

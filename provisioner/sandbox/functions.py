@@ -45,7 +45,7 @@ class Functions:
     def __init__(self, root: Path, url: Callable[[], str], credentials: Callable[[str, str], dict[str, str]]) -> None:
         self._root, self._url, self._credentials = root, url, credentials
         self.failed: list[str] = []
-        """Runs that nobody waited for and that failed, as a dead letter would hold them."""
+        """Runs that failed, and why."""
 
     def install(self) -> None:
         wrap(LambdaFunction, "_invoke_lambda", self._invoke)
@@ -81,19 +81,19 @@ class Functions:
     def start(self, arn: str, event: Any) -> None:
         threading.Thread(target=self.complete, args=[arn, event], daemon=True).start()
 
-    def complete(self, arn: str, event: Any) -> Ran:
-        """Runs it as somebody else's target; a failure is kept."""
+    def complete(self, arn: str, event: Any) -> None:
         function = find(arn)
-        ran = self.run(function, event) if function else Ran("", f"there is no function {arn}", True)
-        if ran.failed:
-            self.failed.append(f"{arn.rsplit(':', 1)[-1]}: {ran.answer or ran.said}")
-        return ran
+        if function is None:
+            self.failed.append(f"there is no function {arn}")
+        else:
+            self.run(function, event)
 
     def run(self, function: LambdaFunction, event: Any) -> Ran:
         """To its end, its time limit or its memory limit. What it prints goes to its log group."""
         folder = self._unpacked(function)
+        runtime = linked_runtime(self._root / "functions" / "runtime")
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(BOOTSTRAP), str(folder), str(self._runtime()), function.handler or ""],
+            [sys.executable, "-I", "-S", str(BOOTSTRAP), str(folder), str(runtime), function.handler or ""],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder,
             env=self._environment(function), start_new_session=True,
         )  # fmt: skip
@@ -105,7 +105,10 @@ class Functions:
         function.logs_backend.ensure_log_group(function.logs_group_name)
         function.save_logs(text or " ")
         failed = bool(reasons) or process.returncode != 0
-        return Ran(reasons[0] if reasons else answer.decode(errors="replace"), text, failed)
+        ran = Ran(reasons[0] if reasons else answer.decode(errors="replace"), text, failed)
+        if failed:
+            self.failed.append(f"{function.function_name}: {ran.answer}")
+        return ran
 
     def _unpacked(self, function: LambdaFunction) -> Path:
         folder = self._root / "functions" / f"{function.function_name}-{function.code_digest.replace('/', '_')}"
@@ -115,21 +118,6 @@ class Functions:
                 archive.extractall(part)
             if not folder.exists():
                 part.rename(folder)
-        return folder
-
-    def _runtime(self) -> Path:
-        """A folder with the packages of the runtime and nothing else of ours."""
-        folder = self._root / "functions" / "runtime"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in RUNTIME:
-            found = importlib.util.find_spec(name)
-            if found is None or found.origin is None or (folder / name).is_symlink():
-                continue
-            origin = Path(found.origin)
-            target = origin.parent if origin.name == "__init__.py" else origin
-            link = folder / (name if target.is_dir() else f"{name}.py")
-            if not link.is_symlink():
-                link.symlink_to(target)
         return folder
 
     def _environment(self, function: LambdaFunction) -> dict[str, str]:
@@ -142,6 +130,21 @@ class Functions:
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout), "AWS_ALLOW_HTTP": "true", "NO_PROXY": "127.0.0.1",
             **self._credentials(function.role, region), **function.environment_vars,
         }  # fmt: skip
+
+
+def linked_runtime(folder: Path) -> Path:
+    """A folder with the packages of Lambda's runtime and nothing else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in RUNTIME:
+        found = importlib.util.find_spec(name)
+        if found is None or found.origin is None:
+            continue
+        origin = Path(found.origin)
+        target = origin.parent if origin.name == "__init__.py" else origin
+        link = folder / target.name
+        if not link.is_symlink():
+            link.symlink_to(target)
+    return folder
 
 
 def find(arn: str) -> LambdaFunction | None:

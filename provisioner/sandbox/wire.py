@@ -29,6 +29,10 @@ S3_PLAIN = {
 }  # fmt: skip
 
 
+PREFIXES = {"monitoring": "cloudwatch"}
+"""Services that sign under another name than their permissions have."""
+
+
 @dataclass
 class Call:
     service: str
@@ -56,7 +60,8 @@ def read_call(environ: dict[str, Any]) -> Call:
         dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
     )
     unscoped = query.get("AWSAccessKeyId", ""), "us-east-1", "s3"  # boto3 still presigns the old way for us-east-1
-    access_key, region, service = scope.groups() if scope else unscoped
+    access_key, region, signed_for = scope.groups() if scope else unscoped
+    service = PREFIXES.get(signed_for, signed_for)
     if service == "s3":
         return Call(service, s3_operation(environ["REQUEST_METHOD"], path, query), region, access_key, path, query)
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from provisioner.sandbox.client import ask
+from tests.e2e.estate import machines, measured, pass_hours
 from tests.e2e.jobs import Job, accelctl, counting
-from tests.sandbox.world import aws, launch, state_of, until
+from tests.sandbox.world import aws, state_of, until
 
 pytestmark = [pytest.mark.usefixtures("sandbox"), pytest.mark.e2e]
-OURS = {"accelctl:managed": "accelctl", "accelctl:owner": "tester"}
-HOST = {"CPUUtilization": 2.0, "NetworkIn": 1000.0, "NetworkOut": 1000.0}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -23,47 +21,8 @@ def prepared(sandbox: dict[str, Any]) -> None:
 
 @pytest.fixture
 def machine() -> Iterator[Any]:
-    """Launches machines of ours; whatever is left of them goes at the end."""
-    made: list[str] = []
-
-    def make(**labels: str) -> str:
-        marked = OURS | {f"accelctl:{key}": value for key, value in labels.items()}
-        tags = [{"Key": key, "Value": value} for key, value in marked.items()]
-        specification = [{"ResourceType": "instance", "Tags": tags}]
-        made.append(launch("sleep 600", TagSpecifications=specification)["InstanceId"])
-        until(lambda: state_of(made[-1]) == "running")
-        return made[-1]
-
-    yield make
-    aws("ec2").terminate_instances(InstanceIds=made)
-    until(lambda: all(state_of(one) == "terminated" for one in made))
-
-
-def now() -> datetime:
-    return datetime.fromisoformat(ask("status")["now"])
-
-
-def pass_hours(hours: float) -> None:
-    ask("clock", advance=str(hours * 3600))
-
-
-def measured(instance: str, *, gpus: list[float], hours: float = 3, **host: float) -> None:
-    """What CloudWatch has of the machine for the last hours, every five minutes."""
-    watch, dimension = aws("cloudwatch"), {"Name": "InstanceId", "Value": instance}
-    moments = [now() - timedelta(minutes=5 * back) for back in range(int(hours * 12))]
-    for moment in moments:
-        rows = [
-            {"MetricName": name, "Dimensions": [dimension], "Value": value, "Timestamp": moment}
-            for name, value in (HOST | host).items()
-        ]
-        watch.put_metric_data(Namespace="AWS/EC2", MetricData=rows)
-        devices = [
-            {"MetricName": "nvidia_smi_utilization_gpu", "Value": value, "Timestamp": moment,
-             "Dimensions": [dimension, {"Name": "index", "Value": str(index)}, {"Name": "arch", "Value": "Ampere"}]}
-            for index, value in enumerate(gpus)
-        ]  # fmt: skip
-        if devices:
-            watch.put_metric_data(Namespace="CWAgent", MetricData=devices)
+    with machines() as make:
+        yield make
 
 
 def reaped(instance: str, *flags: str) -> dict[str, Any]:

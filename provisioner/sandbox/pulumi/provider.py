@@ -14,11 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from provisioner.sandbox.pulumi import autoscaling, ec2, iam, invokes, routes, scheduler
+from provisioner.sandbox.pulumi import autoscaling, ec2, functions, iam, invokes, routes, scheduler, watching
 from provisioner.sandbox.pulumi.kinds import Inputs, Kind
 from provisioner.sandbox.pulumi.wire import UNKNOWN, read, unknown, written
 
-KINDS: dict[str, Kind] = ec2.KINDS | routes.KINDS | iam.KINDS | scheduler.KINDS | autoscaling.KINDS
+KINDS: dict[str, Kind] = {
+    token: kind
+    for module in (ec2, routes, iam, scheduler, autoscaling, functions, watching)
+    for token, kind in module.KINDS.items()
+}
 SUFFIX = 7
 """Hexadecimal digits that make a name unique, as the engine's own autonaming has."""
 

@@ -1,0 +1,120 @@
+"""The reaper as a function: on a schedule, at every interruption warning, watched by alarms of its own."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from provisioner.catalog.policies import allow, document, may_reap, trust
+from provisioner.functions.bundle import HANDLER, RUNTIME, architecture, build
+from stacks.components.aws_machine import marks_of
+from stacks.settings import Key, label, lasting, one_of, text, whole
+
+NAME = "accelctl-reaper"
+WARNING = '{"source": ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"]}'
+PATIENCE = timedelta(minutes=10)
+"""Of one run: an interrupted machine has two minutes, and its successor has to be found."""
+MISSED = 3
+"""Periods without a success before the alarm."""
+KEYS = (
+    Key(name="reap", parse=one_of("apply", "report"), default="apply", help="whether it acts or only reports"),
+    Key(name="every", parse=lasting(timedelta(days=1)), default="5m", help="between two rounds"),
+    Key(name="bucket", parse=text, default="", help="the job store; accelctl-<account> by default"),
+    Key(name="memoryMib", parse=whole(128, 10240), default="256", help="MiB of the function's memory"),
+    Key(name="logDays", parse=whole(1, 3653), default="30", help="days that its log is kept"),
+    Key(name="alarmTopic", parse=text, default="", help="ARN of an SNS topic that hears the alarm"),
+    Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
+    Key(name="team", parse=label, default="unassigned", help="label"),
+    Key(name="costCenter", parse=label, default="unassigned", help="label"),
+)
+
+
+class Reaper(pulumi.ComponentResource):
+    """One function of one account. `export` gives the stack's outputs."""
+
+    def __init__(self, name: str, config: dict[str, Any]) -> None:
+        super().__init__("accelctl:aws:Reaper", name, None, None)
+        self._name, self._config = name, config
+        self._mine = pulumi.ResourceOptions(parent=self)
+        self._marks = marks_of(config)
+        account = aws.get_caller_identity().account_id
+        self._bucket = config["bucket"] or f"accelctl-{account}"
+        self._letters = aws.sqs.Queue(
+            f"{name}-failed", message_retention_seconds=14 * 24 * 3600, sqs_managed_sse_enabled=True,
+            tags=self._marks, opts=self._mine,
+        )  # fmt: skip
+        self.function = self._function(account)
+        self._schedule()
+        self._warnings()
+        self._alarm()
+        self.register_outputs({})
+
+    def _role(self, name: str, service: str, policy: pulumi.Input[str]) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+        role = aws.iam.Role(name, assume_role_policy=trust(service), tags=self._marks, opts=self._mine)
+        return role, aws.iam.RolePolicy(name, role=role.name, policy=policy, opts=self._mine)
+
+    def _function(self, account: str) -> aws.lambda_.Function:
+        role, policy = self._role(self._name, "lambda.amazonaws.com", may_reap(account=account, bucket=self._bucket))
+        log = aws.cloudwatch.LogGroup(
+            self._name, name=f"/aws/lambda/{NAME}", retention_in_days=self._config["logDays"], tags=self._marks,
+            opts=self._mine,
+        )  # fmt: skip
+        packed = build(cache() / "reaper-aws.zip")
+        return aws.lambda_.Function(
+            self._name, name=NAME, handler=HANDLER, runtime=RUNTIME, architectures=[architecture()], role=role.arn,
+            code=pulumi.FileArchive(str(packed)), memory_size=self._config["memoryMib"],
+            timeout=int(PATIENCE.total_seconds()),
+            environment=aws.lambda_.FunctionEnvironmentArgs(
+                variables={"ACCELCTL_REAP": self._config["reap"], "ACCELCTL_STORE": self._bucket}
+            ),
+            tags=self._marks, opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, log]),
+        )  # fmt: skip
+
+    def _schedule(self) -> None:
+        minutes = int(self._config["every"].total_seconds() // 60)
+        letters = allow("KeepFailures", ["sqs:SendMessage"], "*")
+        invoke = self.function.arn.apply(lambda arn: document(allow("Start", ["lambda:InvokeFunction"], arn), letters))
+        role, policy = self._role(f"{self._name}-schedule", "scheduler.amazonaws.com", invoke)
+        aws.scheduler.Schedule(
+            self._name, schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
+            flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
+            target=aws.scheduler.ScheduleTargetArgs(
+                arn=self.function.arn, role_arn=role.arn, input="{}",
+                dead_letter_config=aws.scheduler.ScheduleTargetDeadLetterConfigArgs(arn=self._letters.arn),
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+        )  # fmt: skip
+
+    def _warnings(self) -> None:
+        """What the cloud says two minutes before it takes a machine back."""
+        rule = aws.cloudwatch.EventRule(self._name, event_pattern=WARNING, tags=self._marks, opts=self._mine)
+        aws.lambda_.Permission(
+            self._name, action="lambda:InvokeFunction", function=self.function.name,
+            principal="events.amazonaws.com", source_arn=rule.arn, opts=self._mine,
+        )  # fmt: skip
+        aws.cloudwatch.EventTarget(self._name, rule=rule.name, arn=self.function.arn, opts=self._mine)
+
+    def _alarm(self) -> None:
+        """No success in three periods, whatever the reason: no data counts as well."""
+        period = max(60, int(self._config["every"].total_seconds()))
+        topic = [self._config["alarmTopic"]] if self._config["alarmTopic"] else []
+        aws.cloudwatch.MetricAlarm(
+            self._name, alarm_description="accelctl's reaper has not succeeded for three periods.",
+            namespace="accelctl/reaper", metric_name="Success", statistic="Sum", period=period,
+            evaluation_periods=MISSED, datapoints_to_alarm=MISSED, threshold=1, comparison_operator="LessThanThreshold",
+            treat_missing_data="breaching", alarm_actions=topic, tags=self._marks, opts=self._mine,
+        )  # fmt: skip
+
+    def export(self) -> None:
+        """What a person uses."""
+        pulumi.export("function", self.function.name)
+        pulumi.export("log", f"/aws/lambda/{NAME}")
+        pulumi.export("store", self._bucket)
+        pulumi.export("failures", self._letters.url)
+
+
+def cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "accelctl"

@@ -1,0 +1,149 @@
+"""reaper-aws under the real engine: the schedule and the interruption warning do the work, no process of ours lives."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.sandbox.client import ask
+from tests.e2e.estate import machines, measured, pass_hours
+from tests.e2e.jobs import Job, accelctl, counting
+from tests.engine.project import ROOT, Project, project
+from tests.sandbox.world import aws, state_of, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
+PACK = ("--policy-pack", str(ROOT / "policies"))
+NO_CHANGE = "--expect-no-changes"
+ROUND = 301
+
+
+@pytest.fixture(scope="module")
+def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The store is prepared, the function is deployed."""
+    assert accelctl("setup").returncode == 0
+    made = project(tmp_path_factory.mktemp("project"), "reaper-aws")
+    made.up(*PACK)
+    return made
+
+
+def rounds_pass(count: int = 1) -> None:
+    for _ in range(count):
+        before = len(summaries())
+        ask("clock", advance=str(ROUND))
+        assert until(lambda before=before: len(summaries()) > before, 60), ask("status")["failed_functions"]
+
+
+def summaries() -> list[dict[str, Any]]:
+    """What each round said at its end, in the function's own log."""
+    events = aws("logs").filter_log_events(logGroupName="/aws/lambda/accelctl-reaper")["events"]
+    lines = [json.loads(one["message"]) for one in events if one["message"].startswith("{")]
+    return [line for line in lines if line["what"] == "summary"]
+
+
+def test_what_is_deployed_is_watched_and_up_again_changes_nothing(stack: Project) -> None:
+    """An alarm that counts silence as failure, a log that is kept for a month, a bundle that is the same."""
+    (alarm,) = aws("cloudwatch").describe_alarms()["MetricAlarms"]
+    (log,) = aws("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/accelctl")["logGroups"]
+    held = aws("lambda").get_function(FunctionName="accelctl-reaper")["Configuration"]
+
+    assert (alarm["MetricName"], alarm["TreatMissingData"], alarm["EvaluationPeriods"]) == ("Success", "breaching", 3)
+    assert (log["retentionInDays"], held["MemorySize"], held["Timeout"]) == (30, 256, 600)
+    assert held["Environment"]["Variables"] == {"ACCELCTL_REAP": "apply", "ACCELCTL_STORE": "accelctl-123456789012"}
+    stack.up(NO_CHANGE, *PACK)
+    stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE)
+
+
+def test_an_interrupted_job_is_carried_to_its_end_by_the_function_alone(stack: Project) -> None:
+    """Its terminal is gone; the warning starts the function, which buys the next machine; a round closes it."""
+    assert accelctl(*counting("carried", "--detach", steps=600)).returncode == 0
+    job = Job("carried").holds(lambda found: found["attempts"])
+    saved = {"Bucket": "accelctl-123456789012", "Prefix": f"jobs/{job['id']}/checkpoints/"}
+    assert until(lambda: aws("s3").list_objects_v2(**saved).get("Contents"))
+    ask("interrupt", instance=job["id"], notice="2")
+
+    assert Job("carried").holds(lambda found: len(found["attempts"]) == 2)
+
+    def closed() -> bool:
+        rounds_pass()
+        return (Job("carried").status() or {})["state"] == "succeeded"
+
+    assert until(closed, 60), ask("status")["failed_functions"]
+    assert ask("status")["failed_functions"] == []
+    assert ask("status")["failed_schedules"] == []
+
+
+def test_an_orphan_goes_home_after_its_grace_and_a_busy_machine_stays(stack: Project) -> None:
+    """Marked by one round, ended by a later one; the figures say so."""
+    with machines() as make:
+        orphan, busy = make(job="20260101-000000-aaaaa"), make()
+        pass_hours(1)
+        measured(busy, gpus=[0, 88])
+        rounds_pass()
+        tags = {tag["Key"] for tag in aws("ec2").describe_tags(
+            Filters=[{"Name": "resource-id", "Values": [orphan]}])["Tags"]}  # fmt: skip
+        assert "accelctl:reap" in tags
+        assert state_of(orphan) == "running"
+        pass_hours(2)
+        measured(busy, gpus=[0, 88])
+        rounds_pass()
+        assert until(lambda: state_of(orphan) == "terminated")
+        assert state_of(busy) == "running"
+    names = {one["MetricName"] for one in aws("cloudwatch").list_metrics(Namespace="accelctl/reaper")["Metrics"]}
+    assert {"Success", "MachinesSeen", "MachinesIdle"} <= names
+
+
+def test_its_role_ends_nothing_that_is_not_ours(stack: Project) -> None:
+    """An unlabelled machine is refused to the very credentials that may end a labelled one."""
+    from tests.sandbox.world import launch
+
+    role = aws("lambda").get_function(FunctionName="accelctl-reaper")["Configuration"]["Role"]
+    held = aws("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    import boto3
+
+    session = boto3.Session(held["AccessKeyId"], held["SecretAccessKey"], held["SessionToken"])
+    foreign = launch("sleep 60")["InstanceId"]
+    assert until(lambda: state_of(foreign) == "running")
+    with machines() as make:
+        mine = make()
+        aws("ec2", session=session).terminate_instances(InstanceIds=[mine])
+        with pytest.raises(Exception, match="UnauthorizedOperation"):
+            aws("ec2", session=session).terminate_instances(InstanceIds=[foreign])
+    assert state_of(foreign) == "running"
+    aws("ec2").terminate_instances(InstanceIds=[foreign])
+
+
+def test_report_changes_nothing(stack: Project) -> None:
+    """One key, in place: the same function only looks."""
+    stack.configure(reap="report")
+    stack.up()
+    with machines() as make:
+        orphan = make(job="20260101-000000-bbbbb")
+        pass_hours(1)
+        rounds_pass(2)
+        pass_hours(2)
+        rounds_pass()
+        assert state_of(orphan) == "running"
+        assert summaries()[-1]["acted"] == 0
+
+
+def test_destroy_leaves_nothing(stack: Project) -> None:
+    """No function, no schedule, no rule, no role, no log."""
+    stack.run("destroy", "--yes", "--skip-preview")
+
+    assert aws("lambda").list_functions()["Functions"] == []
+    assert aws("scheduler").list_schedules()["Schedules"] == []
+    assert aws("events").list_rules()["Rules"] == []
+    assert aws("sqs").list_queues().get("QueueUrls", []) == []
+    assert aws("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert not [role for role in aws("iam").list_roles()["Roles"] if role["RoleName"].startswith("reaper")]
+
+
+def test_a_wrong_key_is_named(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """Before anything is made."""
+    made = project(tmp_path, "reaper-aws-wrong")
+    made.run("config", "set", "every", "1s")
+    done = made.run("preview", well=False)
+
+    assert done.returncode != 0
+    assert "accelctl:every" in done.stdout
