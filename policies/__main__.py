@@ -18,8 +18,9 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from provisioner.rules import aws, configuration, ruleset
+from provisioner.rules import configuration, ruleset
 from provisioner.rules.facts import UNKNOWN
+from provisioner.rules.readers import READERS, not_checked
 
 SCHEMA = PolicyConfigSchema(
     {
@@ -67,7 +68,7 @@ def policy(rule: ruleset.Rule) -> ResourceValidationPolicy:
 
 def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        reader = aws.READERS.get(args.resource_type)
+        reader = READERS.get(args.resource_type)
         if reader is None:
             return
         found = reader(args.name, plain(args.props))
@@ -83,5 +84,16 @@ def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportVi
     return validate
 
 
+def say_not_checked(args: ResourceValidationArgs, report: ReportViolation) -> None:
+    if args.resource_type in not_checked():
+        report(f"{args.name}: {args.resource_type} could carry a machine, and the rules cannot read it", None)
+
+
+NOT_CHECKED = ResourceValidationPolicy(
+    name="not-checked", description="What could carry a machine and is not judged.",
+    enforcement_level=EnforcementLevel.ADVISORY, validate=say_not_checked,
+)  # fmt: skip
+
+
 if __name__ == "__main__":  # PolicyPack() never returns
-    PolicyPack("accelctl", policies=[policy(rule) for rule in ruleset.RULES])
+    PolicyPack("accelctl", policies=[*(policy(rule) for rule in ruleset.RULES), NOT_CHECKED])

@@ -1,4 +1,4 @@
-"""Facts of AWS resources, off the inputs that Pulumi gives them. Shapes: the pulumi-aws package, version 7."""
+"""Facts of EC2's resources, off the inputs that Pulumi gives them. Shapes: the pulumi-aws package, version 7."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -37,7 +37,10 @@ def equal(value: Any, wanted: str) -> Any:
 
 def end_of(tags: Any) -> Any:
     """The label's moment; None where there is none, or where it is none."""
-    text = at(tags, labels.EXPIRES_AT)
+    return moment(at(tags, labels.EXPIRES_AT))
+
+
+def moment(text: Any) -> Any:
     if isinstance(text, Unknown) or text is None:
         return text
     try:
@@ -155,35 +158,41 @@ def scaling_group(subject: str, inputs: Inputs) -> Facts:
     )
 
 
-def node_group(subject: str, inputs: Inputs) -> Facts:
-    kinds, market = listed(at(inputs, "instanceTypes")), at(inputs, "capacityType", default="ON_DEMAND")
-    spot = {"SPOT": Capacity.SPOT, "CAPACITY_BLOCK": Capacity.CAPACITY_BLOCK}
+def launch_configuration(subject: str, inputs: Inputs) -> Facts:
+    """The template's predecessor: no labels, and what it launches has no end of its own."""
+    kind, root = at(inputs, "instanceType"), at(inputs, "rootBlockDevice", default={})
     return facts(
-        subject, kinds, capacity=UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND), group=True,
-        labels=at(inputs, "tags", default={}), least=at(inputs, "scalingConfig", "minSize", default=0),
+        subject, UNKNOWN if kind is UNKNOWN else (kind,), takes_labels=False, token_only_metadata=metadata(inputs),
+        capacity=Capacity.ON_DEMAND if at(inputs, "spotPrice") is None else Capacity.SPOT,
+        public_address=truth(at(inputs, "associatePublicIpAddress")), encrypted=encrypted([root]),
     )  # fmt: skip
 
 
-def notebook(subject: str, inputs: Inputs) -> Facts:
-    """SageMaker's types are EC2's behind `ml.`; its volumes are encrypted."""
-    kind, tags = at(inputs, "instanceType"), at(inputs, "tags", default={})
-    public = at(inputs, "directInternetAccess", default="Enabled")
-    return facts(
-        subject,
-        UNKNOWN if kind is UNKNOWN else (str(kind).removeprefix("ml."),),
-        ends_at=end_of(tags),
-        labels=tags,
-        public_address=equal(public, "Enabled"),
-    )
-
-
-def endpoint(subject: str, inputs: Inputs) -> Facts:
-    """An endpoint runs its least number of machines for ever."""
-    variants, tags = listed(at(inputs, "productionVariants")), at(inputs, "tags", default={})
-    kinds: Any = UNKNOWN if variants is UNKNOWN else [
-        str(at(one, "instanceType", default="")).removeprefix("ml.") for one in variants
+def spot_fleet(subject: str, inputs: Inputs) -> Facts:
+    """The legacy fleet: it keeps its size unless it says otherwise."""
+    specifications = listed(at(inputs, "launchSpecifications"))
+    configs = listed(at(inputs, "launchTemplateConfigs"))
+    kinds: Any = UNKNOWN if UNKNOWN in (specifications, configs) else [
+        *(at(one, "instanceType") for one in specifications),
+        *(at(one, "instanceType") for config in configs for one in listed(at(config, "overrides"))),
     ]  # fmt: skip
-    return facts(subject, kinds, group=True, least=1, labels=tags, ends_at=end_of(tags))
+    ends = truth(at(inputs, "terminateInstancesOnDelete"))
+    return facts(
+        subject, UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds, labels=at(inputs, "tags", default={}),
+        capacity=Capacity.SPOT, group=at(inputs, "fleetType", default="maintain") == "maintain",
+        least=at(inputs, "targetCapacity", default=0), scheduled=at(inputs, "validUntil") is not None,
+        leaves_behind=UNKNOWN if ends is UNKNOWN else "" if ends else "the machines of the fleet",
+    )  # fmt: skip
+
+
+def reservation(subject: str, inputs: Inputs) -> Facts:
+    """Paid for from its first second, used or not."""
+    kind, limited = at(inputs, "instanceType"), at(inputs, "endDateType") == "limited"
+    end = at(inputs, "endDate")
+    return facts(
+        subject, UNKNOWN if kind is UNKNOWN else (kind,), capacity=Capacity.RESERVATION,
+        ends_at=moment(end) if limited else None, labels=at(inputs, "tags", default={}),
+    )  # fmt: skip
 
 
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
@@ -192,8 +201,8 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "aws:ec2/spotInstanceRequest:SpotInstanceRequest": spot_request,
     "aws:ec2/fleet:Fleet": fleet,
     "aws:autoscaling/group:Group": scaling_group,
-    "aws:eks/nodeGroup:NodeGroup": node_group,
-    "aws:sagemaker/notebookInstance:NotebookInstance": notebook,
-    "aws:sagemaker/endpointConfiguration:EndpointConfiguration": endpoint,
+    "aws:ec2/launchConfiguration:LaunchConfiguration": launch_configuration,
+    "aws:ec2/spotFleetRequest:SpotFleetRequest": spot_fleet,
+    "aws:ec2/capacityReservation:CapacityReservation": reservation,
 }
 """By the type's token."""

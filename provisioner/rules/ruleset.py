@@ -94,6 +94,12 @@ def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str
     return f"it ends on {ends_at:%Y-%m-%d}, more than {allowed.longest_end.days} days from now; end it sooner"
 
 
+def reservation_ends(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if cheap(facts, allowed) or facts.capacity is not Capacity.RESERVATION or known(facts.ends_at) is not None:
+        return ""
+    return "the reservation is paid for until somebody cancels it; set end_date_type to limited, and an end_date"
+
+
 def required_labels(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if not facts.takes_labels:
         return ""
@@ -144,6 +150,8 @@ RULES = (
          help="An expensive machine is spot, prepaid, or has an end; a group may go down to 0 or has a schedule."),
     Rule(name="end-within-limit", level=Level.MANDATORY, check=end_within_limit,
          help="An end is near enough."),
+    Rule(name="reservation-ends", level=Level.MANDATORY, check=reservation_ends,
+         help="A reservation of expensive machines has an end."),
     Rule(name="required-labels", level=Level.MANDATORY, check=required_labels,
          help="Owner, team and cost center are on every machine."),
     Rule(name="orphan-proof", level=Level.MANDATORY, check=orphan_proof,

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner.rules import aws, ruleset
+from provisioner.rules import ruleset
 from provisioner.rules.documents import plain
+from provisioner.rules.readers import READERS
 
 NOW = datetime.now(UTC)
 NOT_YET = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -23,7 +24,12 @@ def inputs_of(case: dict[str, Any]) -> dict[str, Any]:
     tags = DOCUMENT["usual"]["tags"] | case.get("tags", {})
     tags.pop(case.get("without", ""), None)
     tags = {key.removeprefix("accelctl:") if case.get("bare") else key: moment(value) for key, value in tags.items()}
-    return unknown({"tags": tags} | found)
+    return unknown({"tags": tags} | moments(found))
+
+
+def moments(value: Any) -> Any:
+    """The times of the table, wherever they stand."""
+    return {name: moment(one) if isinstance(one, str) else one for name, one in value.items()}
 
 
 def moment(text: str) -> str:
@@ -46,5 +52,5 @@ CASES: list[dict[str, Any]] = [
 
 
 def findings(case: dict[str, Any], allowed: Any) -> list[ruleset.Finding]:
-    facts = aws.READERS[case["token"]](case["name"], plain(inputs_of(case)))
+    facts = READERS[case["token"]](case["name"], plain(inputs_of(case)))
     return list(ruleset.judge(facts, allowed, NOW))

@@ -12,7 +12,10 @@ from provisioner.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from provisioner.rules.configuration import Configuration
+    from provisioner.rules.documents import Resource
     from provisioner.rules.ruleset import Finding
+
+MOST_NAMES = 10
 
 
 @click.command(short_help="Judge a Pulumi preview or state by the rules, for CI.")
@@ -29,14 +32,21 @@ def command(files: tuple[Path, ...], environment: str, own: Path | None, form: s
     """
     from provisioner.cli.rules import allowed, finding_document
     from provisioner.errors import PolicyViolation
+    from provisioner.rules.readers import not_checked
     from provisioner.rules.ruleset import Outcome
 
-    findings = list(judged(files, allowed(environment, own)))
+    found = resources(files)
+    findings = list(judged(found, allowed(environment, own)))
+    blind = [one for one in found if one.token in not_checked()]
     if form == OutputFormat.JSON:
-        output.document({"findings": [finding_document(one) for one in findings]})
+        unread = [{"subject": one.name, "type": one.token} for one in blind]
+        output.document({"findings": [finding_document(one) for one in findings], "not_checked": unread})
     else:
         for one in findings:
             output.data(f"{one.outcome} {one.rule}: {one}")
+    if blind:
+        names = ", ".join(f"{one.name} ({one.token})" for one in blind[:MOST_NAMES])
+        output.warn(f"{len(blind)} resources could carry a machine and are not checked: {names}.")
     broken = [one for one in findings if one.outcome is Outcome.VIOLATION]
     if broken:
         raise PolicyViolation(
@@ -45,13 +55,19 @@ def command(files: tuple[Path, ...], environment: str, own: Path | None, form: s
     output.note("no violation")
 
 
-def judged(files: tuple[Path, ...], allowed: "Configuration") -> "Iterator[Finding]":
+def resources(files: tuple[Path, ...]) -> "list[Resource]":
     from provisioner.cli.rules import text_of
+    from provisioner.rules import documents
+
+    return [resource for file in files for resource in documents.read(text_of(file), str(file))]
+
+
+def judged(found: "list[Resource]", allowed: "Configuration") -> "Iterator[Finding]":
     from provisioner.clock import SystemClock
-    from provisioner.rules import aws, documents, ruleset
+    from provisioner.rules import ruleset
+    from provisioner.rules.readers import READERS
 
     now = SystemClock().now()
-    for file in files:
-        for resource in documents.read(text_of(file), str(file)):
-            if reader := aws.READERS.get(resource.token):
-                yield from ruleset.judge(reader(resource.name, resource.inputs), allowed, now)
+    for resource in found:
+        if reader := READERS.get(resource.token):
+            yield from ruleset.judge(reader(resource.name, resource.inputs), allowed, now)

@@ -146,9 +146,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
 def kind_of(request: Any, context: Any) -> Kind:
     token = request.type or request.urn.split("::")[2].split("$")[-1]
-    if token not in KINDS:
+    return KINDS.get(token) or foreign(token, context)
+
+
+def foreign(token: str, context: Any) -> Kind:
+    """A type that the sandbox cannot make: it can be previewed, so that rules may judge it."""
+
+    def refuse(*_: Any) -> Any:
         context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the sandbox's aws provider has no {token}")
-    return KINDS[token]
+
+    return Kind(create=refuse, read=refuse, delete=refuse)
 
 
 def named(request: Any) -> str:

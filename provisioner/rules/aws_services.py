@@ -1,0 +1,86 @@
+"""Facts of AWS services that rent machines in their own name. Shapes: the pulumi-aws package, version 7."""
+
+from collections.abc import Callable
+from typing import Any
+
+from provisioner.rules.aws import Inputs, at, end_of, equal, facts, listed
+from provisioner.rules.facts import UNKNOWN, Capacity, Facts
+
+
+def node_group(subject: str, inputs: Inputs) -> Facts:
+    kinds, market = listed(at(inputs, "instanceTypes")), at(inputs, "capacityType", default="ON_DEMAND")
+    spot = {"SPOT": Capacity.SPOT, "CAPACITY_BLOCK": Capacity.CAPACITY_BLOCK}
+    return facts(
+        subject, kinds, capacity=UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND), group=True,
+        labels=at(inputs, "tags", default={}), least=at(inputs, "scalingConfig", "minSize", default=0),
+    )  # fmt: skip
+
+
+def notebook(subject: str, inputs: Inputs) -> Facts:
+    """SageMaker's types are EC2's behind `ml.`; its volumes are encrypted."""
+    kind, tags = at(inputs, "instanceType"), at(inputs, "tags", default={})
+    public = at(inputs, "directInternetAccess", default="Enabled")
+    return facts(
+        subject,
+        UNKNOWN if kind is UNKNOWN else (str(kind).removeprefix("ml."),),
+        ends_at=end_of(tags),
+        labels=tags,
+        public_address=equal(public, "Enabled"),
+    )
+
+
+def endpoint(subject: str, inputs: Inputs) -> Facts:
+    """An endpoint runs its least number of machines for ever."""
+    variants, tags = listed(at(inputs, "productionVariants")), at(inputs, "tags", default={})
+    kinds: Any = UNKNOWN if variants is UNKNOWN else [
+        str(at(one, "instanceType", default="")).removeprefix("ml.") for one in variants
+    ]  # fmt: skip
+    return facts(subject, kinds, group=True, least=1, labels=tags, ends_at=end_of(tags))
+
+
+def app(subject: str, inputs: Inputs) -> Facts:
+    """A Studio app runs until somebody deletes it; `system` is SageMaker's own machine."""
+    kind, tags = at(inputs, "resourceSpec", "instanceType", default="system"), at(inputs, "tags", default={})
+    kinds: Any = UNKNOWN if kind is UNKNOWN else () if kind == "system" else (str(kind).removeprefix("ml."),)
+    return facts(subject, kinds, ends_at=end_of(tags), labels=tags)
+
+
+def compute_environment(subject: str, inputs: Inputs) -> Facts:
+    """Batch: a family such as `p5` has no price, so it counts as expensive; Fargate has no machine."""
+    kinds, market = listed(at(inputs, "computeResources", "instanceTypes")), at(inputs, "computeResources", "type")
+    return facts(
+        subject, kinds, group=True, least=at(inputs, "computeResources", "minVcpus", default=0),
+        capacity=UNKNOWN if market is UNKNOWN else Capacity.SPOT if market == "SPOT" else Capacity.ON_DEMAND,
+        labels=at(inputs, "tags", default={}),
+    )  # fmt: skip
+
+
+def build_fleet(subject: str, inputs: Inputs) -> Facts:
+    """CodeBuild keeps its base capacity for ever."""
+    kind = at(inputs, "computeConfiguration", "instanceType")
+    kinds: Any = UNKNOWN if kind is UNKNOWN else (kind,)
+    least = at(inputs, "baseCapacity", default=1)
+    return facts(subject, kinds, group=True, least=least, labels=at(inputs, "tags", default={}))
+
+
+def emr_cluster(subject: str, inputs: Inputs) -> Facts:
+    """It stays until its steps are over, if it is told to, or until it was idle long enough."""
+    kinds: Any = [at(inputs, group, "instanceType") for group in ("masterInstanceGroup", "coreInstanceGroup")]
+    stays = at(inputs, "keepJobFlowAliveWhenNoSteps", default=True)
+    idles = at(inputs, "autoTerminationPolicy", "idleTimeout")
+    return facts(
+        subject, UNKNOWN if UNKNOWN in kinds else kinds, group=True, least=1, labels=at(inputs, "tags", default={}),
+        scheduled=UNKNOWN if UNKNOWN in (stays, idles) else not stays or idles is not None,
+    )  # fmt: skip
+
+
+READERS: dict[str, Callable[[str, Inputs], Facts]] = {
+    "aws:eks/nodeGroup:NodeGroup": node_group,
+    "aws:sagemaker/notebookInstance:NotebookInstance": notebook,
+    "aws:sagemaker/endpointConfiguration:EndpointConfiguration": endpoint,
+    "aws:sagemaker/app:App": app,
+    "aws:batch/computeEnvironment:ComputeEnvironment": compute_environment,
+    "aws:codebuild/fleet:Fleet": build_fleet,
+    "aws:emr/cluster:Cluster": emr_cluster,
+}
+"""By the type's token."""

@@ -1,0 +1,31 @@
+"""Which resource types the rules can read, and which could carry a machine and are not read: those are said."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+
+from provisioner.rules import aws, aws_services
+from provisioner.rules.aws import Inputs
+from provisioner.rules.facts import Facts
+
+READERS: dict[str, Callable[[str, Inputs], Facts]] = {**aws.READERS, **aws_services.READERS}
+"""By the type's token."""
+
+
+@cache
+def not_checked() -> frozenset[str]:
+    """Tokens of every type with an input for a machine's type, less those that have a reader.
+
+    `carriers.txt` is read off the SDKs by carriers.py; a test holds it to the installed ones.
+    """
+    listed = (files("provisioner.rules") / "carriers.txt").read_text().split()
+    return frozenset(listed) - frozenset(READERS)
+
+
+def types_table() -> str:
+    """The table of docs/rules.md."""
+    rows = [("judged", token) for token in sorted(READERS)] + [
+        ("named, not judged", one) for one in sorted(not_checked())
+    ]
+    lines = [f"| `{token}` | {how} |" for how, token in rows]
+    return "\n".join(["| Type | |", "| --- | --- |", *lines])

@@ -1,0 +1,41 @@
+"""Every type that could carry a machine is judged, or said."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.rules.carriers import carriers
+from provisioner.rules.readers import READERS, not_checked, types_table
+from tests.cli.test_command_line import accelctl
+
+
+def test_no_type_of_the_installed_sdks_is_passed_over_in_silence() -> None:
+    """A new version of an SDK that brings another one fails here until it is read or listed."""
+    pytest.importorskip("pulumi_aws")
+    of_aws = {token for token in [*READERS, *not_checked()] if token.startswith("aws:")}
+
+    assert set(carriers("pulumi_aws")) <= of_aws
+    assert not_checked() & set(carriers("pulumi_aws")) == {one for one in not_checked() if one.startswith("aws:")}
+
+
+def test_what_is_not_checked_is_counted_and_named(tmp_path: Path) -> None:
+    """The verdict stays what it is; the count is there for who reads JSON."""
+    state: dict[str, Any] = {"urn": "urn:pulumi:s::p::aws:ec2/dedicatedHost:DedicatedHost::host", "inputs": {},
+             "type": "aws:ec2/dedicatedHost:DedicatedHost"}  # fmt: skip
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"steps": [{"op": "create", "newState": state}]}))
+
+    done = accelctl("check", str(plan), "--output", "json", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["not_checked"] == [{"subject": "host", "type": state["type"]}]
+    assert "1 resources could carry a machine and are not checked: host" in done.stderr
+
+
+def test_the_table_of_the_docs_is_made_from_the_code() -> None:
+    """docs/rules.md holds it word for word."""
+    docs = Path(__file__).parents[2] / "docs" / "rules.md"
+
+    assert types_table() in docs.read_text()
