@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-CLAIMS = ("help", "requests", "recovery", "transfer", "memory", "kills")
+CLAIMS = ("help", "requests", "recovery", "transfer", "memory", "rules", "kills")
 
 
 def main() -> int:

@@ -26,6 +26,8 @@ from provisioner.sandbox.launches import wrap
 from provisioner.sandbox.phases import LIVING
 from provisioner.sandbox.recurrence import next_after
 
+ELSEWHERE = ("InsufficientInstanceCapacity", "Unsupported", "SpotMaxPriceTooLow", "MaxSpotInstanceCountExceeded")
+"""Refusals that another type or zone may mend; after any other the next look asks for the same again."""
 EVERY = 0.5
 """Seconds between two looks at the groups."""
 
@@ -85,6 +87,8 @@ class Groups:
                 made = client.run_instances(MinCount=1, MaxCount=1, **wanted)["Instances"][0]["InstanceId"]
             except ClientError as refusal:
                 self.refused[group.name] = str(refusal)
+                if refusal.response.get("Error", {}).get("Code") not in ELSEWHERE:
+                    return
             else:
                 backend.ec2_backend.create_tags([made], {ASG_NAME_TAG: group.name})
                 return
