@@ -264,6 +264,10 @@ class FindsLeftovers(Protocol):
         """By label or by name, every kind, every prepared region, every page. With `data`, the bucket as well."""
         ...
 
+    def stacks(self) -> Mapping[str, int]:
+        """Pulumi stacks that own things of ours, and how many: those are left to `pulumi destroy`."""
+        ...
+
     def remove(self, leftover: Leftover) -> None:
         """Re-checks that it is ours; already gone is success; raises CloudError where the cloud refuses."""
         ...

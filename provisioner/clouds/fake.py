@@ -281,6 +281,9 @@ class FakeCloud:
         ]
         return iter([*machines, *identities, *networks])
 
+    def stacks(self) -> Mapping[str, int]:
+        return {}
+
     @faulty
     def remove(self, leftover: Leftover) -> None:
         match leftover.kind:

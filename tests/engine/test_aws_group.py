@@ -1,5 +1,6 @@
 """aws-g5 under the real engine: a group that opens, closes and ends by the cloud's own clock, the policy pack on."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import ask
+from tests.e2e.jobs import accelctl
 from tests.engine.project import ROOT, Project, project
 from tests.sandbox.world import aws, until
 
@@ -127,3 +129,20 @@ def test_inferentia_comes_the_same_way(sandbox: dict[str, Any], tmp_path: Path) 
 
     assert [one["InstanceType"] for one in there["Instances"]] == ["inf2.xlarge"]
     made.run("destroy", "--yes", "--skip-preview")
+
+
+def test_teardown_names_the_stack_that_owns_a_thing_and_leaves_it_unless_told(
+    sandbox: dict[str, Any], tmp_path: Path
+) -> None:
+    """Without --include-stacks the machines stay; with it Pulumi itself destroys them."""
+    made = project(tmp_path, f"{STACK}-owned")
+    made.up()
+    kept = accelctl("teardown", "--everything", "--yes", "--output", "json")
+    owned = json.loads(kept.stdout)["stacks"]
+    assert (kept.returncode, [one["stack"] for one in owned]) == (0, [made.stack])
+    assert f"pulumi destroy --stack {made.stack}" in kept.stderr
+
+    gone = accelctl("teardown", "--everything", "--include-stacks", "--yes", "--output", "json", cwd=tmp_path)
+
+    assert (gone.returncode, json.loads(gone.stdout)["stacks"]) == (0, []), gone.stderr
+    assert aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []

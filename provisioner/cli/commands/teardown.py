@@ -1,7 +1,8 @@
 """accelctl teardown."""
 
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
 @click.option("--owner", default="", help="What carries this owner.")
 @click.option("--label", "marks", multiple=True, metavar="KEY=VALUE", help="What carries this label; may be repeated.")
 @click.option("--everything", is_flag=True, help="Everything that accelctl made in this account.")
+@click.option("--include-stacks", is_flag=True, help="With --everything: 'pulumi destroy' of every stack, from here.")
 @click.option("--with-data", is_flag=True, help="Records and checkpoints too; with --everything the bucket.")
 @yes_option
 @output_option
 def command(
-    job: str | None, owner: str, marks: tuple[str, ...], everything: bool, with_data: bool, yes: bool, form: str
+    job: str | None,
+    owner: str,
+    marks: tuple[str, ...],
+    everything: bool,
+    include_stacks: bool,
+    with_data: bool,
+    yes: bool,
+    form: str,
 ) -> None:
     """Remove what belongs to a job, an owner or a label, or everything; list what is left and say zero, or exit 5.
 
@@ -43,12 +52,38 @@ def command(
     items = plan(place.cloud, job=selection.job, data=with_data, chosen=selection.chosen)
     jobs = chosen_jobs(place, selection)
     kept = [record for record in jobs if with_data]
-    if items or kept or any(record.ended_at is None for record in jobs):
+    stacks = dict(place.cloud.stacks()) if everything else {}
+    say_stacks(stacks, include=include_stacks)
+    if items or kept or (stacks and include_stacks) or any(record.ended_at is None for record in jobs):
         agreed(items, kept, everything=everything, yes=yes)
     else:
         output.note("nothing is there")
     end_jobs(place, jobs)
-    remove(place, selection, with_data=with_data, form=form)
+    for stack in stacks if include_stacks else ():
+        destroy(stack)
+    left_to_pulumi = dict(place.cloud.stacks()) if stacks else {}
+    remove(place, selection, with_data=with_data, form=form, stacks=left_to_pulumi)
+
+
+def say_stacks(stacks: Mapping[str, int], *, include: bool) -> None:
+    for stack, count in stacks.items():
+        what = "are destroyed with it" if include else f"are left to it: 'pulumi destroy --stack {stack}'"
+        output.note(f"{count} things belong to the Pulumi stack '{stack}' and {what}")
+
+
+def destroy(stack: str) -> None:
+    """Raises TeardownIncomplete where Pulumi is missing, or does not know the stack from here."""
+    from provisioner.errors import TeardownIncomplete
+
+    command = ["pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", stack]
+    try:
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
+    except FileNotFoundError:
+        raise TeardownIncomplete(f"stack '{stack}' is left: pulumi is not installed.", hint="'make pulumi' builds it.")
+    if code:
+        raise TeardownIncomplete(
+            f"stack '{stack}' is left: 'pulumi destroy' ended with {code}.", hint="run it in the stack's own folder."
+        )
 
 
 def chosen_jobs(place: "Workplace", selection: "Selection") -> "list[JobRecord]":
@@ -79,7 +114,9 @@ def end_jobs(place: "Workplace", jobs: "Sequence[JobRecord]") -> None:
             ask_to_cancel(place.records, record.id, place.clock.now())
 
 
-def remove(place: "Workplace", selection: "Selection", *, with_data: bool, form: str) -> None:
+def remove(
+    place: "Workplace", selection: "Selection", *, with_data: bool, form: str, stacks: Mapping[str, int]
+) -> None:
     """Machines first, then the jobs' records are closed, then (with data) what they keep. Raises TeardownIncomplete."""
     from provisioner.errors import TeardownIncomplete
     from provisioner.teardown.execute import until_gone
@@ -98,11 +135,13 @@ def remove(place: "Workplace", selection: "Selection", *, with_data: bool, form:
     if with_data and not left and selection.everything:
         left = until_gone(place.cloud, place.clock, data=True, tell=tell)
     if form == OutputFormat.JSON:
-        output.document({"items": [document(item) for item in done], "left": [name(item) for item in left]})
+        owned = [{"stack": stack, "things": count} for stack, count in stacks.items()]
+        gone = [document(item) for item in done]
+        output.document({"items": gone, "left": [name(item) for item in left], "stacks": owned})
     if left:
         names = [f"{name(item)} in {item.region}" for item in left]
         raise TeardownIncomplete(f"left: {', '.join(names)}.", left=names, hint="run it again; it continues.")
-    output.note("nothing is left")
+    output.note("nothing is left" + (" but what stacks own" if stacks else ""))
 
 
 def close_jobs(place: "Workplace", selection: "Selection") -> None:

@@ -139,6 +139,10 @@ class Aws:
     def stop(self, instance: Instance) -> None:
         self._instances.stop(instance)
 
+    def stacks(self) -> Mapping[str, int]:
+        """In the prepared regions and in the credentials' own."""
+        return self._inventory.stacks(sorted({*self.prepared_regions(), self._sessions.anywhere}))
+
     def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
         return self._inventory.leftovers(job=job, regions=self._store.marked_regions(), data=data)
 

@@ -81,13 +81,14 @@ class Identities:
         )  # fmt: skip
 
     def names(self) -> Iterator[str]:
-        """Every role and profile on the jobs' path, half-made ones too."""
+        """Every role and profile on the jobs' path, half-made ones too; the path is looked at here as well."""
         with translated("iam:ListRoles"):
             roles = self._sessions.iam.get_paginator("list_roles").paginate(PathPrefix=JOBS)
-            found = {role["RoleName"] for page in roles for role in page["Roles"]}
+            found = {role["RoleName"] for page in roles for role in page["Roles"] if role["Path"] == JOBS}
         with translated("iam:ListInstanceProfiles"):
             profiles = self._sessions.iam.get_paginator("list_instance_profiles").paginate(PathPrefix=JOBS)
-            found |= {profile["InstanceProfileName"] for page in profiles for profile in page["InstanceProfiles"]}
+            held = [profile for page in profiles for profile in page["InstanceProfiles"]]
+        found |= {profile["InstanceProfileName"] for profile in held if profile["Path"] == JOBS}
         yield from sorted(found)
 
     def has_boundary(self) -> bool:

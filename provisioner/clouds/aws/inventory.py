@@ -1,5 +1,6 @@
 """Finds what is ours on AWS, and removes it: the table of kinds, and what lives outside EC2's labels."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -92,6 +93,14 @@ class Inventory:
 
     def _items(self, kind: Kind, region: str, job: str = "") -> list[Any]:
         """Ours of that kind, the job's only where one is named; what a stack owns is the stack's."""
+        return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
+
+    def stacks(self, regions: Sequence[str]) -> Counter[str]:
+        """How many things each stack owns."""
+        held = [tags.read(one.get("Tags")) for region in regions for kind in KINDS for one in self._all(kind, region)]
+        return Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
+
+    def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:
         ec2, wanted = self._sessions.ec2(region), {labels.JOB: job} if job else {}
         if kind.name == "fleet":
             found = fleets(ec2, job)
@@ -99,7 +108,7 @@ class Inventory:
             found = rows(ec2, kind.describe, kind.items, Filters=tags.matching(wanted))
         if kind.name == "instance":
             found = [instance for reservation in found for instance in reservation["Instances"]]
-        return [i for i in found if state_of(i) not in kind.gone and labels.STACK not in tags.read(i.get("Tags"))]
+        return [one for one in found if state_of(one) not in kind.gone]
 
     def remove(self, leftover: Leftover) -> None:
         """Looks at the mark again first. Already gone is success; a refusal is a CloudError, whatever it is."""
