@@ -1,5 +1,7 @@
-"""The whole sweep: accelctl hurt at every request of a whole job, its machine lost at each of the agent's. Limit: no
-job ends wrong. `python -m benchmarks kills [EVERY [FAULT…]]` looks at every n-th request only, or at some faults."""
+"""The whole sweep: accelctl hurt at every request of a whole job, its machine lost at each of the agent's.
+
+Limit: no job ends wrong. `python -m benchmarks kills [EVERY [FAULT… SCENE…]]` plays every n-th request, or some of it.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -22,9 +24,9 @@ AT_ONCE = 4
 Case = tuple[str, Callable[[], Outcome]]
 
 
-def cases(every: int, faults: list[Fault]) -> Iterator[Case]:
+def cases(every: int, faults: list[Fault], scenes: list[str]) -> Iterator[Case]:
     """A name and what is played under it, for every n-th request."""
-    for scene in SCENES:
+    for scene in scenes or SCENES:
         whole = Plan()
         hurt(f"whole-{scene}", whole, scene)
         print(f"kills: {scene} makes {whole.seen} requests", flush=True)
@@ -33,6 +35,12 @@ def cases(every: int, faults: list[Fault]) -> Iterator[Case]:
                 if fault in KILLS or scene == "train":
                     name = f"{scene}-{fault}-{at}"
                     yield name, partial(hurt, name, Plan(fault=fault, at=at), scene)
+    if not scenes:
+        yield from others(every)
+
+
+def others(every: int) -> Iterator[Case]:
+    """Successors, calls that nobody answers, and the agent."""
     for at in range(1, FIRST_REQUESTS + 1):
         yield f"successor-{at}", partial(hurt_successor, f"successor-{at}", Plan(fault=Fault.KILL_AFTER, at=at))
     for only in UNANSWERED:
@@ -64,12 +72,13 @@ def judged(case: Case) -> bool:
 
 def main() -> int:
     every = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    faults = [Fault(name) for name in sys.argv[3:]] or [*KILLS, *WRONG_ANSWERS]
+    faults = [Fault(name) for name in sys.argv[3:] if name not in SCENES] or [*KILLS, *WRONG_ANSWERS]
+    scenes = [name for name in sys.argv[3:] if name in SCENES]
     verdicts: list[bool] = []
     with sandbox(), ThreadPoolExecutor(AT_ONCE) as pool:
         prepared()
         ask("consistency", seconds="1")
-        todo = cases(every, faults)
+        todo = cases(every, faults, scenes)
         while batch := list(islice(todo, AT_ONCE)):
             verdicts += pool.map(judged, batch)
     print(f"kills: {len(verdicts)} jobs hurt, {verdicts.count(False)} wrong (limit 0)")

@@ -1,5 +1,8 @@
 """The keys of the labels that everything of ours carries, on every cloud."""
 
+import re
+from collections.abc import Mapping
+
 MANAGED = "accelctl:managed"
 """On everything; its value is MANAGED_VALUE. What lacks it is not ours and is never touched."""
 MANAGED_VALUE = "accelctl"
@@ -24,3 +27,16 @@ STACK = "accelctl:stack"
 def ours(**more: str) -> dict[str, str]:
     """The labels of something of ours: MANAGED, and these. Keywords are the last words of the keys above."""
     return {MANAGED: MANAGED_VALUE} | {f"accelctl:{name.replace('_', '-')}": value for name, value in more.items()}
+
+
+def for_google(labels: Mapping[str, str]) -> dict[str, str]:
+    """As Google Cloud takes them: small letters, digits, - and _ alone."""
+    return {key.replace(":", "-"): re.sub(r"[^a-z0-9_-]", "-", value.lower())[:63] for key, value in labels.items()}
+
+
+def from_google(labels: Mapping[str, str]) -> dict[str, str]:
+    """Our keys back. Of a value only the moment of an end can be told back: 2026-11-21t14-00-00z."""
+    found = {re.sub(r"^accelctl-", "accelctl:", key): value for key, value in labels.items()}
+    if moment := re.fullmatch(r"(\d{4}-\d\d-\d\d)t(\d\d)-(\d\d)-(\d\d)z", found.get(EXPIRES_AT, "")):
+        found[EXPIRES_AT] = f"{moment[1]}T{moment[2]}:{moment[3]}:{moment[4]}Z"
+    return found

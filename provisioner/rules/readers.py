@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 
-from provisioner.rules import aws, aws_services
+from provisioner.rules import aws, aws_services, google
 from provisioner.rules.aws import Inputs
 from provisioner.rules.facts import Facts
 
-READERS: dict[str, Callable[[str, Inputs], Facts]] = {**aws.READERS, **aws_services.READERS}
+READERS: dict[str, Callable[[str, Inputs], Facts]] = {**aws.READERS, **aws_services.READERS, **google.READERS}
 """By the type's token."""
 
 

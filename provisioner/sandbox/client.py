@@ -20,6 +20,7 @@ from typing import Any
 from provisioner.sandbox.pulumi import executables
 
 REGION = "us-east-1"
+PROJECT = "accelctl-sandbox"
 START_WITHIN = 60.0
 STOP_WITHIN = 30.0
 
@@ -99,8 +100,16 @@ def settings() -> dict[str, str | None]:
     return {
         "AWS_ENDPOINT_URL": state["endpoint"], "AWS_ACCESS_KEY_ID": state["key"], "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "AWS_ALLOW_HTTP": "true", "NO_PROXY": "127.0.0.1",
-        "AWS_SESSION_TOKEN": None, "AWS_PROFILE": None, **executables.settings(home()),
+        "AWS_SESSION_TOKEN": None, "AWS_PROFILE": None, **google(state["google"]), **executables.settings(home()),
     }  # fmt: skip
+
+
+def google(url: str) -> dict[str, str | None]:
+    """Google's own tools and the stand-in provider are led here by gcloud's endpoint overrides."""
+    services = ("tpu", "compute", "iam", "cloudresourcemanager", "cloudscheduler")
+    overrides = {f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name.upper()}": f"{url}/{name}/" for name in services}
+    named = dict.fromkeys(("CLOUDSDK_CORE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GOOGLE_PROJECT"), PROJECT)
+    return {**overrides, **named, "CLOUDSDK_AUTH_ACCESS_TOKEN": "sandbox"}
 
 
 def ask(verb: str, **asked: str) -> dict[str, Any]:

@@ -25,14 +25,18 @@ def serve(folder: Path, told: int, port: int, exit_with: int) -> None:
     os.environ["MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION"] = "true"
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     from provisioner.sandbox.front import Front
+    from provisioner.sandbox.gcp.front import Google
 
     root = folder / "run"  # kept after the end, for the consoles; gone at the next start
     shutil.rmtree(root, ignore_errors=True)
     front = Front(root)
     server = make(front, port)
     front.cloud.url = f"http://127.0.0.1:{server.port}"
+    google = beside(Google(front.cloud.clock))
+    front.control.google = google
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    state = {"pid": os.getpid(), "port": server.port, "endpoint": front.url, "root": str(root), "key": front.key}
+    state = {"pid": os.getpid(), "port": server.port, "endpoint": front.url, "root": str(root), "key": front.key,
+             "google": google.url}  # fmt: skip
     publish(folder, state, told)
     if exit_with:
         threading.Thread(target=follow, args=[exit_with], daemon=True).start()
@@ -40,6 +44,20 @@ def serve(folder: Path, told: int, port: int, exit_with: int) -> None:
         server.serve_forever()
     finally:
         front.cloud.machines.stop_all()
+
+
+def beside(google: Any) -> Any:
+    """Google's side, on a port of its own."""
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+    server = make_server("127.0.0.1", 0, google, threaded=True, request_handler=Quiet)
+    server.daemon_threads = True
+    google.url = f"http://127.0.0.1:{server.port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return google
 
 
 def make(front: Any, port: int):

@@ -82,6 +82,7 @@ SCENES = {
         victim=lambda name: ["teardown", name, "--yes"], before=running, ends=("succeeded", "cancelled"),
         again=lambda name: repeated("teardown", name, "--yes"),
     ),
+    "reap": Scene(victim=lambda _: ["reap", "--apply"], before=lost),
 }  # fmt: skip
 
 

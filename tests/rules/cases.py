@@ -24,7 +24,8 @@ def inputs_of(case: dict[str, Any]) -> dict[str, Any]:
     tags = DOCUMENT["usual"]["tags"] | case.get("tags", {})
     tags.pop(case.get("without", ""), None)
     tags = {key.removeprefix("accelctl:") if case.get("bare") else key: moment(value) for key, value in tags.items()}
-    return unknown({"tags": tags} | moments(found))
+    labelled = {} if case["token"].startswith("gcp:") else {"tags": tags}  # Google's stand in the case itself
+    return unknown(labelled | moments(found))
 
 
 def moments(value: Any) -> Any:

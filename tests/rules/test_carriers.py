@@ -11,13 +11,15 @@ from provisioner.rules.readers import READERS, not_checked, types_table
 from tests.cli.test_command_line import accelctl
 
 
-def test_no_type_of_the_installed_sdks_is_passed_over_in_silence() -> None:
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_no_type_of_the_installed_sdks_is_passed_over_in_silence(cloud: str) -> None:
     """A new version of an SDK that brings another one fails here until it is read or listed."""
-    pytest.importorskip("pulumi_aws")
-    of_aws = {token for token in [*READERS, *not_checked()] if token.startswith("aws:")}
+    pytest.importorskip(f"pulumi_{cloud}")
+    said = {token for token in [*READERS, *not_checked()] if token.startswith(f"{cloud}:")}
+    could = set(carriers(f"pulumi_{cloud}"))
 
-    assert set(carriers("pulumi_aws")) <= of_aws
-    assert not_checked() & set(carriers("pulumi_aws")) == {one for one in not_checked() if one.startswith("aws:")}
+    assert could <= said
+    assert not_checked() & could == {one for one in not_checked() if one.startswith(f"{cloud}:")}
 
 
 def test_what_is_not_checked_is_counted_and_named(tmp_path: Path) -> None:

@@ -1,9 +1,25 @@
 """python -m provisioner.sandbox.pulumi.aws: the executable behind pulumi-resource-aws."""
 
-from pulumi.runtime.proto import provider_pb2_grpc
+import os
+from typing import Any
 
+import boto3
+
+from provisioner.sandbox.pulumi import autoscaling, ec2, functions, iam, invokes, routes, scheduler, watching
+from provisioner.sandbox.pulumi.kinds import Inputs, Kind
 from provisioner.sandbox.pulumi.provider import Provider
 from provisioner.sandbox.pulumi.serve import serve
 
+KINDS: dict[str, Kind] = {
+    token: kind
+    for module in (ec2, routes, iam, scheduler, autoscaling, functions, watching)
+    for token, kind in module.KINDS.items()
+}
+
+
+def connect(service: str, config: Inputs) -> Any:
+    return boto3.client(service, region_name=config.get("region") or os.environ.get("AWS_REGION", "us-east-1"))
+
+
 if __name__ == "__main__":
-    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server))
+    serve(Provider("aws", KINDS, invokes.FUNCTIONS, connect))

@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-PROVIDERS = ("aws",)
+PROVIDERS = ("aws", "gcp")
 
 
 def settings(folder: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-from provisioner.sandbox.pulumi.serve import serve
+from provisioner.sandbox.pulumi.serve import run
 
 RUNNER = Path(__file__).with_name("program.py")
 BAIL = 32
@@ -113,7 +113,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    serve(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))
+    run(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))
 
 
 if __name__ == "__main__":

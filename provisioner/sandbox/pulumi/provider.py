@@ -1,4 +1,4 @@
-"""The stand-in `aws` resource provider: pulumi's provider protocol in front, the sandbox cloud behind.
+"""The stand-in resource providers: pulumi's provider protocol in front, the sandbox cloud behind.
 
 Protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.proto
 """
@@ -6,31 +6,32 @@ Protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.pro
 import json
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import grpc
 from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from provisioner.sandbox.pulumi import autoscaling, ec2, functions, iam, invokes, routes, scheduler, watching
-from provisioner.sandbox.pulumi.kinds import Inputs, Kind
+from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind
 from provisioner.sandbox.pulumi.wire import UNKNOWN, read, unknown, written
 
-KINDS: dict[str, Kind] = {
-    token: kind
-    for module in (ec2, routes, iam, scheduler, autoscaling, functions, watching)
-    for token, kind in module.KINDS.items()
-}
 SUFFIX = 7
 """Hexadecimal digits that make a name unique, as the engine's own autonaming has."""
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    """One provider process serves one `pulumi` command."""
+    """One provider process serves one `pulumi` command. `connect` makes a client of a service, by the configuration."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        package: str,
+        kinds: dict[str, Kind],
+        functions: dict[str, Callable[[Clients, Inputs], Inputs]],
+        connect: Callable[[str, Inputs], Any],
+    ) -> None:
+        self._package, self._kinds, self._functions, self._connect = package, kinds, functions, connect
         self._config: Inputs = {}
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -38,9 +39,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
-                region = self._config.get("region") or os.environ.get("AWS_REGION", "us-east-1")
-                self._clients[service] = boto3.client(service, region_name=region)
+                self._clients[service] = self._connect(service, self._config)
             return self._clients[service]
+
+    def kind(self, request: Any, context: Any) -> Kind:
+        token = request.type or request.urn.split("::")[2].split("$")[-1]
+        return self._kinds.get(token) or foreign(token, self._package, context)
 
     # the process ------------------------------------------------------------------------------------------------------
 
@@ -52,10 +56,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
         from importlib.metadata import version
 
-        return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
+        return plugin_pb2.PluginInfo(version=version(f"pulumi-{self._package}"))
 
     def GetSchema(self, request: Any, context: Any) -> Any:
-        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "aws", "resources": {}}))
+        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": self._package, "resources": {}}))
 
     def CheckConfig(self, request: Any, context: Any) -> Any:
         return provider_pb2.CheckResponse(inputs=request.news)
@@ -81,7 +85,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # resources --------------------------------------------------------------------------------------------------------
 
     def Check(self, request: Any, context: Any) -> Any:
-        kind, old, new = kind_of(request, context), read(request.olds), read(request.news)
+        kind, old, new = self.kind(request, context), read(request.olds), read(request.news)
         if kind.autoname and kind.autoname not in new:
             new[kind.autoname] = old.get(kind.autoname) or named(request)
         wrong = [(name, f"Missing required property '{name}'") for name in kind.required if name not in new]
@@ -90,7 +94,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=written(new), failures=failures)
 
     def Diff(self, request: Any, context: Any) -> Any:
-        kind, old, new = kind_of(request, context), read(request.old_inputs), read(request.news)
+        kind, old, new = self.kind(request, context), read(request.old_inputs), read(request.news)
         changed = sorted(
             name for name in {*old, *new} if old.get(name) != new.get(name) and name not in request.ignoreChanges
         )
@@ -102,7 +106,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Create(self, request: Any, context: Any) -> Any:
-        kind, inputs = kind_of(request, context), read(request.properties)
+        kind, inputs = self.kind(request, context), read(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(
                 id="", properties=written(dict.fromkeys(kind.computed, UNKNOWN) | inputs)
@@ -111,7 +115,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=identity, properties=written(inputs | outputs))
 
     def Update(self, request: Any, context: Any) -> Any:
-        kind, old, new = kind_of(request, context), read(request.old_inputs), read(request.news)
+        kind, old, new = self.kind(request, context), read(request.old_inputs), read(request.news)
         state = read(request.olds)
         if request.preview or unknown(new):
             return provider_pb2.UpdateResponse(properties=written(state | new))
@@ -122,7 +126,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=written(state | new | found))
 
     def Read(self, request: Any, context: Any) -> Any:
-        kind, state = kind_of(request, context), read(request.properties)
+        kind, state = self.kind(request, context), read(request.properties)
         found = answered(context, request.urn, lambda: kind.read(self.client, request.id, state))
         if found is None:  # an empty id says that it is gone
             return provider_pb2.ReadResponse(id="")
@@ -133,27 +137,23 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Delete(self, request: Any, context: Any) -> Any:
-        kind, state = kind_of(request, context), read(request.properties)
+        kind, state = self.kind(request, context), read(request.properties)
         answered(context, request.urn, lambda: kind.delete(self.client, request.id, state))
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:
-        if request.tok not in invokes.FUNCTIONS:
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the sandbox's aws provider has no {request.tok}")
-        found = answered(context, request.tok, lambda: invokes.FUNCTIONS[request.tok](self.client, read(request.args)))
+        if request.tok not in self._functions:
+            what = f"the sandbox's {self._package} provider has no {request.tok}"
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, what)
+        found = answered(context, request.tok, lambda: self._functions[request.tok](self.client, read(request.args)))
         return provider_pb2.InvokeResponse(**{"return": written(found)})
 
 
-def kind_of(request: Any, context: Any) -> Kind:
-    token = request.type or request.urn.split("::")[2].split("$")[-1]
-    return KINDS.get(token) or foreign(token, context)
-
-
-def foreign(token: str, context: Any) -> Kind:
+def foreign(token: str, package: str, context: Any) -> Kind:
     """A type that the sandbox cannot make: it can be previewed, so that rules may judge it."""
 
     def refuse(*_: Any) -> Any:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the sandbox's aws provider has no {token}")
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the sandbox's {package} provider has no {token}")
 
     return Kind(create=refuse, read=refuse, delete=refuse)
 
@@ -172,5 +172,5 @@ def answered(context: Any, what: str, call: Any) -> Any:
     """What the cloud says; its refusal is the engine's error, in the cloud's own words."""
     try:
         return call()
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, OSError) as error:  # requests' errors are OSErrors
         context.abort(grpc.StatusCode.UNKNOWN, f"{what}: {error}")

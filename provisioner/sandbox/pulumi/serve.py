@@ -6,12 +6,18 @@ from concurrent import futures
 from typing import Any
 
 import grpc
+from pulumi.runtime.proto import provider_pb2_grpc
 
 LARGEST = 400 << 20
 """Bytes of a message, as pulumi's own plugins allow."""
 
 
-def serve(add: Callable[[Any], None]) -> None:
+def serve(provider: provider_pb2_grpc.ResourceProviderServicer) -> None:
+    """A provider, until the engine ends the process."""
+    run(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server))
+
+
+def run(add: Callable[[Any], None]) -> None:
     """Until the engine ends the process."""
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=16), options=[("grpc.max_receive_message_length", LARGEST)]

@@ -1,0 +1,24 @@
+"""python -m provisioner.sandbox.pulumi.gcp: the executable behind pulumi-resource-gcp."""
+
+import os
+from typing import Any
+
+import requests
+
+from provisioner.sandbox.pulumi.kinds import Inputs
+from provisioner.sandbox.pulumi.provider import Provider
+from provisioner.sandbox.pulumi.serve import serve
+from provisioner.sandbox.pulumi.tpu import KINDS, Service
+
+VERSIONS = {"tpu": "v2", "compute": "v1", "iam": "v1", "cloudresourcemanager": "v1", "cloudscheduler": "v1"}
+
+
+def connect(service: str, config: Inputs) -> Any:
+    """A client where gcloud's endpoint override leads, for the configured project."""
+    place = os.environ[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{service.upper()}"]
+    project = config.get("project") or os.environ["GOOGLE_PROJECT"]
+    return Service(requests.Session(), f"{place}{VERSIONS[service]}", project, config)
+
+
+if __name__ == "__main__":
+    serve(Provider("gcp", KINDS, {}, connect))

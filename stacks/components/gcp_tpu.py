@@ -1,0 +1,143 @@
+"""TPU VMs: the right runtime for the type, spot by default, private, with an end that Cloud Scheduler keeps."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+from provisioner.catalog import labels
+from provisioner.catalog.tpus import TpuFamily, families
+from stacks.components.gcp_network import PrivateNetwork
+from stacks.settings import Key, label, lasting, one_of, text, whole
+
+LONGEST = timedelta(days=14)
+DELETER = "roles/tpu.admin"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+SCHEDULING = {"spot": {"spot": True}, "reserved": {"reserved": True}, "on-demand": {}}
+
+
+def keys_for(family: TpuFamily, usual: str) -> tuple[Key, ...]:
+    zones = one_of(*family.zones)
+    return (
+        Key(name="acceleratorType", parse=one_of(*family.types), default=usual, help="type and size of a slice"),
+        Key(name="nodes", parse=whole(1, 16), default="1", help="slices"),
+        Key(name="capacity", parse=one_of(*SCHEDULING), default="spot", help="how they are bought"),
+        Key(name="zone", parse=zones, default=family.zones[0], help="a zone that has the type"),
+        Key(name="endAfter", parse=lasting(LONGEST), default="8h", help="when they end, counted from launch"),
+        Key(name="owner", parse=text, default="unassigned", help="label"),
+        Key(name="team", parse=label, default="unassigned", help="label"),
+        Key(name="costCenter", parse=label, default="unassigned", help="label"),
+    )
+
+
+class TpuMachines(pulumi.ComponentResource):
+    """The slices of one stack. `export` gives the stack's outputs."""
+
+    def __init__(self, name: str, family: TpuFamily, config: dict[str, Any]) -> None:
+        super().__init__("accelctl:gcp:TpuMachines", name, None, None)
+        self._name, self._family, self._config = name, family, config
+        self._mine = pulumi.ResourceOptions(parent=self)
+        region = config["zone"].rsplit("-", 1)[0]
+        self._network = PrivateNetwork(name, region=region, opts=self._mine)
+        self._machine = gcp.serviceaccount.Account(
+            f"{name}-machine", account_id=account_id(f"{name}-machine"), display_name="accelctl: nothing is granted",
+            opts=self._mine,
+        )  # fmt: skip
+        self.end = End(name, after=config["endAfter"], project=project(), opts=self._mine)
+        self.nodes = [self._node(number) for number in range(config["nodes"])]
+        for number, node in enumerate(self.nodes):
+            self.end.of(node, f"{name}-{number}", region=region)
+        self.register_outputs({})
+
+    def _marks(self, at: str) -> dict[str, str]:
+        config = self._config
+        marks = labels.ours(
+            owner=config["owner"], stack=pulumi.get_stack(), team=config["team"], cost_center=config["costCenter"]
+        )
+        return labels.for_google(marks | {labels.EXPIRES_AT: at})
+
+    def _node(self, number: int) -> gcp.tpu.V2Vm:
+        """The address is Google's inner one; ssh goes through its proxy."""
+        scheduling = SCHEDULING[self._config["capacity"]]
+        return gcp.tpu.V2Vm(
+            f"{self._name}-{number}", accelerator_type=self._config["acceleratorType"],
+            runtime_version=self._family.runtime, zone=self._config["zone"], labels=self.end.at.apply(self._marks),
+            scheduling_config=gcp.tpu.V2VmSchedulingConfigArgs(**scheduling) if scheduling else None,
+            network_config=gcp.tpu.V2VmNetworkConfigArgs(
+                network=self._network.network, subnetwork=self._network.subnet, enable_external_ips=False
+            ),
+            service_account=gcp.tpu.V2VmServiceAccountArgs(email=self._machine.email, scopes=[SCOPE]),
+            shielded_instance_config=gcp.tpu.V2VmShieldedInstanceConfigArgs(enable_secure_boot=True),
+            opts=self._mine,
+        )  # fmt: skip
+
+    def export(self) -> None:
+        """What a person uses."""
+        price = self._family.price(self._config["acceleratorType"], self._config["zone"])
+        zone, names = self._config["zone"], [node.name for node in self.nodes]
+        pulumi.export("nodes", names)
+        pulumi.export("connect", pulumi.Output.all(*names).apply(lambda found: [
+            f"gcloud compute tpus tpu-vm ssh {name} --zone {zone} --tunnel-through-iap" for name in found
+        ]))  # fmt: skip
+        pulumi.export("ends_at", self.end.at)
+        pulumi.export("on_demand_usd_per_hour", f"{price * self._config['nodes']}" if price else "unknown")
+
+
+class End(pulumi.ComponentResource):
+    """`at` is fixed when it is first made: it stands beside the account whose token ends the nodes.
+
+    The account's logical name holds the duration, so that another one makes another account with another moment.
+    """
+
+    def __init__(self, name: str, *, after: timedelta, project: str, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("accelctl:gcp:End", name, None, opts)
+        self._after, self._mine = int(after.total_seconds() // 60), pulumi.ResourceOptions(parent=self)
+        moment = f"{datetime.now(UTC) + after:%Y-%m-%dT%H:%M:00Z}"
+        self._keeper = gcp.serviceaccount.Account(
+            f"{name}-{self._after}m", account_id=account_id(f"{name}-{self._after}m"), display_name=moment,
+            description="accelctl: ends the stack's TPU nodes at the moment of its name",
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["displayName"]),
+        )  # fmt: skip
+        self.at = self._keeper.display_name.apply(lambda text: text or moment)
+        member = self._keeper.email.apply(lambda email: f"serviceAccount:{email}")
+        self._may = gcp.projects.IAMMember(
+            f"{name}-{self._after}m", project=project, role=DELETER, member=member, opts=self._mine
+        )
+
+    def of(self, node: gcp.tpu.V2Vm, name: str, *, region: str) -> None:
+        """Deletes the node at the moment, with the account's token. Gone with the stack."""
+        address = node.id.apply(lambda path: f"https://tpu.googleapis.com/v2/{path}")
+        token = gcp.cloudscheduler.JobHttpTargetOauthTokenArgs(service_account_email=self._keeper.email, scope=SCOPE)
+        gcp.cloudscheduler.Job(
+            f"{name}-{self._after}m", region=region, time_zone="Etc/UTC", schedule=self.at.apply(cron),
+            http_target=gcp.cloudscheduler.JobHttpTargetArgs(http_method="DELETE", uri=address, oauth_token=token),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._may]),
+        )  # fmt: skip
+
+
+def cron(at: str) -> str:
+    """The minute of the moment; a year later the node is long gone."""
+    moment = datetime.fromisoformat(at)
+    return f"{moment.minute} {moment.hour} {moment.day} {moment.month} *"
+
+
+def account_id(name: str) -> str:
+    """At most 30 characters, and of this stack alone."""
+    return f"{pulumi.get_stack()}-{name}".replace("gcp-tpu-", "")[:30].rstrip("-")
+
+
+def project() -> str:
+    """Raises RunError where none is configured."""
+    found = pulumi.Config("gcp").get("project") or gcp.config.project
+    if not found:
+        raise pulumi.RunError("gcp:project is not set.\nhint: pulumi config set gcp:project ID")
+    return found
+
+
+def program(name: str, usual: str) -> None:
+    """The whole program of one family."""
+    from stacks.settings import read
+
+    family = families()[name]
+    TpuMachines(name, family, read(keys_for(family, usual))).export()

@@ -1,0 +1,125 @@
+"""gcp-tpu-v5e under the real engine: slices that Google's own client finds, that end by themselves, and that go."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.sandbox.client import PROJECT, ask
+from tests.engine.project import ROOT, Project, project
+from tests.sandbox.google import nodes
+from tests.sandbox.world import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
+PACK = ("--policy-pack", str(ROOT / "policies"))
+NO_CHANGE = "--expect-no-changes"
+
+
+@pytest.fixture(scope="module")
+def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The stack, up, with nothing configured but the project."""
+    made = project(tmp_path_factory.mktemp("project"), "gcp-tpu-v5e")
+    made.run("config", "set", "gcp:project", PROJECT)
+    made.run("preview", *PACK)
+    assert nodes() == []
+    made.up(*PACK)
+    return made
+
+
+def test_what_is_made_is_right_and_safe(stack: Project) -> None:
+    """One spot slice with its runtime, its own account, no outer address, and our labels."""
+    (node,) = nodes()
+
+    assert (node.accelerator_type, node.runtime_version) == ("v5litepod-8", "v2-alpha-tpuv5-lite")
+    assert node.scheduling_config.spot
+    assert not node.network_config.enable_external_ips
+    assert not node.network_endpoints[0].access_config.external_ip
+    assert node.service_account.email.endswith(f"@{PROJECT}.iam.gserviceaccount.com")
+    assert dict(node.labels)["accelctl-managed"] == "accelctl"
+    assert dict(node.labels)["accelctl-stack"] == "gcp-tpu-v5e"
+    assert "tunnel-through-iap" in stack.outputs()["connect"][0]
+    assert stack.outputs()["on_demand_usd_per_hour"] == "9.60"
+
+
+def test_up_again_changes_nothing(stack: Project) -> None:
+    """Nor does a refresh find a difference; the moment of the end stays."""
+    before = stack.outputs()["ends_at"]
+    stack.up(NO_CHANGE, *PACK)
+    stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE)
+
+    assert stack.outputs()["ends_at"] == before
+
+
+def test_another_end_keeps_the_node_and_another_type_replaces_it(stack: Project) -> None:
+    """Labels change in place; a type cannot."""
+    before, name = stack.outputs()["ends_at"], nodes()[0].name
+    stack.configure(endAfter="3h")
+    stack.up(*PACK)
+    assert [node.name for node in nodes()] == [name]
+    assert stack.outputs()["ends_at"] < before
+    stack.configure(acceleratorType="v5litepod-16")
+    stack.up(*PACK)
+
+    (node,) = nodes()
+    assert (node.name != name, node.accelerator_type, len(node.network_endpoints)) == (True, "v5litepod-16", 4)
+
+
+def test_on_demand_without_an_end_is_blocked_and_with_one_it_passes(stack: Project) -> None:
+    """The stack's own end is what makes on-demand acceptable."""
+    stack.configure(capacity="on-demand")
+    stack.run("preview", *PACK)
+    stack.configure(capacity="spot")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("acceleratorType", "v5e-8", "v5litepod-8"),
+        ("zone", "us-east1-a", "us-central1-a"),
+        ("capacity", "cheap", "spot, reserved, on-demand"),
+        ("endAfter", "1y", "endAfter"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, value: str, said: str) -> None:
+    """Before anything is made."""
+    stack.run("config", "set", key, value)
+    done = stack.run("preview", well=False)
+    stack.run("config", "rm", key)
+
+    assert done.returncode != 0
+    assert f"accelctl:{key}" in done.stdout
+    assert said in done.stdout
+
+
+def test_the_end_really_ends_the_nodes_and_destroy_leaves_nothing(stack: Project) -> None:
+    """Cloud Scheduler deletes them with a token of its account; destroy removes the rest."""
+    stack.configure(endAfter="3h", acceleratorType="v5litepod-16")
+    stack.up()
+    ask("clock", advance=str(4 * 3600))
+    assert until(lambda: not nodes())
+    assert ask("status")["failed_jobs"] == []
+
+    stack.run("destroy", "--yes", "--skip-preview")
+
+    assert ask("status")["google"] == {"nodes": 0, "networks": 0, "subnetworks": 0, "accounts": 0, "jobs": 0}
+
+
+@pytest.fixture
+def fresh(sandbox: dict[str, Any], tmp_path: Path) -> Iterator[Project]:
+    made = project(tmp_path, "gcp-tpu-v5p")
+    yield made
+    made.run("destroy", "--yes", "--skip-preview")
+
+
+def test_v5p_comes_the_same_way_and_wants_a_project(fresh: Project) -> None:
+    """Without one it says which key is missing."""
+    assert os.environ.get("GOOGLE_PROJECT") == PROJECT
+    missing = fresh.run("preview", well=False)
+    assert "gcp:project" in missing.stdout
+    fresh.run("config", "set", "gcp:project", PROJECT)
+    fresh.up(*PACK)
+
+    (node,) = nodes()
+    assert (node.accelerator_type, node.runtime_version) == ("v5p-8", "v2-alpha-tpuv5")

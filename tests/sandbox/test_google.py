@@ -1,0 +1,54 @@
+"""Google's own TPU client on the sandbox: what Google refuses is refused, in its words and with its status."""
+
+from typing import Any
+
+import pytest
+from google.api_core import exceptions
+from google.api_core.retry import Retry
+from google.cloud import tpu_v2
+
+from provisioner.sandbox.client import PROJECT
+from tests.sandbox.google import client, nodes
+
+pytestmark = pytest.mark.usefixtures("sandbox")
+PLACE = f"projects/{PROJECT}/locations/us-central1-a"
+SOON = Retry(initial=0.05, maximum=0.1, timeout=10)
+
+
+def node(**changes: Any) -> tpu_v2.Node:
+    usual = {"accelerator_type": "v5litepod-8", "runtime_version": "v2-alpha-tpuv5-lite", "labels": {"team": "vision"}}
+    return tpu_v2.Node(**(usual | changes))
+
+
+def test_a_node_is_made_listed_and_deleted_by_long_running_operations() -> None:
+    """A second one of the same name is refused; a deleted one is not found."""
+    made = client().create_node(parent=PLACE, node_id="one", node=node()).result(polling=SOON)
+    assert (made.state, made.network_endpoints[0].ip_address[:5]) == (tpu_v2.Node.State.READY, "10.78")
+    assert [one.name for one in nodes()] == [f"{PLACE}/nodes/one"]
+    with pytest.raises(exceptions.Conflict):
+        client().create_node(parent=PLACE, node_id="one", node=node())
+
+    client().delete_node(name=made.name).result(polling=SOON)
+
+    with pytest.raises(exceptions.NotFound):
+        client().get_node(name=made.name)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (node(accelerator_type="v5e-8"), "v5e-8 was not found"),
+        (node(runtime_version="tpu-ubuntu2204-base"), "Runtime version"),
+        (node(accelerator_type="v6e-8", runtime_version="v2-alpha-tpuv6e"), "was not found in zone us-central1-a"),
+        (node(scheduling_config=tpu_v2.SchedulingConfig(spot=True, reserved=True)), "only one of spot, reserved"),
+        (node(labels={"accelctl:owner": "ann"}), "Label"),
+        (node(service_account=tpu_v2.ServiceAccount(email="nobody@nowhere")), "does not exist"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_google_refuses_is_refused(wrong: tpu_v2.Node, said: str) -> None:
+    """400, and nothing is made."""
+    with pytest.raises(exceptions.BadRequest, match=said):
+        client().create_node(parent=PLACE, node_id="wrong", node=wrong)
+
+    assert nodes() == []
