@@ -48,7 +48,7 @@ $(VENV)/dev.stamp: $(BIN)/uv requirements/dev.txt pyproject.toml
 requirements: $(BIN)/uv
 	cd requirements && ../$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 uv.in -o uv.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml requirements/build.in --extra aws --extra sandbox --group examples -o requirements/demo.txt
-	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml requirements/build.in --extra aws --extra sandbox --extra stacks-aws --extra gcp --extra stacks-gcp --extra policies --group examples --group dev -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 pyproject.toml requirements/build.in --extra aws --extra sandbox --extra stacks-aws --extra gcp --extra stacks-gcp --extra azure --extra stacks-azure --extra policies --group examples --group dev -o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -18,9 +18,8 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from provisioner.rules import configuration, ruleset
+from provisioner.rules import configuration, readers, ruleset
 from provisioner.rules.facts import UNKNOWN
-from provisioner.rules.readers import READERS, not_checked
 
 SCHEMA = PolicyConfigSchema(
     {
@@ -68,7 +67,7 @@ def policy(rule: ruleset.Rule) -> ResourceValidationPolicy:
 
 def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        reader = READERS.get(args.resource_type)
+        reader = readers.reader_of(args.resource_type)
         if reader is None:
             return
         found = reader(args.name, plain(args.props))
@@ -85,7 +84,7 @@ def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportVi
 
 
 def say_not_checked(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    if args.resource_type in not_checked():
+    if readers.plain(args.resource_type) in readers.not_checked():
         report(f"{args.name}: {args.resource_type} could carry a machine, and the rules cannot read it", None)
 
 

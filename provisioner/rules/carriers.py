@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from provisioner.rules.readers import plain
+
 CARRIES = re.compile(r"\w*(instance_types?|machine_types?|vm_sizes?|accelerator_types?|node_configs?)")
 TOKEN = re.compile(r"super\((\w+), __self__\).__init__\(\s*'([^']+)'")
 BLOCK = re.compile(r"^class (\w+)ArgsDict\(TypedDict\):\n((?:(?!^class ).*\n)*)", re.MULTILINE)
@@ -29,7 +31,7 @@ def carriers(package: str) -> list[str]:
         raise SystemExit(f"{package} is not installed.")
     root = Path(found.origin).parent
     folders = [root, *(folder for folder in root.rglob("*") if folder.is_dir())]
-    return sorted({token for folder in folders for token in in_module(folder)})
+    return sorted({plain(token) for folder in folders for token in in_module(folder)})
 
 
 def in_module(folder: Path) -> Iterator[str]:

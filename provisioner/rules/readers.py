@@ -1,15 +1,32 @@
 """Which resource types the rules can read, and which could carry a machine and are not read: those are said."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 
-from provisioner.rules import aws, aws_services, google
+from provisioner.rules import aws, aws_services, azure, google
 from provisioner.rules.aws import Inputs
 from provisioner.rules.facts import Facts
 
-READERS: dict[str, Callable[[str, Inputs], Facts]] = {**aws.READERS, **aws_services.READERS, **google.READERS}
+READERS: dict[str, Callable[[str, Inputs], Facts]] = {
+    **aws.READERS,
+    **aws_services.READERS,
+    **google.READERS,
+    **azure.READERS,
+}
 """By the type's token."""
+VERSIONED = re.compile(r"azure-native(?:_\w+)?:(\w+?)(?:/v\w+)?:(\w+)")
+
+
+def plain(token: str) -> str:
+    """azure-native has a type for each version of the API, and packages of single services: they are one."""
+    found = VERSIONED.fullmatch(token)
+    return f"azure-native:{found[1]}:{found[2]}" if found else token
+
+
+def reader_of(token: str) -> Callable[[str, Inputs], Facts] | None:
+    return READERS.get(plain(token))
 
 
 @cache

@@ -21,6 +21,7 @@ from provisioner.sandbox.pulumi import executables
 
 REGION = "us-east-1"
 PROJECT = "accelctl-sandbox"
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 START_WITHIN = 60.0
 STOP_WITHIN = 30.0
 
@@ -100,7 +101,8 @@ def settings() -> dict[str, str | None]:
     return {
         "AWS_ENDPOINT_URL": state["endpoint"], "AWS_ACCESS_KEY_ID": state["key"], "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "AWS_ALLOW_HTTP": "true", "NO_PROXY": "127.0.0.1",
-        "AWS_SESSION_TOKEN": None, "AWS_PROFILE": None, **google(state["google"]), **executables.settings(home()),
+        "AWS_SESSION_TOKEN": None, "AWS_PROFILE": None, **google(state["google"]),
+        "ARM_ENDPOINT": state["azure"], "ARM_SUBSCRIPTION_ID": SUBSCRIPTION, **executables.settings(home()),
     }  # fmt: skip
 
 

@@ -43,7 +43,8 @@ class Control:
         """Requests of each machine."""
         self.doomed: dict[str, int] = {}
         self.google: Any = None
-        """Google's side of the sandbox."""
+        self.azure: Any = None
+        """The other clouds' sides of the sandbox."""
         self.faults: list[dict[str, Any]] = []
         self.verbs: dict[str, Callable[..., Any]] = {
             "status": self.status, "interrupt": self.interrupt, "capacity": self.capacity, "price": self.price,
@@ -64,12 +65,13 @@ class Control:
 
     def status(self) -> dict[str, Any]:
         return {
-            "endpoints": {"aws": self._cloud.url, "google": self.google.url},
+            "endpoints": {"aws": self._cloud.url, "google": self.google.url, "azure": self.azure.url},
             "now": self._cloud.clock.now().isoformat(timespec="seconds"),
             "machines": [self.machine(instance) for instance in self._cloud.instances()],
             "requests": dict(self.counts), "unjudged_conditions": sorted(self._access.unjudged),
             "failed_schedules": self._cloud.schedules.failed, "failed_functions": self._cloud.functions.failed,
             "failed_jobs": self.google.jobs.failed, "google": self.google.counts(),
+            "azure": self.azure.counts(),
         }  # fmt: skip
 
     def machine(self, instance: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def serve(folder: Path, told: int, port: int, exit_with: int) -> None:
     os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # moto lets any web page in otherwise
     os.environ["MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION"] = "true"
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    from provisioner.sandbox.azure.front import Azure
     from provisioner.sandbox.front import Front
     from provisioner.sandbox.gcp.front import Google
 
@@ -32,11 +33,11 @@ def serve(folder: Path, told: int, port: int, exit_with: int) -> None:
     front = Front(root)
     server = make(front, port)
     front.cloud.url = f"http://127.0.0.1:{server.port}"
-    google = beside(Google(front.cloud.clock))
-    front.control.google = google
+    google, azure = beside(Google(front.cloud.clock)), beside(Azure(front.cloud.clock))
+    front.control.google, front.control.azure = google, azure
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     state = {"pid": os.getpid(), "port": server.port, "endpoint": front.url, "root": str(root), "key": front.key,
-             "google": google.url}  # fmt: skip
+             "google": google.url, "azure": azure.url}  # fmt: skip
     publish(folder, state, told)
     if exit_with:
         threading.Thread(target=follow, args=[exit_with], daemon=True).start()
@@ -46,18 +47,18 @@ def serve(folder: Path, told: int, port: int, exit_with: int) -> None:
         front.cloud.machines.stop_all()
 
 
-def beside(google: Any) -> Any:
-    """Google's side, on a port of its own."""
+def beside(side: Any) -> Any:
+    """Another cloud's side, on a port of its own."""
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):
         protocol_version = "HTTP/1.1"
 
-    server = make_server("127.0.0.1", 0, google, threaded=True, request_handler=Quiet)
+    server = make_server("127.0.0.1", 0, side, threaded=True, request_handler=Quiet)
     server.daemon_threads = True
-    google.url = f"http://127.0.0.1:{server.port}"
+    side.url = f"http://127.0.0.1:{server.port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return google
+    return side
 
 
 def make(front: Any, port: int):

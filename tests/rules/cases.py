@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.rules import ruleset
 from provisioner.rules.documents import plain
-from provisioner.rules.readers import READERS
+from provisioner.rules.readers import reader_of
 
 NOW = datetime.now(UTC)
 NOT_YET = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -53,5 +53,7 @@ CASES: list[dict[str, Any]] = [
 
 
 def findings(case: dict[str, Any], allowed: Any) -> list[ruleset.Finding]:
-    facts = READERS[case["token"]](case["name"], plain(inputs_of(case)))
+    reader = reader_of(case["token"])
+    assert reader is not None
+    facts = reader(case["name"], plain(inputs_of(case)))
     return list(ruleset.judge(facts, allowed, NOW))

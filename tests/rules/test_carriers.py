@@ -11,12 +11,13 @@ from provisioner.rules.readers import READERS, not_checked, types_table
 from tests.cli.test_command_line import accelctl
 
 
-@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+@pytest.mark.parametrize("cloud", ["aws", "gcp", "azure-native"])
 def test_no_type_of_the_installed_sdks_is_passed_over_in_silence(cloud: str) -> None:
     """A new version of an SDK that brings another one fails here until it is read or listed."""
-    pytest.importorskip(f"pulumi_{cloud}")
+    package = f"pulumi_{cloud.replace('-', '_')}"
+    pytest.importorskip(package)
     said = {token for token in [*READERS, *not_checked()] if token.startswith(f"{cloud}:")}
-    could = set(carriers(f"pulumi_{cloud}"))
+    could = set(carriers(package))
 
     assert could <= said
     assert not_checked() & could == {one for one in not_checked() if one.startswith(f"{cloud}:")}

@@ -16,7 +16,11 @@ SOON = Retry(initial=0.05, maximum=0.1, timeout=10)
 
 
 def node(**changes: Any) -> tpu_v2.Node:
-    usual = {"accelerator_type": "v5litepod-8", "runtime_version": "v2-alpha-tpuv5-lite", "labels": {"team": "vision"}}
+    usual: dict[str, Any] = {
+        "accelerator_type": "v5litepod-8",
+        "runtime_version": "v2-alpha-tpuv5-lite",
+        "labels": {"team": "vision"},
+    }
     return tpu_v2.Node(**(usual | changes))
 
 

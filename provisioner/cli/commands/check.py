@@ -32,12 +32,12 @@ def command(files: tuple[Path, ...], environment: str, own: Path | None, form: s
     """
     from provisioner.cli.rules import allowed, finding_document
     from provisioner.errors import PolicyViolation
-    from provisioner.rules.readers import not_checked
+    from provisioner.rules.readers import not_checked, plain
     from provisioner.rules.ruleset import Outcome
 
     found = resources(files)
     findings = list(judged(found, allowed(environment, own)))
-    blind = [one for one in found if one.token in not_checked()]
+    blind = [one for one in found if plain(one.token) in not_checked()]
     if form == OutputFormat.JSON:
         unread = [{"subject": one.name, "type": one.token} for one in blind]
         output.document({"findings": [finding_document(one) for one in findings], "not_checked": unread})
@@ -65,9 +65,9 @@ def resources(files: tuple[Path, ...]) -> "list[Resource]":
 def judged(found: "list[Resource]", allowed: "Configuration") -> "Iterator[Finding]":
     from provisioner.clock import SystemClock
     from provisioner.rules import ruleset
-    from provisioner.rules.readers import READERS
+    from provisioner.rules.readers import reader_of
 
     now = SystemClock().now()
     for resource in found:
-        if reader := READERS.get(resource.token):
+        if reader := reader_of(resource.token):
             yield from ruleset.judge(reader(resource.name, resource.inputs), allowed, now)

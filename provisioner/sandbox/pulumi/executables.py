@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-PROVIDERS = ("aws", "gcp")
+PROVIDERS = ("aws", "gcp", "azure-native")
 
 
 def settings(folder: Path) -> dict[str, str]:
@@ -16,7 +16,7 @@ def settings(folder: Path) -> dict[str, str]:
     plugins, state = folder / "pulumi" / "plugins", folder / "pulumi" / "state"
     state.mkdir(parents=True, exist_ok=True)
     for name in PROVIDERS:
-        write(plugins / f"pulumi-resource-{name}", f"provisioner.sandbox.pulumi.{name}")
+        write(plugins / f"pulumi-resource-{name}", f"provisioner.sandbox.pulumi.{name.replace('-', '_')}")
     command = shutil.which("pulumi") or built()
     if command and not Path(command).with_name("pulumi-language-python").exists():
         write(plugins / "pulumi-language-python", "provisioner.sandbox.pulumi.language")

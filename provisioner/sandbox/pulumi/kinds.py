@@ -23,6 +23,8 @@ class Kind:
     update: Callable[[Clients, str, Inputs, Inputs], None] | None = None
     replaces: tuple[str, ...] = EVERYTHING
     computed: tuple[str, ...] = ("arn",)
+    shaped: tuple[str, ...] = ()
+    """Inputs that come out in another shape."""
     required: tuple[str, ...] = ()
     autoname: str = ""
     refusals: Callable[[Inputs], Iterable[tuple[str, str]]] = field(default=lambda _: ())

@@ -108,9 +108,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Create(self, request: Any, context: Any) -> Any:
         kind, inputs = self.kind(request, context), read(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(
-                id="", properties=written(dict.fromkeys(kind.computed, UNKNOWN) | inputs)
-            )
+            shaped = dict.fromkeys(kind.shaped, UNKNOWN)
+            planned = dict.fromkeys(kind.computed, UNKNOWN) | inputs | shaped
+            return provider_pb2.CreateResponse(id="", properties=written(planned))
         identity, outputs = answered(context, request.urn, lambda: kind.create(self.client, inputs))
         return provider_pb2.CreateResponse(id=identity, properties=written(inputs | outputs))
 
@@ -118,7 +118,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         kind, old, new = self.kind(request, context), read(request.old_inputs), read(request.news)
         state = read(request.olds)
         if request.preview or unknown(new):
-            return provider_pb2.UpdateResponse(properties=written(state | new))
+            plain = {name: value for name, value in new.items() if name not in kind.shaped}
+            return provider_pb2.UpdateResponse(properties=written(state | plain))
         if kind.update is None:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "this type changes by replacement only")
         answered(context, request.urn, lambda: kind.update(self.client, request.id, old, new))

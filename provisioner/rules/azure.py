@@ -1,0 +1,81 @@
+"""Facts of Azure's resources, off the inputs that Pulumi gives them. Shapes: the pulumi-azure-native package, 3."""
+
+from collections.abc import Callable
+from typing import Any
+
+from provisioner.rules.aws import Inputs, at, end_of, listed
+from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
+
+SPOT = ("Spot", "Low")
+
+
+def accelerated(size: Any) -> Any:
+    """The size, where it is of the N series; those have accelerators, and no price in our catalog."""
+    if isinstance(size, Unknown):
+        return UNKNOWN
+    return (size,) if str(size).startswith("Standard_N") else ()
+
+
+def bought(priority: Any) -> Any:
+    return UNKNOWN if isinstance(priority, Unknown) else Capacity.SPOT if priority in SPOT else Capacity.ON_DEMAND
+
+
+def machine(subject: str, inputs: Inputs) -> Facts:
+    """Disks are always encrypted at rest. The end is Azure's own schedule, whose moment stands in the tags."""
+    tags, profile = at(inputs, "tags", default={}), at(inputs, "networkProfile", default={})
+    made = listed(at(profile, "networkInterfaceConfigurations"))
+    public = UNKNOWN if made is UNKNOWN else any(at(one, "publicIPAddressConfiguration") is not None for one in made)
+    return Facts(
+        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "hardwareProfile", "vmSize")),
+        capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of(tags), labels=tags,
+        public_address=public, leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
+    )  # fmt: skip
+
+
+def left(inputs: Inputs, cards: Any) -> Any:
+    """What stays and costs when the machine is deleted."""
+    disk = at(inputs, "storageProfile", "osDisk", "deleteOption", default="Detach")
+    if UNKNOWN in (disk, cards):
+        return UNKNOWN
+    if disk != "Delete":
+        return "its disk"
+    kept = [one for one in cards if at(one, "deleteOption", default="Detach") != "Delete"]
+    return "a network interface" if kept else ""
+
+
+def scale_set(subject: str, inputs: Inputs) -> Facts:
+    """It keeps its capacity for ever."""
+    return Facts(
+        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "sku", "name")), group=True,
+        capacity=bought(at(inputs, "virtualMachineProfile", "priority", default="Regular")),
+        least=at(inputs, "sku", "capacity", default=0), labels=at(inputs, "tags", default={}),
+    )  # fmt: skip
+
+
+def node_pool(subject: str, inputs: Inputs) -> Facts:
+    """AKS's: a pool that scales by itself keeps its minimum, any other one its count."""
+    scales = at(inputs, "enableAutoScaling")
+    least = at(inputs, "minCount" if scales is True else "count", default=0 if scales is True else 1)
+    return Facts(
+        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "vmSize")), group=True, least=least,
+        capacity=bought(at(inputs, "scaleSetPriority", default="Regular")), labels=at(inputs, "tags", default={}),
+    )  # fmt: skip
+
+
+def classic(subject: str, inputs: Inputs) -> Facts:
+    """The older provider's machine; its disk always goes with it."""
+    tags = at(inputs, "tags", default={})
+    return Facts(
+        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "size")), ends_at=end_of(tags),
+        capacity=bought(at(inputs, "priority", default="Regular")), labels=tags,
+    )  # fmt: skip
+
+
+READERS: dict[str, Callable[[str, Inputs], Facts]] = {
+    "azure-native:compute:VirtualMachine": machine,
+    "azure-native:compute:VirtualMachineScaleSet": scale_set,
+    "azure-native:containerservice:AgentPool": node_pool,
+    "azure:compute/linuxVirtualMachine:LinuxVirtualMachine": classic,
+    "azure:compute/windowsVirtualMachine:WindowsVirtualMachine": classic,
+}
+"""By the type's token, azure-native's without the version of the API."""
