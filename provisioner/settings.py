@@ -52,6 +52,13 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class Scope(StrEnum):
+    """Whose machines the reaper looks at."""
+
+    ACCELCTL = "accelctl"
+    ACCOUNT = "account"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """One setting: `default` is written as a user would write it; empty means unset."""
@@ -83,6 +90,7 @@ SETTINGS = {
         Setting(name="cost_center", parse=text, default="unassigned", help="label on a job's machines"),
         Setting(name="environment", parse=one_of(Environment), default="development", help="whose rules hold"),
         Setting(name="rules", parse=text, default="", help="TOML that says otherwise than the environment's rules"),
+        Setting(name="scope", parse=one_of(Scope), default="accelctl", help="whose machines reap looks at"),
         Setting(name="way", parse=text, default="", help=f"how machines reach the store: {', '.join(WayKind)}"),
         Setting(name="regions", parse=names, default="", help="regions to try; every prepared one by default"),
         Setting(name="max_price", parse=usd, default="", help="most USD per hour for a machine"),

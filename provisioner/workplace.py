@@ -47,6 +47,11 @@ class Workplace:
             raise ConfigError("there is no job store yet.", hint="'accelctl setup' makes it.")
         return found
 
+    @property
+    def regions(self) -> list[str]:
+        """Where there may be machines of ours: what is prepared, and what the settings name beside it."""
+        return sorted({*self.cloud.prepared_regions(), *self.settings["regions"]})
+
     @cached_property
     def objects(self) -> Objects:
         return open_objects(self.store.url, region=self.store.region, credentials=self.cloud.store_credentials())

@@ -228,8 +228,8 @@ class MeasuresUtilisation(Protocol):
         """The cloud's own: ages and marks never depend on the clock of whoever looks."""
         ...
 
-    def holdings(self, region: str) -> Iterator[Holding]:
-        """Every machine of ours that is there, every page."""
+    def holdings(self, region: str, *, everybodys: bool = False) -> Iterator[Holding]:
+        """Every machine of ours that is there, or everybody's; every page."""
         ...
 
     def utilisation(

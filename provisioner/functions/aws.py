@@ -18,6 +18,7 @@ from provisioner.errors import CloudError, ConfigError, InstanceNotFound
 from provisioner.jobs.lookouts import mark
 from provisioner.reaper.round import Round, Rounds
 from provisioner.reaper.view import machine_document, other_document, summary
+from provisioner.settings import Scope
 from provisioner.workplace import Workplace, holder
 
 WARNING = "EC2 Spot Instance Interruption Warning"
@@ -48,8 +49,9 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     rounds = Rounds(
         cloud=place.cloud, objects=place.objects, stepper=place.stepper, clock=place.clock,
         token=context.aws_request_id[:8], enough=enough,
+        everybodys=place.settings["scope"] is Scope.ACCOUNT,
     )  # fmt: skip
-    done = rounds.run(sorted(place.cloud.prepared_regions()), apply=mode == "apply")
+    done = rounds.run(place.regions, apply=mode == "apply")
     return told(place, done)
 
 

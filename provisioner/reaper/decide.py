@@ -121,7 +121,15 @@ def in_two_phases(seen: Observed, found: Found, thresholds: Thresholds, now: dat
     if now < due:
         waiting = replace(found, reason=f"{found.reason}; marked, its owner has until {due:%Y-%m-%d %H:%M} UTC")
         return told(seen, Action.KEEP, waiting, not_before=due)
+    if foreign(seen):
+        others = f"{found.reason}; it is not accelctl's, so its owner is told and it is left"
+        return told(seen, Action.REPORT, replace(found, reason=others), not_before=due)
     return told(seen, way_to_go(seen), found, not_before=due)
+
+
+def foreign(seen: Observed) -> bool:
+    """Somebody else made it: it may be marked, and is never ended."""
+    return labels.MANAGED not in seen.instance.labels
 
 
 def way_to_go(seen: Observed) -> Action:

@@ -37,21 +37,35 @@ class Blind:
 
 
 class Observer:
-    """Looks at one account. Every look is at the cloud's own time."""
+    """Looks at one account: at what is ours, or at everybody's accelerators. Every look is at the cloud's own time."""
 
-    def __init__(self, *, cloud: ReapableCloud, records: Records, progress: Progress, thresholds: Thresholds) -> None:
+    def __init__(
+        self,
+        *,
+        cloud: ReapableCloud,
+        records: Records,
+        progress: Progress,
+        thresholds: Thresholds,
+        everybodys: bool = False,
+    ) -> None:
         self._cloud, self._records, self._progress, self._thresholds = cloud, records, progress, thresholds
+        self._everybodys = everybodys
         self.blind: list[Blind] = []
 
     def machines(self, regions: Sequence[str], now: datetime) -> Iterator[Observed]:
         """Of every region that can be read; the others are kept in `blind`."""
         for region in regions:
             try:
-                found = tuple(self._cloud.holdings(region))
+                found = self.holdings(region)
             except CloudError as refusal:
                 self.blind.append(Blind(region=region, reason=refusal.message))
                 continue
             yield from self.region(region, found, now)
+
+    def holdings(self, region: str) -> tuple[Holding, ...]:
+        """What is looked at there; of others' machines those alone that have accelerators."""
+        held = self._cloud.holdings(region, everybodys=self._everybodys)
+        return tuple(one for one in held if labels.MANAGED in one.instance.labels or has_accelerators(one.instance))
 
     def region(self, region: str, found: Sequence[Holding], now: datetime) -> Iterator[Observed]:
         longest = max(quiet.window for quiet in self._thresholds.quiet.values())
@@ -129,6 +143,11 @@ def glimpses(report: NodeReport | None) -> tuple[Series, ...]:
         for one in (report.utilisation if report else ())
         if one.percent is not None
     )
+
+
+def has_accelerators(instance: Instance) -> bool:
+    machine = load().find(instance.cloud, instance.instance_type)
+    return machine is not None and kind_of(machine) is not AcceleratorKind.NONE
 
 
 def kind_of(machine: MachineType | None) -> AcceleratorKind:

@@ -72,6 +72,8 @@ class Rounds:
     stepper: StepsJobs
     clock: Clock
     token: str
+    everybodys: bool = False
+    """Others' accelerators are looked at as well, marked, and never ended."""
     tell: Callable[[JobRecord, JobRecord], None] = say_nothing
     """Hears of a job before and after its step."""
     enough: Callable[[], bool] = lambda: False
@@ -80,7 +82,10 @@ class Rounds:
         """Without `apply` nothing changes."""
         records, thresholds = Records(self.objects), defaults()
         jobs = tuple(self._jobs(records, apply=apply))
-        observer = Observer(cloud=self.cloud, records=records, progress=Progress(self.objects), thresholds=thresholds)
+        observer = Observer(
+            cloud=self.cloud, records=records, progress=Progress(self.objects), thresholds=thresholds,
+            everybodys=self.everybodys,
+        )  # fmt: skip
         sweeper = Sweeper(
             cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, enough=self.enough
         )

@@ -106,6 +106,10 @@ class Control:
         return {"region": region, "code": code, "limit": float(limit)}
 
     def fault(self, operation: str, code: str, times: str = "1") -> dict[str, Any]:
+        """The next calls of that operation are refused; 0 times takes back what was asked for before."""
+        if times == "0":
+            self.faults = [fault for fault in self.faults if fault["operation"] != operation]
+            return {"faults": len(self.faults)}
         self.faults.append({"operation": operation, "code": code, "times": int(times)})
         return {"faults": len(self.faults)}
 

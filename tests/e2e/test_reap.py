@@ -9,7 +9,7 @@ import pytest
 from provisioner.sandbox.client import ask
 from tests.e2e.estate import machines, measured, pass_hours
 from tests.e2e.jobs import Job, accelctl, counting
-from tests.sandbox.world import aws, state_of, until
+from tests.sandbox.world import aws, launch, state_of, until
 
 pytestmark = [pytest.mark.usefixtures("sandbox"), pytest.mark.e2e]
 
@@ -96,6 +96,26 @@ def test_a_job_that_nobody_looks_after_is_stepped() -> None:
 
     assert until(continued, 60)
     assert accelctl("teardown", "alone", "--yes").returncode == 0
+
+
+def test_others_accelerators_are_marked_and_told_of_and_never_ended() -> None:
+    """Only where the whole account is looked at; without that nobody sees them."""
+    foreign = launch("sleep 600")["InstanceId"]
+    assert until(lambda: state_of(foreign) == "running")
+    pass_hours(1)
+    measured(foreign, gpus=[0, 0])
+    seen = [one["id"] for one in json.loads(accelctl("reap", "--output", "json").stdout)["machines"]]
+    assert foreign not in seen
+    first = reaped(foreign, "--scope", "account", "--apply")
+    assert (first["action"], state_of(foreign)) == ("mark", "running"), json.dumps(first)
+    pass_hours(30)
+    measured(foreign, gpus=[0, 0])
+
+    told = reaped(foreign, "--scope", "account", "--apply")
+
+    assert (told["action"], state_of(foreign)) == ("report", "running")
+    assert "not accelctl's" in told["reason"]
+    aws("ec2").terminate_instances(InstanceIds=[foreign])
 
 
 def test_a_region_that_does_not_exist_is_a_mistake() -> None:

@@ -40,7 +40,8 @@ def series_of(case: dict[str, Any]) -> tuple[Series, ...]:
 
 def labels_of(case: dict[str, Any]) -> dict[str, str]:
     times = {key: case[name] for name, key in TIMES.items() if name in case}
-    return case.get("labels", {}) | {key: f"{ago(-hours):%Y-%m-%dT%H:%M:%SZ}" for key, hours in times.items()}
+    ours = {} if case.get("foreign") else {"accelctl:managed": "accelctl"}
+    return ours | case.get("labels", {}) | {key: f"{ago(-hours):%Y-%m-%dT%H:%M:%SZ}" for key, hours in times.items()}
 
 
 TIMES = {"keep_until": "accelctl:keep-until", "expires_at": "accelctl:expires-at"}

@@ -18,23 +18,22 @@ if TYPE_CHECKING:
 @click.command(short_help="Look for idle, orphaned and overdue machines; with --apply, send them home.")
 @click.option("--apply", is_flag=True, help="Mark what is idle; end what was marked and had its grace.")
 @click.option("--region", "regions", multiple=True, help="Only this region; may be repeated.")
+@click.option("--scope", type=click.Choice(["accelctl", "account"]), help="Others' accelerators too, never ended.")
 @output_option
-def command(apply: bool, regions: tuple[str, ...], form: str) -> None:
+def command(apply: bool, regions: tuple[str, ...], scope: str | None, form: str) -> None:
     """One run over the machines that accelctl made: verdict, reason and action of each. Changes nothing by itself.
 
     \b
     accelctl reap
     accelctl reap --apply
     """
-    from provisioner.errors import ConfigError
+    from provisioner.cli.preparing import refuse_unknown
     from provisioner.reaper.view import round_document
     from provisioner.workplace import Workplace
 
-    place = Workplace()
-    known = sorted(place.cloud.prepared_regions())
-    if unknown := set(regions) - set(known):
-        raise ConfigError(f"--region: '{min(unknown)}' is not prepared.", hint=f"prepared: {', '.join(known)}.")
-    done = rounds(place).run([one for one in known if not regions or one in regions], apply=apply)
+    place = Workplace({"scope": scope})
+    chosen = refuse_unknown(place.cloud, regions=regions) or place.regions
+    done = rounds(place).run(chosen, apply=apply)
     if form == OutputFormat.JSON:
         output.document(round_document(done))
     else:
@@ -45,10 +44,12 @@ def command(apply: bool, regions: tuple[str, ...], form: str) -> None:
 def rounds(place: "Workplace") -> "Rounds":
     from provisioner.cli.stepping import tell
     from provisioner.reaper.round import Rounds
+    from provisioner.settings import Scope
 
     return Rounds(
         cloud=place.cloud, objects=place.objects, stepper=place.stepper, clock=place.clock,
         token=uuid.uuid4().hex[:8], tell=tell,
+        everybodys=place.settings["scope"] is Scope.ACCOUNT,
     )  # fmt: skip
 
 

@@ -122,8 +122,8 @@ class Aws:
     def time(self) -> datetime:
         return self._sessions.time()
 
-    def holdings(self, region: str) -> Iterator[Holding]:
-        return holdings(self._sessions, region)
+    def holdings(self, region: str, *, everybodys: bool = False) -> Iterator[Holding]:
+        return holdings(self._sessions, region, everybodys=everybodys)
 
     def utilisation(
         self, region: str, instances: Sequence[str], window: timedelta, now: datetime

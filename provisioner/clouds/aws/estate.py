@@ -22,10 +22,10 @@ OWNERS = {
 """By the label that tells, the strongest claim first. A job's own fleet is instant: it replaces nothing."""
 
 
-def holdings(sessions: Sessions, region: str) -> Iterator[Holding]:
-    """Every machine of ours that is there, page by page."""
+def holdings(sessions: Sessions, region: str, *, everybodys: bool) -> Iterator[Holding]:
+    """Every machine of ours that is there, or everybody's, page by page."""
     ec2 = sessions.ec2(region)
-    filters = [*tags.matching({}), {"Name": "instance-state-name", "Values": list(THERE)}]
+    filters = [*([] if everybodys else tags.matching({})), {"Name": "instance-state-name", "Values": list(THERE)}]
     with translated("ec2:DescribeInstances"):
         pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)  # type: ignore[arg-type]
         found = [raw for page in pages for held in page["Reservations"] for raw in held.get("Instances", [])]
