@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 
+from provisioner.catalog import load as load_catalog
 from provisioner.cli.steppers import SEEN_WITHIN
+from provisioner.clouds.base import Quota
 from provisioner.errors import AccelctlError
 from provisioner.jobs.lookouts import newest
 from provisioner.workplace import Workplace
@@ -69,6 +71,19 @@ def cloud_checks(place: Workplace) -> Iterator[Check]:
         yield Check(name="credentials", health=Health.MISSING, finding=failure.message, remedy=failure.hint)
 
 
+def quota_check(region: str, quota: Quota) -> Check:
+    """A quota below its smallest machine is as good as none."""
+    counted = [one for one in load_catalog() if one.quota_spot == quota.code and not one.retiring]
+    smallest = min(counted, key=lambda one: one.vcpus, default=None)
+    small = smallest is not None and quota.limit < smallest.vcpus
+    wanted = f"; {smallest.instance_type} wants {smallest.vcpus}" if smallest and small else ""
+    return Check(
+        name=f"quota {region}", health=Health.ADVICE if small or not quota.limit else Health.OK,
+        finding=f"{quota.name}: {quota.limit:g} {quota.unit} ({quota.code}){wanted}",
+        remedy=f"ask for quota {quota.code} in {region}" if small or not quota.limit else "",
+    )  # fmt: skip
+
+
 def account_checks(place: Workplace) -> Iterator[Check]:
     store = place.cloud.job_store()
     if store is None:
@@ -84,11 +99,7 @@ def account_checks(place: Workplace) -> Iterator[Check]:
     yield Check(name="prepared regions", health=Health.OK, finding=", ".join(regions))
     for region in regions:
         for quota in place.cloud.quotas(region):
-            yield Check(
-                name=f"quota {region}", health=Health.OK if quota.limit else Health.ADVICE,
-                finding=f"{quota.name}: {quota.limit:g} {quota.unit} ({quota.code})",
-                remedy="" if quota.limit else f"ask for quota {quota.code} in {region}",
-            )  # fmt: skip
+            yield quota_check(region, quota)
     seen = newest(place.objects)
     fresh = seen is not None and place.clock.now() - seen <= SEEN_WITHIN
     yield Check(
