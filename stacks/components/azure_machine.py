@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pulumi
-from pulumi_azure_native import compute, devtestlab, managedidentity, network, resources
+from pulumi_azure_native import authorization, compute, devtestlab, managedidentity, network, resources
 
 from provisioner.catalog import labels
 from stacks.settings import Key, label, lasting, one_of, text, whole
@@ -28,7 +28,7 @@ KEYS = (
     Key(name="endAfter", parse=lasting(LONGEST), default="8h", help="when they are shut down, counted from launch"),
     Key(name="sshKey", parse=text, default="", help="a public key, such as the content of ~/.ssh/id_ed25519.pub"),
     Key(name="diskGib", parse=whole(64, 4095), default="256", help="GiB of each machine's disk"),
-    Key(name="owner", parse=label, default="unassigned", help="tag"),
+    Key(name="owner", parse=text, default="", help="tag; the caller's id by default"),
     Key(name="team", parse=label, default="unassigned", help="tag"),
     Key(name="costCenter", parse=label, default="unassigned", help="tag"),
 )
@@ -47,7 +47,10 @@ class AzureMachines(pulumi.ComponentResource):
         self._name, self._config = name, config
         self._mine = pulumi.ResourceOptions(parent=self)
         self._marks = labels.ours(
-            owner=config["owner"], stack=pulumi.get_stack(), team=config["team"], cost_center=config["costCenter"]
+            owner=config["owner"] or authorization.get_client_config().object_id or "unassigned",
+            stack=pulumi.get_stack(),
+            team=config["team"],
+            cost_center=config["costCenter"],
         )
         self.group = resources.ResourceGroup(name, location=config["location"], tags=self._marks, opts=self._mine)
         self._here: dict[str, Any] = {"resource_group_name": self.group.name, "location": config["location"]}

@@ -25,7 +25,7 @@ def keys_for(family: TpuFamily, usual: str) -> tuple[Key, ...]:
         Key(name="capacity", parse=one_of(*SCHEDULING), default="spot", help="how they are bought"),
         Key(name="zone", parse=zones, default=family.zones[0], help="a zone that has the type"),
         Key(name="endAfter", parse=lasting(LONGEST), default="8h", help="when they end, counted from launch"),
-        Key(name="owner", parse=text, default="unassigned", help="label"),
+        Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
         Key(name="team", parse=label, default="unassigned", help="label"),
         Key(name="costCenter", parse=label, default="unassigned", help="label"),
     )
@@ -38,6 +38,7 @@ class TpuMachines(pulumi.ComponentResource):
         super().__init__("accelctl:gcp:TpuMachines", name, None, None)
         self._name, self._family, self._config = name, family, config
         self._mine = pulumi.ResourceOptions(parent=self)
+        self._owner = config["owner"] or caller()
         region = config["zone"].rsplit("-", 1)[0]
         self._network = PrivateNetwork(name, region=region, opts=self._mine)
         self._machine = gcp.serviceaccount.Account(
@@ -53,7 +54,7 @@ class TpuMachines(pulumi.ComponentResource):
     def _marks(self, at: str) -> dict[str, str]:
         config = self._config
         marks = labels.ours(
-            owner=config["owner"], stack=pulumi.get_stack(), team=config["team"], cost_center=config["costCenter"]
+            owner=self._owner, stack=pulumi.get_stack(), team=config["team"], cost_center=config["costCenter"]
         )
         return labels.for_google(marks | {labels.EXPIRES_AT: at})
 
@@ -125,6 +126,11 @@ def cron(at: str) -> str:
 def account_id(name: str) -> str:
     """At most 30 characters, and of this stack alone."""
     return f"{pulumi.get_stack()}-{name}".replace("gcp-tpu-", "")[:30].rstrip("-")
+
+
+def caller() -> str:
+    """The local part of the caller's address; a token that does not tell it leaves the owner unassigned."""
+    return (gcp.organizations.get_client_open_id_user_info().email or "unassigned").split("@")[0]
 
 
 def project() -> str:

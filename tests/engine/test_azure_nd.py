@@ -41,6 +41,7 @@ def test_what_is_made_is_right_and_safe(stack: Project) -> None:
     assert machine.os_profile.linux_configuration.disable_password_authentication
     assert machine.security_profile.encryption_at_host
     assert machine.scheduled_events_profile.terminate_notification_profile.enable
+    assert machine.tags["accelctl:owner"] == "developer"
     assert machine.tags["accelctl:stack"] == STACK
     assert machine.tags["accelctl:expires-at"] == stack.outputs()["ends_at"]
     assert power(machine) == "running"

@@ -134,7 +134,7 @@ def shown_network(found: Inputs) -> Inputs:
 
 
 def client_config(clients: Clients, _: Inputs) -> Inputs:
-    return {"subscriptionId": clients("arm").subscription, "clientId": "", "tenantId": "", "objectId": ""}
+    return {"subscriptionId": clients("arm").subscription, "clientId": "", "tenantId": "", "objectId": "developer"}
 
 
 KINDS: dict[str, Kind] = {

@@ -5,11 +5,12 @@ from typing import Any
 
 import requests
 
-from provisioner.sandbox.pulumi.kinds import Inputs
+from provisioner.sandbox.pulumi.kinds import Clients, Inputs
 from provisioner.sandbox.pulumi.provider import Provider
 from provisioner.sandbox.pulumi.serve import serve
 from provisioner.sandbox.pulumi.tpu import KINDS, Service
 
+DEVELOPER = "developer@accelctl-sandbox"
 VERSIONS = {"tpu": "v2", "compute": "v1", "iam": "v1", "cloudresourcemanager": "v1", "cloudscheduler": "v1"}
 
 
@@ -20,5 +21,12 @@ def connect(service: str, config: Inputs) -> Any:
     return Service(requests.Session(), f"{place}{VERSIONS[service]}", project, config)
 
 
+def caller(clients: Clients, _: Inputs) -> Inputs:
+    """The developer, as Google's token would tell."""
+    return {"id": DEVELOPER, "email": DEVELOPER}
+
+
+FUNCTIONS = {"gcp:organizations/getClientOpenIdUserInfo:getClientOpenIdUserInfo": caller}
+
 if __name__ == "__main__":
-    serve(Provider("gcp", KINDS, {}, connect))
+    serve(Provider("gcp", KINDS, FUNCTIONS, connect))
