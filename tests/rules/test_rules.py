@@ -142,3 +142,27 @@ def test_a_wrong_configuration_is_named(tables: dict[str, Any], said: str) -> No
         configuration.read(tables, "mine.toml", rules=ruleset.NAMES)
 
     assert said in f"{refused.value.message} {refused.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "code"),
+    [
+        ('instances = ["p5.48xlarge"]\ncommand = "python train.py"\n', "development", 0),
+        ('instances = ["p5.48xlarge"]\ncommand = "python train.py"\n', "production", 3),
+        ('instances = ["p5.48xlarge"]\ncommand = "t"\nteam = "vision"\ncost_center = "42"\n', "production", 0),
+        (
+            'instances = ["p5.48xlarge"]\ncommand = "t"\nfallback = "on-demand"\nmax_duration = "30d"\n',
+            "development",
+            3,
+        ),
+        ("instances = [\n", "development", 2),
+    ],
+)
+def test_a_job_file_is_judged_as_spot_train_would_be(tmp_path: Path, text: str, environment: str, code: int) -> None:
+    """The same rules, without a cloud; a malformed one is exit 2."""
+    file = tmp_path / "job.toml"
+    file.write_text(text)
+
+    done = accelctl("check", str(file), "--environment", environment, cwd=tmp_path)
+
+    assert done.returncode == code, done.stdout + done.stderr

@@ -1,6 +1,6 @@
 """accelctl check."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from provisioner.rules.ruleset import Finding
 
 MOST_NAMES = 10
+JOB_FILE = ".toml"
 
 
-@click.command(short_help="Judge a Pulumi preview or state by the rules, for CI.")
+@click.command(short_help="Judge a job file, a Pulumi preview or a state by the rules, for CI.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--environment", type=click.Choice(["development", "production"]), default="development",
               show_default=True, help="Which of the bundled configurations.")  # fmt: skip
@@ -28,15 +29,16 @@ def command(files: tuple[Path, ...], environment: str, own: Path | None, form: s
     """Exit 3 where a machine would be always on, or breaks another rule; 0 where nothing is wrong.
 
     \b
-    pulumi preview --json > plan.json; accelctl check plan.json
+    pulumi preview --json > plan.json; accelctl check plan.json job.toml
     """
     from provisioner.cli.rules import allowed, finding_document
     from provisioner.errors import PolicyViolation
     from provisioner.rules.readers import not_checked, plain
     from provisioner.rules.ruleset import Outcome
 
-    found = resources(files)
-    findings = list(judged(found, allowed(environment, own)))
+    rules = allowed(environment, own)
+    found = resources([file for file in files if file.suffix != JOB_FILE])
+    findings = [*judged(found, rules), *of_job_files([file for file in files if file.suffix == JOB_FILE], rules)]
     blind = [one for one in found if plain(one.token) in not_checked()]
     if form == OutputFormat.JSON:
         unread = [{"subject": one.name, "type": one.token} for one in blind]
@@ -55,11 +57,27 @@ def command(files: tuple[Path, ...], environment: str, own: Path | None, form: s
     output.note("no violation")
 
 
-def resources(files: tuple[Path, ...]) -> "list[Resource]":
+def resources(files: Sequence[Path]) -> "list[Resource]":
     from provisioner.cli.rules import text_of
     from provisioner.rules import documents
 
     return [resource for file in files for resource in documents.read(text_of(file), str(file))]
+
+
+def of_job_files(files: Sequence[Path], allowed: "Configuration") -> "Iterator[Finding]":
+    """What spot-train would be told of these jobs, before any call."""
+    from provisioner.catalog import labels
+    from provisioner.cli.wishes import wishes
+    from provisioner.clock import SystemClock
+    from provisioner.rules.requests import of_job
+    from provisioner.rules.ruleset import judge
+
+    now = SystemClock().now()
+    for file in files:
+        asked = wishes({"job_file": file, "dry_run": True, "detach": False, "yes": True, "form": OutputFormat.TABLE})
+        marks = labels.ours(owner=asked.settings["owner"] or "the caller", **asked.spec.labels)
+        for facts in of_job(asked.spec, marks, now):
+            yield from judge(facts, allowed, now)
 
 
 def judged(found: "list[Resource]", allowed: "Configuration") -> "Iterator[Finding]":
