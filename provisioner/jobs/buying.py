@@ -95,7 +95,7 @@ def of_cloud(refusals: Sequence[Refusal]) -> list[Refusal]:
 def unasked(offerings: tuple[Offering, ...], record: JobRecord) -> tuple[Offering, ...]:
     """Those that have not been asked since the wait began."""
     since = record.waiting_since or record.created_at
-    return unrefused(offerings, [one for one in of_cloud(record.refusals) if one.until is None or one.at >= since])
+    return unrefused(offerings, [one for one in record.refusals if one.until is None or one.at >= since])
 
 
 def all_for_good(offerings: tuple[Offering, ...], record: JobRecord) -> bool:

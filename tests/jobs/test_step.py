@@ -1,14 +1,16 @@
 """A job from request to clean end, against the cloud in memory."""
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from provisioner.domain.jobs import AttemptState, EndReason, Fallback, JobState
+from provisioner.domain.jobs import AttemptState, EndReason, Fallback, JobState, Refusal
 from provisioner.domain.offerings import CapacityType, Pool
 from provisioner.errors import CloudUnavailable, PermissionDenied, QuotaExceeded
+from provisioner.jobs.buying import open_to
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import LostRace, prefix
 from tests.jobs.builders import JOB, World
@@ -240,6 +242,22 @@ def test_a_wait_that_is_over_before_it_began_asks_everywhere_once(world: World) 
     launched(world, max_wait=timedelta(0))
     assert world.attempt.offering is not None
     assert world.attempt.offering.pool.zone == free.zone
+
+
+def test_a_place_that_gave_a_machine_and_took_it_back_counts_as_asked_once_the_wait_is_over(world: World) -> None:
+    """Otherwise a launch that the cloud fails at once would be bought for ever."""
+    launched(world)
+    offering = world.attempt.offering
+    assert offering is not None
+    now = world.clock.now()
+    taken_back = Refusal(
+        region=offering.region, zone=offering.zone, instance_type=offering.instance_type,
+        capacity_type=offering.capacity_type, code=EndReason.NO_CAPACITY, message="", at=now, until=now,
+    )  # fmt: skip
+    over = replace(world.record, waiting_since=now - world.record.spec.max_wait, refusals=(taken_back,))
+
+    assert open_to(over, (offering,), now + timedelta(minutes=1)) == ()
+    assert open_to(replace(over, refusals=()), (offering,), now + timedelta(minutes=1)) == (offering,)
 
 
 def test_the_quota_among_the_refusals_is_named(world: World) -> None:
