@@ -4,6 +4,7 @@ import heapq
 import itertools
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -42,7 +43,11 @@ class SandboxClock:
 
     def _run(self) -> None:
         while True:
-            self._next()()
+            due = self._next()
+            try:
+                due()
+            except Exception:  # noqa: BLE001 - time goes on, whatever one callback does
+                traceback.print_exc()
 
     def _next(self) -> Callable[[], None]:
         """Waits for the next thing that is due."""

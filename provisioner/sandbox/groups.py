@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-scheduled
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -53,7 +54,10 @@ class Groups:
         while True:
             time.sleep(EVERY)
             for backend in list(autoscaling_backends[DEFAULT_ACCOUNT_ID].values()):
-                self._look(backend)
+                try:
+                    self._look(backend)
+                except Exception:  # noqa: BLE001 - the next look is half a second away
+                    traceback.print_exc()
 
     def _look(self, backend: AutoScalingBackend) -> None:
         groups, members = list(backend.autoscaling_groups.values()), self._members(backend)
