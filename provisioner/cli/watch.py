@@ -13,7 +13,7 @@ import click
 from provisioner.cli import output
 from provisioner.cli.narrate import narrate
 from provisioner.domain.jobs import JobRecord
-from provisioner.errors import CloudUnavailable, RateLimited, TeardownIncomplete
+from provisioner.errors import CloudUnavailable, Interrupted, RateLimited, TeardownIncomplete
 from provisioner.jobs.cancel import ask_to_cancel
 from provisioner.jobs.outputs import Output
 from provisioner.workplace import Workplace
@@ -117,8 +117,11 @@ class Watch:
         signal.signal(signal.SIGINT, self._first)  # the next one is asked about as well
 
 
-class Detached(Exception):
+class Detached(Interrupted):
     """The person left; the job goes on."""
+
+    def __init__(self) -> None:
+        super().__init__("left it running.", hint="'accelctl status' shows what goes on; run the command again.")
 
 
 def ask() -> Wish:

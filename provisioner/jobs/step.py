@@ -196,12 +196,16 @@ class Stepper:
         spec = record.spec
         self._objects.put(f"{prefix(record.id)}task.json", task(record.id, spec))
         read = [record.agent.key] + ([spec.workdir.key] if spec.workdir else [])
-        self._cloud.make_identity(
-            IdentityRequest(
-                name=held.record.identity, job=record.id, labels=self._labels(record), store=record.store,
-                read=tuple(read), access=spec.access, secrets=tuple(spec.secrets.values()),
-            )
+        request = IdentityRequest(
+            name=held.record.identity, job=record.id, labels=self._labels(record), store=record.store,
+            read=tuple(read), access=spec.access, secrets=tuple(spec.secrets.values()),
         )  # fmt: skip
+        try:
+            self._cloud.make_identity(request)
+        except (RateLimited, CloudUnavailable):
+            raise
+        except (ConfigError, CloudError) as refusal:
+            return self._write(held, hopeless(held.record, refusal))
         return self._write(held, replace(held.record, identity_made=True))
 
     def _labels(self, record: JobRecord) -> dict[str, str]:
@@ -249,7 +253,8 @@ class Stepper:
             bought_at=self._clock.now(), launched_at=instances[0].launched_at,
         )  # fmt: skip
         try:
-            return self._write(held, with_attempt(held.record, bought))
+            record = replace(held.record, waiting_since=None, rounds=0)  # the wait for capacity is over
+            return self._write(held, with_attempt(record, bought))
         except LostRace:
             return self._overtaken(held.record.id, attempt, instances)
 
@@ -274,7 +279,10 @@ class Stepper:
         )  # fmt: skip
 
     def _keep_console(self, record: JobRecord, attempt: Attempt, instance: Instance) -> None:
-        printed = self._cloud.console_output(instance.id, region=instance.region)
+        try:
+            printed = self._cloud.console_output(instance.id, region=instance.region)
+        except CloudError as refusal:  # a console that cannot be had is no reason to keep the job open
+            printed = f"accelctl: the console could not be read: {refusal.message}\n"
         self._objects.put(f"{prefix(record.id)}attempts/{attempt.number}/console.log", printed.encode())
 
     def _clean(self, held: Held) -> Held:
@@ -322,4 +330,5 @@ def hopeless(record: JobRecord, refusal: CloudError | ConfigError) -> JobRecord:
     outcome = Outcome(
         state=JobState.FAILED, exit_code=refusal.exit_code, message=refusal.message, hint=refusal.hint
     )  # fmt: skip
-    return replace(record, attempts=record.attempts[:-1], outcome=outcome)
+    live = record.attempt is not None and record.attempt.state is not AttemptState.ENDED
+    return replace(record, attempts=record.attempts[:-1] if live else record.attempts, outcome=outcome)

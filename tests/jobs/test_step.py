@@ -260,6 +260,32 @@ def test_a_place_that_gave_a_machine_and_took_it_back_counts_as_asked_once_the_w
     assert open_to(replace(over, refusals=()), (offering,), now + timedelta(minutes=1)) == (offering,)
 
 
+def test_a_refused_identity_ends_the_job_instead_of_leaving_it_to_buy_later(world: World) -> None:
+    """Exit 4 stands in the record, and nothing was bought."""
+    world.cloud.fail_next("make_identity", PermissionDenied("iam:CreateRole is not allowed."))
+    world.submit()
+    world.step()
+
+    assert (world.record.state, world.record.attempts) == (JobState.FAILED, ())
+    assert world.record.outcome is not None
+    assert "iam:CreateRole" in world.record.outcome.message
+
+
+def test_the_wait_for_capacity_is_over_once_a_machine_is_bought(world: World) -> None:
+    """What comes after, such as a machine that never boots, is no wait."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.submit()
+    world.step()
+    for one in all_pools():
+        world.cloud.set_capacity(one, 9)
+    world.pass_time(timedelta(minutes=10))
+    world.step()
+
+    assert world.record.attempt is not None
+    assert world.record.waiting_since is None
+
+
 def test_the_quota_among_the_refusals_is_named(world: World) -> None:
     """One region lacks capacity, the other lacks quota: both are said."""
     for one in all_pools():
