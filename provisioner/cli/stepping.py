@@ -3,7 +3,7 @@
 from provisioner.cli import output
 from provisioner.cli.narrate import narrate
 from provisioner.domain.jobs import JobRecord
-from provisioner.errors import CloudError
+from provisioner.errors import AccelctlError
 from provisioner.workplace import Workplace
 
 
@@ -12,7 +12,7 @@ def step_once(place: Workplace, record: JobRecord) -> JobRecord:
     try:
         stepped = place.stepper.step(record.id)
         place.stepper.release(record.id)
-    except CloudError as failure:
+    except AccelctlError as failure:
         output.warn(f"job {record.id}: {failure.message}")
         return record
     tell(record, stepped.record)

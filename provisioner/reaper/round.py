@@ -11,7 +11,7 @@ from provisioner.catalog.labels import JOB
 from provisioner.clock import Clock
 from provisioner.clouds.base import FindsLeftovers
 from provisioner.domain.jobs import JobRecord
-from provisioner.errors import AccelctlError, CloudError
+from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Records
@@ -104,7 +104,7 @@ class Rounds:
         try:
             stepped = self.stepper.step(record.id)
             self.stepper.release(record.id)
-        except CloudError as failure:
+        except AccelctlError as failure:
             return job(record, Outcome.REFUSED, failure.message)
         self.tell(record, stepped.record)
         return job(record, Outcome.DONE, stepped.decision.reason)
