@@ -52,7 +52,7 @@ from provisioner.jobs.actions import (
 )
 from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
-from provisioner.jobs.closing import closed, with_refusals
+from provisioner.jobs.closing import closed, ended_at, with_refusals
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.progress import Progress
@@ -88,6 +88,7 @@ class Stepper:
         self._cloud = cloud
         self._clock = clock
         self._holder = holder
+        self._tariff = tariff
         self._accounts = Accounts(cloud=cloud, tariff=tariff)
         self._user_data = user_data
 
@@ -152,7 +153,8 @@ class Stepper:
         seen, now = Observation(instances=instances, report=report), self._clock.now()
         if record.spec.budget is None:
             return seen
-        return replace(seen, spent=self._accounts.spent(record, now), hourly=self._accounts.hourly(record, now))
+        spent = self._accounts.spent(record, report, now)
+        return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
 
     # act --------------------------------------------------------------------------------------------------------------
 
@@ -163,7 +165,7 @@ class Stepper:
             case Identify():
                 return self._identify(held)
             case Buy(offerings=offerings):
-                return self._write(held, intended(held.record, offerings, self._clock.now()))
+                return self._write(held, intended(held.record, offerings, self._tariff, self._clock.now()))
             case Launch(attempt=attempt):
                 return self._launch(self._leased(held), attempt)
             case Terminate(instances=instances, record=record):
@@ -272,11 +274,11 @@ class Stepper:
         report = self._progress.report(record.id, attempt.number)
         if report is None and close.instance is not None:
             self._keep_console(record, attempt, close.instance)
-        cost = self._accounts.settled(attempt, close.instance, report=report, record=record, now=self._clock.now())
+        now = self._clock.now()
+        end = ended_at(attempt, close.instance, report, pace=record.spec.pace, now=now)
+        cost = self._accounts.settled(attempt, close.instance, end=end, report=report, record=record)
         newest = self._progress.newest_checkpoint(record.id)
-        return self._write(
-            held, closed(record, close, report=report, cost=cost, newest=newest, now=self._clock.now())
-        )  # fmt: skip
+        return self._write(held, closed(record, close, end=end, report=report, cost=cost, newest=newest, now=now))
 
     def _keep_console(self, record: JobRecord, attempt: Attempt, instance: Instance) -> None:
         try:
