@@ -55,7 +55,7 @@ class Accounts:
         return self.total(record, report, now).paid
 
     def hourly(self, record: JobRecord, now: datetime) -> Decimal | None:
-        """USD that an hour of the newest machine, with disk and traffic, costs at the price of now; None where none runs or it is unknown."""
+        """USD for an hour of the newest machine with disk and traffic, at the price of now; None where unknown."""
         offering = record.attempt.offering if record.attempt else None
         prices = self._cloud.price_history(offering, now, now) if offering else ()
         if offering is None or not prices:

@@ -39,6 +39,7 @@ def task(job: str, spec: JobSpec) -> bytes:
             "checkpoint_every_seconds": spec.checkpoint_every.total_seconds(),
             "heartbeat_every_seconds": spec.pace.heartbeat_every.total_seconds(),
             "stop_grace_seconds": spec.pace.stop_grace.total_seconds(),
+            "settle_seconds": spec.pace.settle.total_seconds(),
         },
         indent=1,
     ).encode()  # fmt: skip

@@ -39,7 +39,7 @@ def closed(
     ended = replace(
         attempt, state=AttemptState.ENDED, end_reason=close.reason, ended_at=end,
         exit_code=close.exit_code, message=close.message or attempt.message, cost=cost,
-        work_lost=work_lost(attempt, close, report, newest=newest, end=end),
+        work_lost=work_lost(close.reason, report, newest=newest, end=by_our_clock(attempt, end, now)),
     )  # fmt: skip
     record = replace(with_attempt(record, ended), checkpoint=newest or record.checkpoint, state=JobState.RECOVERING)
     if close.reason in ELSEWHERE_FIRST and attempt.offering is not None:
@@ -65,7 +65,7 @@ def ended_at(
 
 
 def latest_ends(attempt: Attempt, report: NodeReport | None, pace: Pace) -> list[datetime]:
-    """By our clock: a machine turns itself off at its deadline and after its program, and one silent for long is lost."""
+    """By our clock: a machine goes home at its deadline and after its program; one silent for long is lost."""
     ends = [attempt.deadline] if attempt.deadline else []
     if report is not None:
         ends.append(report.ended.at + pace.settle if report.ended else report.at + pace.lost_after)
@@ -80,22 +80,25 @@ def by_cloud_clock(attempt: Attempt, moment: datetime) -> datetime | None:
 
 
 def work_lost(
-    attempt: Attempt, close: Close, report: NodeReport | None, *, newest: Checkpoint | None, end: datetime | None
+    reason: EndReason, report: NodeReport | None, *, newest: Checkpoint | None, end: datetime | None
 ) -> timedelta | None:
-    """From the last save to the end of the program, by the machine's clock; None where the program never started."""
+    """From the last save to the end of the program, by the machine's clock; None where the program never started.
+
+    `end` is that of the machine, by our clock.
+    """
     if report is None or report.started_at is None:
         return None
-    if close.reason is EndReason.FINISHED:
+    if reason is EndReason.FINISHED:
         return timedelta(0)
     saved = newest.at if newest and newest.at > report.started_at else report.started_at
-    return max((report.program_ended_at or by_our_clock(attempt, end) or report.at) - saved, timedelta(0))
+    return max((report.program_ended_at or end or report.at) - saved, timedelta(0))
 
 
-def by_our_clock(attempt: Attempt, end: datetime | None) -> datetime | None:
-    """The end of the machine: the cloud's clock may be set otherwise."""
+def by_our_clock(attempt: Attempt, end: datetime | None, now: datetime) -> datetime | None:
+    """The end of the machine, in the past: the cloud's clock may be set otherwise."""
     if end is None or attempt.launched_at is None or attempt.bought_at is None:
         return None
-    return attempt.bought_at + (end - attempt.launched_at)
+    return min(attempt.bought_at + (end - attempt.launched_at), now)
 
 
 def with_refusals(record: JobRecord, refused: list[Refused], now: datetime) -> JobRecord:

@@ -14,7 +14,7 @@ from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.progress import Progress
-from provisioner.jobs.records import Records
+from provisioner.jobs.records import Records, Unreadable
 from provisioner.jobs.step import Stepped
 from provisioner.reaper.observe import Observer
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
@@ -81,7 +81,8 @@ class Rounds:
     def run(self, regions: Sequence[str], *, apply: bool) -> Round:
         """Without `apply` nothing changes."""
         records, thresholds = Records(self.objects), defaults()
-        jobs = tuple(self._jobs(records, apply=apply))
+        found = tuple(records.each())
+        jobs = tuple(self._jobs(found, apply=apply))
         observer = Observer(
             cloud=self.cloud, records=records, progress=Progress(self.objects), thresholds=thresholds,
             everybodys=self.everybodys,
@@ -90,11 +91,14 @@ class Rounds:
             cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, enough=self.enough
         )
         report = sweeper.run(regions, apply=apply)
-        return Round(report=report, others=(*jobs, *self._left_behind(records)))
+        return Round(report=report, others=(*jobs, *self._left_behind(found)))
 
-    def _jobs(self, records: Records, *, apply: bool) -> Iterator[Other]:
-        """Those that nobody leads just now."""
-        for record in records.all():
+    def _jobs(self, found: Sequence[JobRecord | Unreadable], *, apply: bool) -> Iterator[Other]:
+        """Those that nobody leads just now, and those whose records need a person."""
+        for record in found:
+            if isinstance(record, Unreadable):
+                yield Other(kind="job", id=record.job, action="step", outcome=Outcome.REFUSED, reason=record.problem)
+                continue
             led = record.lease is not None and record.lease.until > self.clock.now()
             if record.ended_at is None and not led and not self.enough():
                 yield self._stepped(record) if apply else job(record, Outcome.PLANNED)
@@ -109,9 +113,9 @@ class Rounds:
         self.tell(record, stepped.record)
         return job(record, Outcome.DONE, stepped.decision.reason)
 
-    def _left_behind(self, records: Records) -> Iterator[Other]:
-        """What carries the label of a job that is over: its teardown removes it."""
-        live = {record.id for record in records.all() if record.ended_at is None}
+    def _left_behind(self, found: Sequence[JobRecord | Unreadable]) -> Iterator[Other]:
+        """What carries the label of a job that is over: its teardown removes it. A damaged record may be live."""
+        live = {one.job if isinstance(one, Unreadable) else one.id for one in found if not is_over(one)}
         try:
             for one in self.cloud.leftovers():
                 if one.kind != "instance" and one.labels.get(JOB) and one.labels[JOB] not in live:
@@ -119,6 +123,10 @@ class Rounds:
                     yield Other(kind=one.kind, id=one.id, action="report", outcome=Outcome.PLANNED, reason=over)
         except AccelctlError as refusal:
             yield Other(kind="listing", id="", action="report", outcome=Outcome.REFUSED, reason=refusal.message)
+
+
+def is_over(one: JobRecord | Unreadable) -> bool:
+    return isinstance(one, JobRecord) and one.ended_at is not None
 
 
 def job(record: JobRecord, outcome: Outcome, reason: str = "nobody steps it just now") -> Other:

@@ -154,6 +154,16 @@ def test_a_gateway_alone_does_not_lead_to_another_regions_store() -> None:
         cloud().prepare("ap-south-1", way="gateway")
 
 
+def test_a_gateway_that_was_chosen_stays_the_only_way() -> None:
+    """A later setup without --way opens no way to the internet."""
+    cloud().prepare(HOME, way="gateway")
+    cloud().prepare(HOME)
+    network = Networks(Sessions(HOME), SystemClock()).find(HOME)
+
+    assert network is not None
+    assert network.way is WayKind.GATEWAY
+
+
 def test_machines_cannot_be_reached() -> None:
     """No rule lets anything in, and no subnet hands out public addresses."""
     cloud().prepare(HOME)
