@@ -83,6 +83,10 @@ class CloudUnavailable(CloudError):
     """The cloud (or the way to it) did not answer; the call may or may not have taken effect."""
 
 
+class TokenReused(CloudError):
+    """The token of a launch was used before with other words: what it bought may be there."""
+
+
 class QuotaExceeded(CloudError):
     """A limit of the account; the hint names the quota code."""
 

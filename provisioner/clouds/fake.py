@@ -19,7 +19,7 @@ from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover,
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, NetworkWay, Offering, Pool, Requirements, WayKind
-from provisioner.errors import CloudError, ConfigError, InstanceNotFound, InsufficientCapacity, Refused
+from provisioner.errors import CloudError, ConfigError, InstanceNotFound, InsufficientCapacity, Refused, TokenReused
 
 HOME = "us-east-1"
 ZONES = {"us-east-1": ("us-east-1a", "us-east-1b", "us-east-1c"), "us-west-2": ("us-west-2a", "us-west-2b")}
@@ -301,7 +301,7 @@ class FakeCloud:
     def _bought(self, request: LaunchRequest) -> list[Instance]:
         same = [rental for rental in self._rentals.values() if rental.request.token == request.token]
         if any(rental.request != request for rental in same):
-            raise CloudError("the token was used for another purchase.", code="IdempotentParameterMismatch")
+            raise TokenReused("the token was used for another purchase.", code="IdempotentParameterMismatch")
         return [self._now(rental.instance) for rental in same]
 
     def _refusal(self, offering: Offering, request: LaunchRequest) -> Refused | None:

@@ -97,8 +97,8 @@ def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datet
     if record.cancel_asked_at is None:
         return Decision(action=Launch(attempt=attempt), reason="the launch that was intended has no answer yet")
     bought = [instance for instance in seen.instances if instance.labels.get(TOKEN) == attempt.token]
-    if alive := tuple(instance for instance in bought if instance.alive):
-        return Decision(action=Terminate(instances=alive, record=record), reason="the job is cancelled")
+    if any(instance.alive for instance in bought):
+        return Decision(action=Launch(attempt=attempt), reason="what was bought is taken over, to be ended and counted")
     settled = attempt.intended_at + record.spec.pace.settle
     if not bought and now < settled:
         return Decision(action=Wait(until=settled), reason="a launch may be under way; the cloud will list it")

@@ -29,10 +29,10 @@ from provisioner.errors import (
     CloudUnavailable,
     ConfigError,
     InsufficientCapacity,
-    PermissionDenied,
     QuotaExceeded,
     RateLimited,
     Refused,
+    TokenReused,
 )
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import (
@@ -221,11 +221,25 @@ class Stepper:
             return self._write(held, self._refused(record, list(refusal.refused)))
         except QuotaExceeded as refusal:
             return self._write(held, self._refused(record, over_quota(attempt, refusal)))
+        except TokenReused:
+            return self._bought_before(held, attempt)
         except (RateLimited, CloudUnavailable):
             raise
-        except (PermissionDenied, ConfigError, CloudError) as refusal:
+        except (ConfigError, CloudError) as refusal:
             return self._write(held, hopeless(record, refusal))
         return self._bought(held, attempt, tuple(instances))
+
+    def _bought_before(self, held: Held, attempt: Attempt) -> Held:
+        """The call was made, and its words have changed since, such as the newest image: what it bought is ours.
+
+        Where nothing is listed the next try has a token of its own; what shows up later belongs to no attempt and goes.
+        """
+        bought = self._cloud.list_owned(
+            {labels.TOKEN: attempt.token}, regions={one.region for one in attempt.offerings}
+        )
+        if alive := tuple(instance for instance in bought if instance.alive):
+            return self._bought(held, attempt, alive)
+        return self._write(held, self._refused(held.record, []))
 
     def _request(self, record: JobRecord, attempt: Attempt) -> LaunchRequest:
         more = {

@@ -16,6 +16,7 @@ from provisioner.errors import (
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
+    TokenReused,
 )
 from tests.aws.wire import answer, ec2_error, told
 
@@ -57,7 +58,7 @@ REMEDIES = [
     ("OptInRequired", 403, CloudError),
     ("PendingVerification", 400, CloudError),
     ("Blocked", 400, CloudError),
-    ("IdempotentParameterMismatch", 400, CloudError),
+    ("IdempotentParameterMismatch", 400, TokenReused),
     ("UnsupportedOperation", 400, CloudError),
     ("InvalidInstanceID.NotFound", 400, InstanceNotFound),
 ]

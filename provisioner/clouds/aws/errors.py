@@ -19,6 +19,7 @@ from provisioner.errors import (
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
+    TokenReused,
 )
 
 CAPACITY = {
@@ -90,7 +91,7 @@ STRANGER = {
 }
 """The credentials themselves are wrong or too old."""
 GONE = {"InvalidInstanceID.NotFound"}
-OURS = {"IdempotentParameterMismatch"}
+REUSED = {"IdempotentParameterMismatch"}
 
 NO_CREDENTIALS = (
     "AWS's own chain is used: environment, ~/.aws, SSO or a role; 'aws configure' or 'aws sso login' sets it up."
@@ -162,6 +163,8 @@ def by_code(code: str, message: str, action: str) -> AccelctlError:
         return ConfigError(f"AWS does not accept the credentials: {code}.", hint=NO_CREDENTIALS)
     if code in ACCOUNT:
         return CloudError(f"the account may not do this yet: {said}.", code=code, hint="AWS support can say why.")
+    if code in REUSED:
+        return TokenReused(f"AWS refused {action}: {said}.", code=code)
     if code in GONE:
         return InstanceNotFound(f"{said}.", code=code)
     if code.startswith(("Invalid", "Missing", "Malformed", "Validation")):

@@ -78,7 +78,9 @@ class Networks:
         existing = self.find(region)
         kept = existing.way if existing and (ready or existing.way is not WayKind.GATEWAY) else WayKind.IPV6
         self.forget(region)
-        return list(Preparation(self._sessions.ec2(region), region, way or kept, clock=self._clock).steps())
+        zones = self._sessions.zones(region)
+        made = Preparation(self._sessions.ec2(region), region, way or kept, zones=zones, clock=self._clock)
+        return list(made.steps())
 
 
 def way_of(routes: list[Any]) -> WayKind:

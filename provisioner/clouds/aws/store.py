@@ -102,14 +102,19 @@ class BucketStore:
         encrypted = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
         unfinished = {"ID": "unfinished", "Status": "Enabled", "Filter": {"Prefix": ""},
                       "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_AFTER_DAYS}}  # fmt: skip
-        with translated("s3:PutBucketPolicy"):
+        with translated("s3:PutBucketTagging"):
             s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags.written(labels.ours(kind="store"))})
+        with translated("s3:PutBucketPublicAccessBlock"):
             s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)  # pyright: ignore[reportArgumentType]
+        with translated("s3:PutEncryptionConfiguration"):
             s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encrypted)  # pyright: ignore[reportArgumentType]
+        with translated("s3:PutBucketOwnershipControls"):
             s3.put_bucket_ownership_controls(
                 Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
             )
+        with translated("s3:PutLifecycleConfiguration"):
             s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [unfinished]})  # pyright: ignore[reportArgumentType]
+        with translated("s3:PutBucketPolicy"):
             s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket)))
 
     def preparing(self, region: str) -> None:
