@@ -46,6 +46,8 @@ class Facts:
     """It makes machines by itself: a scaling group, a fleet, a node group."""
     least: int | Unknown = 0
     """The least number of machines that a group keeps."""
+    most: int | Unknown | None = None
+    """The largest number of machines that a group may have; None where it has no such limit."""
     scheduled: bool | Unknown = False
     """Something brings a group down at set times."""
     labels: Mapping[str, str] | Unknown = field(default_factory=dict[str, str])
@@ -58,6 +60,16 @@ class Facts:
     protected: bool | Unknown = False
     persistent: bool | Unknown = False
     """A spot request that buys again after an interruption."""
+    pinned: bool | Unknown = True
+    """What is paid for beforehand is kept from being bought again, or thrown away, by a change of its inputs."""
+    blueprint: bool = False
+    """A template: what is made from it counts, not itself."""
+    from_template: bool = False
+    """Its type is its template's."""
+    reaper: bool = False
+    """No machine, but a part of the reaper."""
+    silent: str | Unknown = ""
+    """What keeps the reaper from working, or its failure from being heard."""
     usd_per_hour: Decimal | None = None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 
-from provisioner.rules import aws, aws_services, azure, google
+from provisioner.rules import aws, aws_services, azure, google, reaper
 from provisioner.rules.aws import Inputs
 from provisioner.rules.facts import Facts
 
@@ -14,6 +14,7 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     **aws_services.READERS,
     **google.READERS,
     **azure.READERS,
+    **reaper.READERS,
 }
 """By the type's token."""
 VERSIONED = re.compile(r"azure-native(?:_\w+)?:(\w+?)(?:/v\w+)?:(\w+)")
@@ -41,7 +42,7 @@ def not_checked() -> frozenset[str]:
 
 def types_table() -> str:
     """The table of docs/rules.md."""
-    rows = [("judged", token) for token in sorted(READERS)] + [
+    rows = [("a part of the reaper" if token in reaper.READERS else "judged", token) for token in sorted(READERS)] + [
         ("named, not judged", one) for one in sorted(not_checked())
     ]
     lines = [f"| `{token}` | {how} |" for how, token in rows]
