@@ -32,6 +32,15 @@ class Capacity(StrEnum):
     RESERVATION = "reservation"
 
 
+class Part(StrEnum):
+    """What a resource is, as far as the rules care."""
+
+    MACHINE = "machine"
+    REAPER = "reaper"
+    NETWORK = "network"
+    IDENTITY = "identity"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """One resource. `usd_per_hour` is of one machine, None where it is not known; a fact may be UNKNOWN."""
@@ -66,10 +75,9 @@ class Facts:
     """A template: what is made from it counts, not itself."""
     from_template: bool = False
     """Its type is its template's."""
-    reaper: bool = False
-    """No machine, but a part of the reaper."""
-    silent: str | Unknown = ""
-    """What keeps the reaper from working, or its failure from being heard."""
+    part: Part = Part.MACHINE
+    fault: str | Unknown = ""
+    """What is wrong with something that is no machine, and how to mend it."""
     usd_per_hour: Decimal | None = None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from provisioner.rules.aws import Inputs, at
-from provisioner.rules.facts import UNKNOWN, Facts
+from provisioner.rules.facts import UNKNOWN, Facts, Part
 
 NAME = "accelctl-reaper"
 """What the names of its function and its schedule begin with."""
@@ -12,7 +12,7 @@ NAMESPACE = "accelctl/reaper"
 
 
 def part(subject: str, silent: Any) -> Facts:
-    return Facts(subject=subject, cloud="aws", instance_types=(), reaper=True, silent=silent)
+    return Facts(subject=subject, cloud="aws", instance_types=(), part=Part.REAPER, fault=silent)
 
 
 def other(subject: str) -> Facts:

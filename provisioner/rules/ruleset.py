@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from provisioner.catalog import labels
 from provisioner.rules.configuration import Configuration
-from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Unknown, known
+from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown, known
 
 HOURS_A_MONTH = 730
 END = f"set the label {labels.EXPIRES_AT} to the moment when it ends"
@@ -70,11 +70,11 @@ class Rule:
     level: Level
     help: str
     check: Check
-    of_reaper: bool = False
-    """It judges the reaper's parts, and no machine."""
+    parts: tuple[Part, ...] = (Part.MACHINE,)
+    """What it judges."""
 
     def judges(self, facts: Facts) -> bool:
-        return facts.reaper if self.of_reaper else facts.instance_types != () and not facts.reaper
+        return facts.part in self.parts and (facts.part is not Part.MACHINE or facts.instance_types != ())
 
 
 def cheap(facts: Facts, allowed: Configuration) -> bool:
@@ -155,6 +155,8 @@ def allowed_machines(facts: Facts, allowed: Configuration, now: datetime) -> str
 
 
 def security_floor(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if facts.part is not Part.MACHINE:
+        return known(facts.fault)
     if not known(facts.token_only_metadata):
         return "its metadata service answers without a token (IMDSv1); set http_tokens to required"
     if known(facts.public_address):
@@ -165,7 +167,7 @@ def security_floor(facts: Facts, allowed: Configuration, now: datetime) -> str:
 
 
 def reaper_works(facts: Facts, allowed: Configuration, now: datetime) -> str:
-    return known(facts.silent)
+    return known(facts.fault)
 
 
 RULES = (
@@ -184,10 +186,11 @@ RULES = (
     Rule(name="allowed-machines", level=Level.MANDATORY, check=allowed_machines,
          help="Only the types and regions that the team allows."),
     Rule(name="security-floor", level=Level.MANDATORY, check=security_floor,
-         help="IMDSv2, no public address, encrypted disks."),
+         parts=(Part.MACHINE, Part.NETWORK, Part.IDENTITY),
+         help="IMDSv2, no public address, encrypted disks, no ssh for everybody, no role that may do everything."),
     Rule(name="capacity-block-pinned", level=Level.MANDATORY, check=capacity_block_pinned,
          help="A capacity block is protected, and its offering never changes by itself."),
-    Rule(name="reaper-works", level=Level.MANDATORY, check=reaper_works, of_reaper=True,
+    Rule(name="reaper-works", level=Level.MANDATORY, check=reaper_works, parts=(Part.REAPER,),
          help="The reaper is started, and is heard of when it fails."),
 )  # fmt: skip
 NAMES = tuple(rule.name for rule in RULES)
@@ -214,5 +217,5 @@ def judged(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> F
         what = f"{what}; its exemption by {exempt[0].owner} {'ended' if expired else 'ends'} on {exempt[0].until}"
     return Finding(
         rule=rule.name, level=rule.level, subject=facts.subject, outcome=outcome, what=what,
-        usd_per_hour=facts.usd_per_hour, machine=not facts.reaper,
+        usd_per_hour=facts.usd_per_hour, machine=facts.part is Part.MACHINE,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from provisioner.rules.configuration import Configuration
-from provisioner.rules.facts import Capacity, Facts, Unknown
+from provisioner.rules.facts import Capacity, Facts, Part, Unknown
 from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap
 
 SUBJECT = "the stack"
@@ -28,7 +28,7 @@ class Total:
 
 def count(facts: Facts) -> int | None:
     """Machines at most; None where nobody can say."""
-    if facts.blueprint or facts.reaper:
+    if facts.blueprint or facts.part is not Part.MACHINE:
         return 0
     most = facts.most if facts.group else 1
     return None if isinstance(most, Unknown) else most
@@ -85,8 +85,8 @@ def too_many(found: Sequence[Facts], allowed: Configuration, now: datetime) -> S
 
 def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
     """Prepaid machines go home by themselves."""
-    brought = {one.cloud for one in found if one.reaper}
-    dear = {one.cloud for one in found if not one.reaper and one.capacity is not Capacity.CAPACITY_BLOCK
+    brought = {one.cloud for one in found if one.part is Part.REAPER}
+    dear = {one.cloud for one in found if one.part is Part.MACHINE and one.capacity is not Capacity.CAPACITY_BLOCK
             and not cheap(one, allowed)}  # fmt: skip
     for cloud in sorted((dear & set(REAPERS)) - set(allowed.reapers) - brought):
         mend = f"'pulumi up' of the stack {REAPERS[cloud]} brings one; then say reapers = [\"{cloud}\"]"
@@ -110,7 +110,7 @@ NAMES = tuple(total.name for total in TOTALS)
 
 def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """Every total that has something to say of a stack that carries machines."""
-    carrying = [one for one in found if one.reaper or one.from_template or one.instance_types != ()]
+    carrying = [one for one in found if one.part is Part.REAPER or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():
         if said := total.check(carrying, allowed, now):
             yield Finding(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner.rules import ruleset
+from provisioner.rules import floor, ruleset
 from provisioner.rules.aws import OPTIONS
 from provisioner.rules.documents import plain
 from provisioner.rules.readers import reader_of
@@ -15,7 +15,7 @@ NOW = datetime.now(UTC)
 NOT_YET = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 DOCUMENT = tomllib.loads(Path(__file__).with_name("cases.toml").read_text())
 SAFE = {"metadataOptions": {"httpTokens": "required"}, "rootBlockDevice": {"encrypted": True}}
-UNLABELLED = {"aws:scheduler/schedule:Schedule"}
+UNLABELLED = {"aws:scheduler/schedule:Schedule", *floor.READERS}
 TEMPLATE = {"metadataOptions": {"httpTokens": "required"}}
 
 
