@@ -38,6 +38,10 @@ class ConfigError(AccelctlError):
     exit_code = 2
 
 
+class CredentialsRefused(ConfigError):
+    """There are none, or the cloud does not accept them any more: it says nothing of what was asked."""
+
+
 class PolicyViolation(AccelctlError):
     """Refused by a mandatory rule."""
 

@@ -28,7 +28,7 @@ from provisioner.jobs.actions import (
     Wait,
 )
 from provisioner.jobs.costs import disk_per_hour
-from provisioner.jobs.outcomes import no_capacity, time_used, waited_enough
+from provisioner.jobs.outcomes import no_capacity, of_cloud, time_used, waited_enough
 
 
 def buying(record: JobRecord, seen: Observation, now: datetime) -> Decision:
@@ -90,11 +90,6 @@ def unrefused(offerings: tuple[Offering, ...], refusals: Sequence[Refusal]) -> t
     return tuple(offering for offering in offerings if not refused(offering))
 
 
-def of_cloud(refusals: Sequence[Refusal]) -> list[Refusal]:
-    """Without those that we made ourselves of a machine's loss."""
-    return [refusal for refusal in refusals if refusal.code not in set(EndReason)]
-
-
 def unasked(offerings: tuple[Offering, ...], record: JobRecord) -> tuple[Offering, ...]:
     """Those that have not been asked since the wait began."""
     since = record.waiting_since or record.created_at
@@ -137,12 +132,13 @@ def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff,
     ends_at, reason = deadline(record, offerings, tariff, now)
     attempt = Attempt(
         number=number, token=f"{record.id}-{number}-{tries}", offerings=offerings, intended_at=now,
-        state=AttemptState.LAUNCHING, deadline=ends_at,
+        state=AttemptState.LAUNCHING, deadline=ends_at, ends_by=ends_at,
     )  # fmt: skip
     return replace(
         record, attempts=(*record.attempts, attempt), tries=tries, next_try_at=None,
         state=JobState.RECOVERING if record.attempts else JobState.LAUNCHING,
-        orders=Orders(attempt=number, run=True, deadline=ends_at, reason=reason),
+        orders=Orders(attempt=number, run=True, deadline=ends_at, reason=reason, token=attempt.token),
+        regions_tried=tuple(sorted({*record.regions_tried, *(offering.region for offering in offerings)})),
     )  # fmt: skip
 
 

@@ -41,7 +41,11 @@ def closed(
         exit_code=close.exit_code, message=close.message or attempt.message, cost=cost,
         work_lost=work_lost(close.reason, report, newest=newest, end=by_our_clock(attempt, end, now)),
     )  # fmt: skip
-    record = replace(with_attempt(record, ended), checkpoint=newest or record.checkpoint, state=JobState.RECOVERING)
+    since = record.waiting_since or (attempt.intended_at if report is None else None)
+    record = replace(
+        with_attempt(record, ended), checkpoint=newest or record.checkpoint, state=JobState.RECOVERING,
+        waiting_since=since if close.reason in ELSEWHERE_FIRST else None,
+    )  # fmt: skip
     if close.reason in ELSEWHERE_FIRST and attempt.offering is not None:
         pool = attempt.offering.pool
         refused = Refused(

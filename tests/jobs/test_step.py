@@ -272,7 +272,7 @@ def test_a_refused_identity_ends_the_job_instead_of_leaving_it_to_buy_later(worl
 
 
 def test_the_wait_for_capacity_is_over_once_a_machine_is_bought(world: World) -> None:
-    """What comes after, such as a machine that never boots, is no wait."""
+    """Once it has been heard of: what comes after is no wait."""
     for one in all_pools():
         world.cloud.set_capacity(one, 0)
     world.submit()
@@ -280,6 +280,8 @@ def test_the_wait_for_capacity_is_over_once_a_machine_is_bought(world: World) ->
     for one in all_pools():
         world.cloud.set_capacity(one, 9)
     world.pass_time(timedelta(minutes=10))
+    world.step()
+    world.report()
     world.step()
 
     assert world.record.attempt is not None
@@ -444,7 +446,7 @@ def test_the_budget_stops_the_job_and_keeps_the_checkpoint(world: World) -> None
 
 
 def test_a_price_that_rises_brings_the_machines_own_deadline_forward(world: World) -> None:
-    """With a budget the machine is told a new end, so that it keeps to it with nobody looking; it never moves back."""
+    """With a budget the machine is told a new end, so that it keeps to it with nobody looking."""
     launched(world, budget=Decimal("20.00"))
     offering = world.attempt.offering
     assert offering is not None
@@ -459,10 +461,9 @@ def test_a_price_that_rises_brings_the_machines_own_deadline_forward(world: Worl
 
     assert before is not None
     assert brought_forward is not None
-    assert (
-        timedelta(minutes=25) < brought_forward - world.clock.now() < timedelta(minutes=30) < before - world.clock.now()
-    )
-    assert world.record.orders.deadline == world.attempt.deadline == brought_forward
+    assert timedelta(minutes=25) < brought_forward - world.clock.now() < timedelta(minutes=30)
+    assert brought_forward < (world.attempt.deadline or brought_forward) <= before
+    assert world.record.orders.deadline == world.attempt.deadline
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"version": 1, "seq', b"null"])
