@@ -56,15 +56,16 @@ class Imds:
 
     def credentials(self):
         """Of the machine's role, renewed before they run out."""
-        if self._held is None or time.time() > self._held_until:
+        held = self._held
+        if held is None or time.time() > self._held_until:
             name = (self.get("meta-data/iam/security-credentials/") or "").strip()
             text = self.get("meta-data/iam/security-credentials/" + name) if name else None
             if text is None:
                 raise Unreachable("the machine has no role yet")
-            self._held = json.loads(text)
-            ends = datetime.datetime.strptime(self._held["Expiration"], "%Y-%m-%dT%H:%M:%SZ")
+            held, ends = whole(text)
             self._held_until = ends.replace(tzinfo=datetime.timezone.utc).timestamp() - 600
-        return self._held
+            self._held = held
+        return held
 
     def forget(self):
         """The credentials held were refused: the next request asks for new ones."""
@@ -72,6 +73,17 @@ class Imds:
 
     def region(self):
         return self.get("meta-data/placement/region")
+
+
+def whole(text):
+    """The credentials, and when they end. A new role may not be assumed for a moment: then a reason stands there."""
+    try:
+        held = json.loads(text)
+        ends = datetime.datetime.strptime(held["Expiration"], "%Y-%m-%dT%H:%M:%SZ")
+        held["AccessKeyId"], held["SecretAccessKey"], held["Token"]
+        return held, ends
+    except (ValueError, KeyError, TypeError):
+        raise Unreachable("the machine's role cannot be used yet: %s" % text[:200])
 
 
 def sign(method, url, headers, body_hash, scope, credentials):

@@ -18,8 +18,9 @@ from .journal import Journal
 from .metrics import Metrics
 from .program import NOT_FOUND, Program, environment
 from .report import Report, ended
+from .restore import restore
 from .secrets import NoSecret, secret
-from .snapshot import Snapshots, Superseded, restore
+from .snapshot import Snapshots, Superseded
 from .store import Denied, Missing, Store
 from .watch import Watch
 
@@ -28,6 +29,8 @@ LAST_UPLOAD = 900.0
 """How long a finished program's last words and files are tried to be sent before the machine goes home regardless."""
 SETTLED = 60.0
 """How long a new role may be refused what its policy allows: IAM's answers spread."""
+TORN = 3.0
+"""Seconds before the end of a program that was cut off in which what it wrote may be half a file."""
 AFTER_THE_END = 60.0
 """How long after the announced end of the machine it is still believed to be coming."""
 
@@ -104,6 +107,8 @@ class Agent:
         self.report.note(phase="run", started_at=times.now())
         code = self.attend(self.task["command"], found, "the program")
         self.report.note(program_ended_at=times.now())
+        if self.program.cut_off:
+            self.snapshots.torn_since = time.time() - TORN
         return self.verdict(code, "the program failed with exit code %d" % code)
 
     def verdict(self, code, failure):
@@ -290,7 +295,16 @@ class Agent:
                 return True
         if manifest:
             self.report.checkpoint("checkpoint", manifest)
+            self.tidy()
         return True
+
+    def tidy(self):
+        """What no kept checkpoint names goes; that it does not must not hold up anything."""
+        try:
+            with self.saving:
+                self.snapshots.prune()
+        except (Unreachable, Denied, Missing) as problem:
+            print("[accelctl] cannot tidy up yet:", problem, flush=True)
 
     # the end ----------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,10 @@
 """Inferentia and Trainium: what neuron-monitor says in its first report, folded from cores to devices."""
 
 import json
+import os
 import select
 import subprocess
+import time
 
 PATIENCE = 8.0
 """Seconds: neuron-monitor reports every five unless configured otherwise."""
@@ -27,16 +29,25 @@ def utilisation(present):
     return {device: round(sum(cores[device]) / per_device, 1) if device in cores else None for device in range(present)}
 
 
+def first_line(pipe):
+    """Within PATIENCE, however slowly it comes. Raises Silent."""
+    line, end = b"", time.monotonic() + PATIENCE
+    while b"\n" not in line:
+        ready, _, _ = select.select([pipe], [], [], max(0, end - time.monotonic()))
+        chunk = os.read(pipe, 65536) if ready else b""
+        if not chunk:
+            raise Silent("neuron-monitor said nothing for %d s" % PATIENCE)
+        line += chunk
+    return line.split(b"\n")[0]
+
+
 def first_report():
     try:
         monitor = subprocess.Popen(["neuron-monitor"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except OSError as error:
         raise Silent("neuron-monitor cannot be started: %s" % error)
     try:
-        ready, _, _ = select.select([monitor.stdout], [], [], PATIENCE)
-        if not ready:
-            raise Silent("neuron-monitor said nothing for %d s" % PATIENCE)
-        return json.loads(monitor.stdout.readline())
+        return json.loads(first_line(monitor.stdout.fileno()))
     except ValueError:
         raise Silent("neuron-monitor's report cannot be read")
     finally:

@@ -5,6 +5,8 @@ import signal
 import subprocess
 
 NOT_FOUND = 127
+LAST_WORDS = 30
+"""Seconds for those of the group that outlive its first process, such as a program below a shell that died at once."""
 
 
 class Program:
@@ -19,23 +21,35 @@ class Program:
         self._reader = journal.follow(self._process.stdout)
         self.asked = False
         """Whether it was asked to stop: then its exit code says nothing of its own work."""
+        self._minds = False
+        """Whether somebody of its group catches SIGTERM, and so may end in order."""
+        self._killed = False
 
     def poll(self):
         """The exit code as a shell gives it, or None while it runs."""
         code = self._process.poll()
         return None if code is None else code if code >= 0 else 128 - code
 
+    @property
+    def cut_off(self):
+        """Whether it was ended in the middle of whatever it did, maybe of writing a file."""
+        by_signal = (self._process.returncode or 0) < 0 or self._process.returncode in (128 + signal.SIGTERM,)
+        return self._killed or (by_signal and not (self.asked and self._minds))
+
     def ask_to_stop(self):
         self.asked = True
+        self._minds = any(catches(pid, signal.SIGTERM) for pid in group(self._process.pid))
         self._signal(signal.SIGTERM)
 
     def kill(self):
+        self._killed = True
         self._signal(signal.SIGKILL)
 
     def finish(self):
         """After its end: nothing of its group stays, and its last words are read."""
         self._signal(signal.SIGTERM)
-        self._reader.join(2)
+        self._reader.join(LAST_WORDS if self.asked and self._minds else 2)
+        self._killed = self._killed or (self.asked and self._reader.is_alive())
         self._signal(signal.SIGKILL)
         self._reader.join(2)
 
@@ -44,6 +58,27 @@ class Program:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
             pass
+
+
+def group(leader):
+    """Ids of the group's processes."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and os.getpgid(int(name)) == leader:
+                found.append(int(name))
+        except ProcessLookupError:
+            continue
+    return found
+
+
+def catches(pid, number):
+    try:
+        with open("/proc/%d/status" % pid) as status:
+            masks = [line.split()[1] for line in status if line.startswith("SigCgt:")]
+    except OSError:
+        return False
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
 
 
 def environment(task, boarding, secrets, work, interruption_file, region):

@@ -3,13 +3,12 @@
 import hashlib
 import json
 import os
-import shutil
 import stat
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import times
-from .store import Changed, Exists, Missing
+from .store import Changed, Exists
 
 KEEP = 3
 LINK = stat.S_IFLNK | 0o777
@@ -38,6 +37,9 @@ class Snapshots:
         """Keys that go with the next pruning: damaged manifests, blobs that no manifest names."""
         self.last = None
         """The newest manifest, as it was written or restored."""
+        self.torn_since = None
+        """When set: what was written after that moment, when the program was cut off, may be half."""
+        self._lanes = ThreadPoolExecutor(LANES)
         self.pruning = True
         """Off once the machine is about to go: the next one may already lean on what this one would remove."""
 
@@ -69,11 +71,12 @@ class Snapshots:
 
         `at_rest` says that nobody writes any more, so that everything is taken as it is.
         """
-        entries = self._scan() if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
+        entries = self._untorn(self._scan()) if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
+        sent = self._send(entries)
         before = by_entry(self.last, self._folders)
         files, moving, fresh = [], set(), set()
-        for entry, stamps in sorted(entries.items()):
-            found = self._send(stamps) if stamps is not None else None
+        for entry in sorted(entries):
+            found = sent[entry]
             if found is None:  # being written: its previous version stands
                 moving.add(os.path.dirname(entry))
                 found = before.get(entry, [])
@@ -91,6 +94,13 @@ class Snapshots:
         old = {(f["path"], f["sha256"], f["mode"]) for f in files_of(self.last)} if self.last else set()
         return {(f["path"], f["sha256"], f["mode"]) for f in files} != old
 
+    def _untorn(self, entries):
+        """Entry -> its files, or None for one that the program was cut off from."""
+        if self.torn_since is None:
+            return entries
+        latest = {entry: max([stamp[1] for stamp in found.values()], default=0) for entry, found in entries.items()}
+        return {entry: None if latest[entry] > self.torn_since * 1e9 else found for entry, found in entries.items()}
+
     def _quiet(self, settle):
         """Entry -> its files, or None for one that is being written."""
         first = self._scan()
@@ -104,7 +114,7 @@ class Snapshots:
         found = {}
         for folder in self._folders:
             top = os.path.join(self._work, folder)
-            for name in sorted(os.listdir(top)) if os.path.isdir(top) else []:
+            for name in listed(top):
                 if not ignored(name):
                     entry = os.path.join(folder, name)
                     found[entry] = dict(self._files(entry))
@@ -139,18 +149,25 @@ class Snapshots:
         except OSError:  # no link
             return False
 
-    def _send(self, stamps):
-        """An entry's files as a manifest lists them, all of them in the store; None where one changed meanwhile."""
-        with ThreadPoolExecutor(LANES) as pool:
-            try:
-                return list(pool.map(lambda item: self._send_file(*item), stamps.items()))
-            except (Changed, FileNotFoundError):
-                return None
+    def _send(self, entries):
+        """Entry -> its files as a manifest lists them, all of them in the store; None where one changed meanwhile."""
+        under_way = {
+            entry: [self._lanes.submit(self._send_file, *item) for item in stamps.items()]
+            for entry, stamps in sorted(entries.items())
+            if stamps is not None
+        }
+        try:
+            return {entry: unchanged(under_way.get(entry)) for entry in entries}
+        finally:
+            everything = [one for found in under_way.values() for one in found]
+            for one in everything:
+                one.cancel()
+            wait(everything)
 
     def _send_file(self, relative, known_stamp):
         path = os.path.join(self._work, relative)
         if stat.S_ISLNK(known_stamp[3]):
-            return self._send_link(relative, path)
+            return self._send_link(relative, path, known_stamp)
         held = self._hashes.get(relative)
         sha256 = held[1] if held and held[0] == known_stamp else hashed(path)
         status = os.stat(path)
@@ -163,9 +180,11 @@ class Snapshots:
         return {"path": relative, "bytes": status.st_size, "sha256": sha256, "mode": stat.S_IMODE(status.st_mode),
                 "modified_ns": status.st_mtime_ns}  # fmt: skip
 
-    def _send_link(self, relative, path):
+    def _send_link(self, relative, path, known_stamp):
         """As git has it: the content is where the link leads, and the mode says that it is one."""
         content = os.fsencode(os.readlink(path))
+        if stamp(os.lstat(path)) != known_stamp:  # it leads on by now, maybe to what this manifest lacks
+            raise Changed(path)
         sha256 = hashlib.sha256(content).hexdigest()
         if sha256 not in self._known:
             self._store.put("%sblobs/%s" % (self._prefix, sha256), content)
@@ -193,7 +212,6 @@ class Snapshots:
                     break
         self.last = manifest
         self._kept.append((self._floor, blobs(manifest)))
-        self._prune()
         return manifest
 
     def _is_ours(self, content):
@@ -203,8 +221,8 @@ class Snapshots:
             raise Superseded("attempt %d saves already" % json.loads(there)["attempt"])
         return there == content
 
-    def _prune(self):
-        """Manifests first: one that is there never names a blob that is not."""
+    def prune(self):
+        """Manifests first: one that is there never names a blob that is not. Raises Unreachable, Denied."""
         if not self.pruning:
             return
         gone, self._kept = self._kept[:-KEEP], self._kept[-KEEP:]
@@ -214,95 +232,19 @@ class Snapshots:
         self._waste |= {"%sblobs/%s" % (self._prefix, name) for name in unnamed}
         self._waste -= {"%sblobs/%s" % (self._prefix, name) for name in named}
         self._known -= unnamed
-        for key in sorted(self._waste, key=lambda key: "/blobs/" in key):
-            self._store.delete(key)
-            self._waste.discard(key)
+        for part in (
+            [key for key in self._waste if "/blobs/" not in key],
+            [key for key in self._waste if "/blobs/" in key],
+        ):
+            for start in range(0, len(part), LANES):
+                if not self.pruning:
+                    return
+                list(self._lanes.map(self._store.delete, part[start : start + LANES]))
+                self._waste -= set(part[start : start + LANES])
 
 
 class Superseded(Exception):
     """A later attempt has begun to save: what this machine has is older."""
-
-
-class Restored:
-    """What came back: the newest whole manifest (or None), and the numbers of damaged ones that were passed over."""
-
-    def __init__(self, manifest, damaged, manifests, highest):
-        self.manifest, self.damaged, self.manifests, self.highest = manifest, damaged, manifests, highest
-
-
-def restore(store, prefix, work):
-    """The newest complete checkpoint, every file verified; an older one where the newest is damaged."""
-    keys = store.list(prefix + "checkpoints/")
-    numbers = [int(key.rsplit("/", 1)[1].split(".")[0]) for key in keys]
-    damaged, manifests = [], []
-    for number, key in sorted(zip(numbers, keys), reverse=True):
-        try:
-            manifest = json.loads(store.get(key))
-            place(store, prefix, manifest, work)
-        except (Missing, Damaged, ValueError, KeyError, TypeError):
-            damaged.append(number)
-            continue
-        manifests = older(store, sorted(zip(numbers, keys)), number) + [manifest]
-        break
-    return Restored(manifests[-1] if manifests else None, damaged, manifests, max(numbers, default=0))
-
-
-class Damaged(Exception):
-    """A file is not what its manifest says."""
-
-
-def older(store, numbered, number):
-    """The manifests before that one that can be read, oldest first."""
-    found = []
-    for one, key in numbered:
-        if one < number:
-            try:
-                found.append(json.loads(store.get(key)))
-            except (Missing, ValueError):
-                continue
-    return found
-
-
-def place(store, prefix, manifest, work):
-    """Everything is fetched and verified beside its place before anything is put in place."""
-    staging = os.path.join(work, ".accelctl-restore")
-    os.makedirs(staging, exist_ok=True)
-    wanted = {file["sha256"] for file in files_of(manifest)}
-    with ThreadPoolExecutor(LANES) as pool:
-        list(pool.map(lambda name: fetched(store, prefix, staging, name), wanted))
-    left = {name: sum(file["sha256"] == name for file in files_of(manifest)) for name in wanted}
-    for file in files_of(manifest):
-        target, source = inside(work, file["path"]), os.path.join(staging, file["sha256"])
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        left[file["sha256"]] -= 1
-        if left[file["sha256"]]:
-            copied(source, target)
-        else:
-            os.replace(source, target)
-        if stat.S_ISLNK(file["mode"]):
-            linked(work, target)
-            continue
-        os.chmod(target, file["mode"])
-        os.utime(target, ns=(file["modified_ns"], file["modified_ns"]))
-    shutil.rmtree(staging)  # blobs of a damaged checkpoint may be left in it
-
-
-def fetched(store, prefix, staging, name):
-    path = os.path.join(staging, name)
-    if os.path.exists(path) and hashed(path) == name:
-        return
-    if store.download("%sblobs/%s" % (prefix, name), path) != name:
-        raise Damaged(name)
-
-
-def linked(work, target):
-    """The file that holds where a link leads becomes that link."""
-    with open(target, "rb") as file:
-        leads = os.fsdecode(file.read())
-    if not within(work, target, leads):
-        raise Damaged("a link that leads out of the work folder: %s" % target)
-    os.unlink(target)
-    os.symlink(leads, target)
 
 
 def within(work, path, leads):
@@ -314,21 +256,21 @@ def within(work, path, leads):
     return not os.path.isabs(leads) and ".." not in down and target.startswith(work + os.sep)
 
 
-def copied(source, target):
-    with open(source, "rb") as old, open(target, "wb") as new:
-        for chunk in iter(lambda: old.read(1 << 20), b""):
-            new.write(chunk)
+def listed(folder):
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:  # not there, or gone meanwhile
+        return []
 
 
-def inside(work, path):
-    """A manifest is data: its paths may not lead out of the work folder."""
-    target = os.path.normpath(os.path.join(work, path))
-    if not target.startswith(work + os.sep):
-        raise Damaged("a path outside of the work folder: %s" % path)
-    above, top = os.path.realpath(os.path.dirname(target)), os.path.realpath(work)
-    if os.path.commonpath([above, top]) != top:
-        raise Damaged("a path through a link that leads out of the work folder: %s" % path)
-    return target
+def unchanged(sending):
+    """What was sent; None where there was nothing, or a file is no longer what it was. Raises Unreachable, Denied."""
+    if sending is None:
+        return None
+    try:
+        return [one.result() for one in sending]
+    except (Changed, OSError):
+        return None
 
 
 def files_of(manifest):

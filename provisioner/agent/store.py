@@ -189,7 +189,7 @@ class Store:
         self._count(method, len(body), 0 if into else len(content))
         named = {name.lower(): value for name, value in answer.getheaders()}
         if answer.status in (200, 204, 206):
-            if not into and b"<Error>" in content[:200]:
+            if not into and content.lstrip()[:200].find(b"<Error>") >= 0:
                 raise _Again("an error inside of a success")
             return named, content
         if any(code in content for code in STALE):

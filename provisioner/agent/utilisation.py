@@ -44,7 +44,7 @@ def accelerators():
 def neuron_devices(present):
     try:
         found = neuron.utilisation(present)
-    except (neuron.Silent, KeyError, AttributeError, TypeError) as problem:
+    except (neuron.Silent, KeyError, AttributeError, TypeError, ValueError) as problem:
         return [sample("neuron%d" % index, "neuron", reason=str(problem)) for index in range(present)]
     idle = "no runtime is attached to it"
     return [

@@ -16,15 +16,12 @@ from typing import Concatenate, ParamSpec, TypeVar
 from provisioner.catalog.labels import JOB, ours
 from provisioner.clock import Clock
 from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover, Prepared, PriceChange, Traits
+from provisioner.clouds.fake_market import HOME, ZONES, market, way_of
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
-from provisioner.domain.offerings import CapacityType, NetworkWay, Offering, Pool, Requirements, WayKind
+from provisioner.domain.offerings import CapacityType, Offering, Pool, Requirements
 from provisioner.errors import AccelctlError, ConfigError, InstanceNotFound, InsufficientCapacity, Refused, TokenReused
 
-HOME = "us-east-1"
-ZONES = {"us-east-1": ("us-east-1a", "us-east-1b", "us-east-1c"), "us-west-2": ("us-west-2a", "us-west-2b")}
-PRICES = {"p4d.24xlarge": (Decimal("6.00"), Decimal("21.957642")), "g5.48xlarge": (Decimal("5.00"), Decimal("16.288"))}
-"""Spot price in the first zone, ten cents more in each further one; on-demand price."""
 NOTHING = timedelta(0)
 
 Arguments = ParamSpec("Arguments")
@@ -120,8 +117,8 @@ class FakeCloud:
     def set_price(self, pool: Pool, price: Decimal | None) -> None:
         """From now on; the history keeps the change. None: nothing is known of it any more."""
         with self.lock:
-            change = [] if price is None else [PriceChange(at=self._clock.now(), price_per_hour=price)]
-            self._history[pool] = (self._history[pool] if change else []) + change
+            change = PriceChange(at=self._clock.now(), price_per_hour=price) if price is not None else None
+            self._history[pool] = [*self._history[pool], change] if change else []
 
     def fail_next(self, method: str, *errors: AccelctlError, after: bool = False) -> None:
         """The next calls of `method` raise these in turn; with `after`, only once the call has taken effect."""
@@ -270,7 +267,7 @@ class FakeCloud:
         del data  # this cloud's store is memory: there is no bucket
         machines = [
             Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
-                     price_per_hour=self._price(pool_of(instance)), state=instance.state)
+                     price_per_hour=self._history[pool_of(instance)][-1].price_per_hour, state=instance.state)
             for instance in self.instances
             if instance.alive and job in ("", instance.labels.get(JOB))
         ]  # fmt: skip
@@ -314,7 +311,7 @@ class FakeCloud:
             code, lasting = "Unsupported", True
         elif self._capacity.get(pool, request.count) < request.count:
             code = "InsufficientInstanceCapacity"
-        elif request.max_price is not None and self._price(pool) > request.max_price:
+        elif request.max_price is not None and self._history[pool][-1].price_per_hour > request.max_price:
             code = "SpotMaxPriceTooLow"
         if not code:
             return None
@@ -365,29 +362,15 @@ class FakeCloud:
     def _visible(self, instance: Instance) -> bool:
         return self._clock.now() >= instance.launched_at + self.visible_after
 
-    def _price(self, pool: Pool) -> Decimal:
-        return self._history[pool][-1].price_per_hour
-
     def _offering(self, pool: Pool) -> Offering:
         on_demand = Pool(
             region=pool.region, zone=pool.zone, instance_type=pool.instance_type, capacity_type=CapacityType.ON_DEMAND
         )
         return Offering(
             cloud=self.name, region=pool.region, zone=pool.zone, instance_type=pool.instance_type,
-            capacity_type=pool.capacity_type, price_per_hour=self._price(pool),
-            on_demand_per_hour=self._price(on_demand), way=way_of(pool.region),
+            capacity_type=pool.capacity_type, price_per_hour=self._history[pool][-1].price_per_hour,
+            on_demand_per_hour=self._history[on_demand][-1].price_per_hour, way=way_of(pool.region),
         )  # fmt: skip
-
-
-def market(zones: Mapping[str, Sequence[str]], now: datetime) -> Iterator[tuple[Pool, PriceChange]]:
-    """Every type in every zone, spot and on-demand, each zone ten cents dearer than the one before."""
-    places = [(region, zone) for region, names in zones.items() for zone in names]
-    for instance_type, (spot, on_demand) in PRICES.items():
-        for rank, (region, zone) in enumerate(places):
-            priced = {CapacityType.SPOT: spot + rank * Decimal("0.10"), CapacityType.ON_DEMAND: on_demand}
-            for capacity_type, price in priced.items():
-                pool = Pool(region=region, zone=zone, instance_type=instance_type, capacity_type=capacity_type)
-                yield pool, PriceChange(at=now, price_per_hour=price)
 
 
 def pool_of(instance: Instance) -> Pool:
@@ -395,10 +378,3 @@ def pool_of(instance: Instance) -> Pool:
         region=instance.region, zone=instance.zone, instance_type=instance.instance_type,
         capacity_type=instance.capacity_type,
     )  # fmt: skip
-
-
-def way_of(region: str) -> NetworkWay:
-    """The store's own region is reached for nothing, every other one by IPv6 and a transfer between regions."""
-    if region == HOME:
-        return NetworkWay(kind=WayKind.GATEWAY, reaches_internet=True)
-    return NetworkWay(kind=WayKind.IPV6, price_per_gib=Decimal("0.02"), reaches_internet=True)

@@ -1,0 +1,160 @@
+# pyright: basic
+# The agent is untyped on purpose.
+"""Snapshots while the program goes on writing: what a manifest names was there, whole, at one time."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.agent.aws import Unreachable, whole
+from provisioner.agent.restore import restore
+from provisioner.agent.snapshot import LINK, Snapshots, files_of
+from provisioner.agent.store import Exists, Missing
+from tests.agent.machine import PREFIX, Machine, until
+
+BOARDING = {"prefix": "jobs/j/", "job": "j", "attempt": 1, "nodes": 1, "rank": 0}
+TASK = {"checkpoint_dir": "checkpoints", "outputs_dir": "outputs"}
+
+
+class Memory:
+    """A store; `during` runs while a file is sent."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+        self.during: Callable[[], None] = lambda: None
+
+    def upload(self, key: str, path: str, digest: str) -> None:
+        self.during()
+        self.held[key] = Path(path).read_bytes()
+
+    def put(self, key: str, content: bytes, create: bool = False) -> None:
+        if create and key in self.held:
+            raise Exists(key)
+        self.held[key] = content
+
+    def get(self, key: str) -> bytes:
+        if key not in self.held:
+            raise Missing(key)
+        return self.held[key]
+
+    def list(self, prefix: str) -> list[str]:
+        return sorted(key for key in self.held if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        self.held.pop(key, None)
+
+    def download(self, key: str, path: str) -> str:
+        Path(path).write_bytes(self.get(key))
+        return hashlib.sha256(self.held[key]).hexdigest()
+
+
+@pytest.fixture
+def store() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def saver(store: Memory, tmp_path: Path) -> Any:
+    (tmp_path / "checkpoints" / "a").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "a" / "f").write_text("one")
+    found = Snapshots(store, BOARDING, TASK, str(tmp_path))
+    found.adopt([])
+    found.sequence_after(0, [])
+    return found
+
+
+def test_a_link_that_moves_on_meanwhile_never_points_to_what_is_not_saved(
+    store: Memory, saver: Any, tmp_path: Path
+) -> None:
+    """`latest` leads to the checkpoint that is in the manifest, or is not in it."""
+    latest = tmp_path / "checkpoints" / "latest"
+    latest.symlink_to("a")
+
+    def moves_on() -> None:
+        (tmp_path / "checkpoints" / "b").mkdir(exist_ok=True)
+        latest.unlink()
+        latest.symlink_to("b")
+
+    store.during = moves_on
+    manifest = saver.take(at_rest=True)
+    links = [file for file in files_of(manifest) if file["mode"] == LINK]
+
+    assert [store.held[f"jobs/j/blobs/{one['sha256']}"] for one in links] in ([], [b"a"])
+
+
+@pytest.mark.parametrize("becomes", ["a file", "nothing"])
+def test_a_folder_that_becomes_something_else_stops_nobody(
+    store: Memory, saver: Any, tmp_path: Path, becomes: str
+) -> None:
+    """What changed while it was sent is taken the next time."""
+    other = tmp_path / "checkpoints" / "b"
+    other.mkdir()
+    (other / "g").write_text("two")
+
+    def changes() -> None:
+        if other.is_dir():
+            shutil.rmtree(other)
+            if becomes == "a file":
+                other.write_text("three")
+
+    store.during = changes
+    saver.take(at_rest=True)
+    store.during = lambda: None
+    saver.take(at_rest=True)
+
+    found = sorted(file["path"] for file in files_of(saver.last))
+    assert found == ["checkpoints/a/f", *(["checkpoints/b"] if becomes == "a file" else [])]
+
+
+def test_an_older_manifest_that_says_nothing_is_passed_over(store: Memory, saver: Any, tmp_path: Path) -> None:
+    """Only whole ones are adopted."""
+    saver.take(at_rest=True)
+    store.held["jobs/j/checkpoints/00000002.json"] = store.held["jobs/j/checkpoints/00000001.json"].replace(
+        b'"sequence": 1', b'"sequence": 2'
+    )
+    store.held["jobs/j/checkpoints/00000001.json"] = b"{}"
+
+    found = restore(store, "jobs/j/", str(tmp_path / "again"))
+    Snapshots(store, BOARDING, TASK, str(tmp_path)).adopt(found.manifests)
+
+    assert [manifest["sequence"] for manifest in found.manifests] == [2]
+
+
+@pytest.mark.parametrize("catches", [False, True])
+def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(machine: Machine, catches: bool):
+    """One that catches SIGTERM ends in order: what it wrote last counts."""
+    handler = "signal.signal(signal.SIGTERM, lambda *_: (write('last words'), sys.exit(0)))" if catches else ""
+    machine.python(
+        "import os, signal, sys, time\n"
+        "def write(text): open('checkpoints/model', 'w').write(text)\n"
+        f"{handler}\n"
+        "write('whole'); print('saved', flush=True)\n"
+        "while not os.path.exists('tear'): time.sleep(0.05)\n"
+        "half = open('checkpoints/model', 'w'); print('torn', flush=True)\n"
+        "while True: half.write('x'); half.flush(); time.sleep(0.02)\n"
+    )
+    machine.start().saved("checkpoints/model")
+    (machine.work / "tear").touch()
+    until(lambda: "torn" in machine.log(), "the half file")
+    machine.store.order(run=False, reason="cancelled")
+    machine.gone()
+    (file,) = [one for part in machine.store.manifests()[-1]["parts"] for one in part["files"]]
+
+    content = machine.store.get(f"{PREFIX}blobs/{file['sha256']}")
+    assert content == (b"last words" if catches else b"whole")
+
+
+def test_a_role_that_cannot_be_used_yet_is_waited_for() -> None:
+    """What the metadata service says of a new role is no credential, and no reason to go home."""
+    for text in ('{"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role"}', "", "null"):
+        with pytest.raises(Unreachable):
+            whole(text)
+    held, _ = whole(
+        json.dumps({"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2030-01-01T00:00:00Z"})
+    )
+    assert held["Token"] == "c"
