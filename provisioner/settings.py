@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +28,13 @@ def count(value: str) -> int:
     """Raises ValueError for what is not a whole number of 0 or more."""
     if not value.isdigit():
         raise ValueError(f"'{value}' is not a whole number of 0 or more")
+    return int(value)
+
+
+def some(value: str) -> int:
+    """Raises ValueError for what is not a whole number of 1 or more."""
+    if not count(value):
+        raise ValueError(f"'{value}' is not a whole number of 1 or more")
     return int(value)
 
 
@@ -100,7 +106,7 @@ SETTINGS = {
         Setting(name="max_restarts", parse=count, default="0", help="how often a failed program is started again"),
         Setting(name="max_wait", parse=duration, default="1h", help="how long to wait for capacity"),
         Setting(name="checkpoint_every", parse=duration, default="5m", help="between two uploads of checkpoints"),
-        Setting(name="disk", parse=count, default="100", help="GiB of a machine's disk"),
+        Setting(name="disk", parse=some, default="100", help="GiB of a machine's disk"),
         *pace_settings(),
     )
 }
@@ -127,10 +133,6 @@ class Settings:
     def pace(self) -> Pace:
         return Pace(**{field.name: self[field.name] for field in fields(Pace)})
 
-    @property
-    def max_price(self) -> Decimal | None:
-        return self["max_price"]
-
 
 def load(
     flags: Mapping[str, Any] | None = None,
@@ -156,7 +158,7 @@ def from_environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str
     return [
         (f"${variable(name)}", {name: environment[variable(name)]})
         for name in SETTINGS
-        if variable(name) in environment
+        if environment.get(variable(name))  # set to nothing is not set
     ]
 
 
@@ -202,6 +204,8 @@ def layer(file: Path) -> tuple[str, dict[str, Any]]:
             f"{file}: there is no setting '{min(unknown)}'.", hint="'accelctl config show' lists the settings."
         )
     written = {
-        name: ",".join(cast("list[str]", value)) if isinstance(value, list) else value for name, value in held.items()
+        name: ",".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value)
+        for name, value in held.items()
+        if value != ""
     }
     return str(file), written

@@ -1,6 +1,7 @@
 """What a command works with: settings, the cloud, the job store, the clock. Made when first used."""
 
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,9 +11,11 @@ from provisioner.catalog.tariffs import tariff
 from provisioner.clock import SystemClock
 from provisioner.clouds.base import Caller, JobStore
 from provisioner.clouds.registry import Cloud, provider
+from provisioner.domain.jobs import Cost, JobRecord
 from provisioner.errors import ConfigError
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.objects import Objects, open_objects
+from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Records
 from provisioner.jobs.step import Stepper
 from provisioner.settings import Settings, load
@@ -64,6 +67,12 @@ class Workplace:
     def accounts(self) -> Accounts:
         return Accounts(cloud=self.cloud, tariff=tariff())
 
+    def cost_so_far(self, record: JobRecord) -> Cost:
+        """Of the whole job; what a running machine says it moved is counted."""
+        live = record.attempt if record.attempt and record.attempt.cost is None else None
+        report = Progress(self.objects).report(record.id, live.number) if live and live.nodes else None
+        return self.accounts.total(record, report, self.clock.now())
+
     @cached_property
     def stepper(self) -> Stepper:
         from provisioner.agent.bundle import user_data
@@ -74,6 +83,10 @@ class Workplace:
         )  # fmt: skip
 
 
+ONE_OF_MANY = secrets.token_hex(3)
+"""Machines may have the same name, and processes the same number."""
+
+
 def holder() -> str:
     """Names this process in leases."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+    return f"{socket.gethostname()}-{os.getpid()}-{ONE_OF_MANY}"

@@ -34,8 +34,8 @@ MANAGED = {"StringEquals": {"aws:ResourceTag/accelctl:managed": "accelctl"}}
 LOOKS = (
     "cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "ec2:DescribeAddresses",
     "ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeFleets", "ec2:DescribeInstanceTypeOfferings",
-    "ec2:DescribeInstances", "ec2:DescribeInternetGateways", "ec2:DescribeLaunchTemplates", "ec2:DescribeNatGateways",
-    "ec2:DescribeNetworkInterfaces", "ec2:DescribePlacementGroups", "ec2:DescribeRouteTables",
+    "ec2:DescribeInstanceTypes", "ec2:DescribeInstances", "ec2:DescribeInternetGateways",
+    "ec2:DescribeLaunchTemplates", "ec2:DescribeNatGateways", "ec2:DescribeNetworkInterfaces", "ec2:DescribePlacementGroups", "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
     "ec2:GetConsoleOutput", "iam:GetPolicy", "iam:ListInstanceProfiles", "iam:ListRoles", "sts:GetCallerIdentity",
@@ -71,7 +71,7 @@ def may_reap(*, account: str, bucket: str) -> str:
     store = f"arn:aws:s3:::{bucket}"
     return document(
         allow("Look", LOOKS, "*"),
-        allow("FindImages", ["ssm:GetParameter"], "arn:aws:ssm:*:*:parameter/aws/service/*"),
+        allow("FindImages", ["ssm:GetParameter", "ssm:GetParameters"], "arn:aws:ssm:*:*:parameter/aws/service/*"),
         allow("EndWhatIsOurs", ENDS, "*", MANAGED),
         allow("Buy", ["ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateLaunchTemplate"], made, marked),
         allow("BuyWith", ["ec2:RunInstances", "ec2:CreateFleet"], used),

@@ -1,6 +1,7 @@
 """Who steps jobs when no terminal does, and what to say when nobody does."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from provisioner.cli import output
 from provisioner.errors import ConfigError
 from provisioner.jobs.lookouts import newest
+from provisioner.settings import SETTINGS
 from provisioner.workplace import Workplace
 
 SEEN_WITHIN = timedelta(minutes=10)
@@ -19,7 +21,8 @@ Description=accelctl: the next step of every job
 
 [Service]
 Type=oneshot
-ExecStart={program} step
+WorkingDirectory={folder}
+{environment}ExecStart={program} step
 """
 TIMER = """[Unit]
 Description=accelctl: steps jobs every minute
@@ -48,16 +51,35 @@ def install() -> None:
     program = shutil.which("accelctl") or f"{sys.executable} -m provisioner"
     if not has_user_systemd():
         output.note("no systemd for this user: add this line with 'crontab -e'")
-        return output.data(f"* * * * * {program} step >/dev/null 2>&1")
+        settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in told().items())
+        line = f"cd {shlex.quote(str(Path.cwd()))} && {settings} {program} step".replace("&&  ", "&& ")
+        output.data(f"* * * * * {line} >/dev/null 2>&1")
+        return
     folder = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "systemd" / "user"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{UNIT}.service").write_text(SERVICE.format(program=program))
+    (folder / f"{UNIT}.service").write_text(service(program))
     (folder / f"{UNIT}.timer").write_text(TIMER)
     for arguments in (["daemon-reload"], ["enable", "--now", f"{UNIT}.timer"]):
         code, said = systemctl(*arguments)
         if code:
             raise ConfigError(f"systemctl --user {arguments[0]} failed: {said}.", hint="see 'systemctl --user status'.")
-    return output.note(f"installed: '{UNIT}.timer' steps jobs every minute")
+    output.note(f"installed: '{UNIT}.timer' steps jobs every minute, with the settings of {Path.cwd()}")
+    output.note("it stops when you log out, unless 'loginctl enable-linger' was said once")
+
+
+def service(program: str) -> str:
+    lines = "".join(f'Environment="{name}={value}"\n' for name, value in told().items())
+    return SERVICE.format(program=program, folder=Path.cwd(), environment=lines)
+
+
+def told() -> dict[str, str]:
+    """What this shell was told of account, region and settings; keys of the account are never written down."""
+    named = ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name in named or (name.startswith("ACCELCTL_") and name.removeprefix("ACCELCTL_").lower() in SETTINGS)
+    }
 
 
 def has_user_systemd() -> bool:

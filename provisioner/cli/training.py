@@ -220,7 +220,7 @@ def bought(record: JobRecord) -> bool:
 
 
 def ended(place: Workplace, record: JobRecord, wishes: Wishes) -> int:
-    cost = place.accounts.total(record, None, place.clock.now())
+    cost = place.cost_so_far(record)
     if wishes.form is OutputFormat.JSON:
         output.document(job_document(record, cost))
     elif over(record):

@@ -13,7 +13,14 @@ import click
 from provisioner.cli import output
 from provisioner.cli.narrate import narrate
 from provisioner.domain.jobs import JobRecord
-from provisioner.errors import CloudUnavailable, Interrupted, RateLimited, TeardownIncomplete
+from provisioner.errors import (
+    AccelctlError,
+    CloudUnavailable,
+    CredentialsRefused,
+    Interrupted,
+    RateLimited,
+    TeardownIncomplete,
+)
 from provisioner.jobs.cancel import ask_to_cancel
 from provisioner.jobs.outputs import Output
 from provisioner.workplace import Workplace
@@ -50,7 +57,8 @@ class Watch:
             while True:
                 try:
                     stepped = self._place.stepper.step(self._job)
-                except (CloudUnavailable, RateLimited) as failure:
+                    self._tell(stepped.record)
+                except (CloudUnavailable, RateLimited, CredentialsRefused) as failure:
                     failing_since = failing_since or self._place.clock.now()
                     self._bear(failure, overdue=self._place.clock.now() - failing_since > PATIENCE)
                     self._place.clock.sleep(pause)
@@ -60,7 +68,6 @@ class Watch:
                     if not stepped.mine and stepped.decision.reason != self._said:
                         output.note(f"{stepped.decision.reason}; watching")
                         self._said = stepped.decision.reason
-                    self._tell(stepped.record)
                     if until(stepped.record):
                         return stepped.record
                     self._place.clock.sleep(stepped.wait_until - self._place.clock.now())
@@ -79,7 +86,7 @@ class Watch:
                 sys.stdout.buffer.write(text)
             sys.stdout.flush()
 
-    def _bear(self, failure: CloudUnavailable | RateLimited, *, overdue: bool) -> None:
+    def _bear(self, failure: AccelctlError, *, overdue: bool) -> None:
         over = self._before is not None and self._before.outcome is not None
         if overdue and over:
             raise TeardownIncomplete(failure.message, hint=f"run 'accelctl step {self._job}' until nothing is left.")

@@ -7,6 +7,7 @@ from decimal import Decimal
 UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
 DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+(?:\.[0-9]+)?){unit})?" for unit in UNITS))
 SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+LONGEST = timedelta(days=3650)
 USD = re.compile(r"\$?(?P<amount>[0-9]+(?:\.[0-9]+)?)")
 
 
@@ -17,9 +18,12 @@ def duration(text: str) -> timedelta:
     if not written or found is None:
         raise ValueError(f"'{text}' is not a duration such as 90s, 5m, 1h30m or 2d")
     try:
-        return sum((float(number) * UNITS[unit] for unit, number in found.groupdict("0").items()), timedelta())
+        total = sum((float(number) * UNITS[unit] for unit, number in found.groupdict("0").items()), timedelta())
     except OverflowError:
-        raise ValueError(f"'{text}' is longer than any duration that can be kept") from None
+        total = timedelta.max
+    if total > LONGEST:
+        raise ValueError(f"'{text}' is longer than {LONGEST.days} days")
+    return total
 
 
 def usd(text: str) -> Decimal:

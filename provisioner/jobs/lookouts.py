@@ -21,6 +21,6 @@ def newest(objects: Objects) -> datetime | None:
     for stored in objects.listing(ROOT):
         try:
             seen.append(datetime.fromisoformat(json.loads(objects.get(stored.key))["at"]))
-        except ObjectMissing:
+        except (ObjectMissing, ValueError, KeyError, TypeError):  # gone meanwhile, or no word at all
             continue
     return max(seen, default=None)

@@ -6,6 +6,7 @@ the lease. Whoever loses the race stops and reads again.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from provisioner.catalog import labels
@@ -327,16 +328,27 @@ class Stepper:
     def _clean(self, held: Held) -> Held:
         record, outcome = held.record, held.record.outcome
         assert outcome is not None  # noqa: S101 - decide cleans after the outcome only
-        for leftover in self._leftovers(record.id):
-            self._cloud.remove(leftover)
-        if record.identity:
-            self._cloud.remove_identity(record.identity)
+        self._remove_all(record)
         if left := self._leftovers(record.id):
             names = ", ".join(f"{leftover.kind} {leftover.id}" for leftover in left)
             raise CloudUnavailable(f"job '{record.id}' still has {names}.", hint="it is on its way out; step again.")
         return self._records.write(
             held, replace(record, state=outcome.state, ended_at=self._clock.now(), lease=None, next_try_at=None)
         )  # fmt: skip
+
+    def _remove_all(self, record: JobRecord) -> None:
+        """One that is refused keeps no other from going; the first refusal is told."""
+        steps = [partial(self._cloud.remove, leftover) for leftover in self._leftovers(record.id)]
+        if record.identity:
+            steps.append(partial(self._cloud.remove_identity, record.identity))
+        refusals: list[CloudError] = []
+        for remove in steps:
+            try:
+                remove()
+            except CloudError as refusal:
+                refusals.append(refusal)
+        if refusals:
+            raise refusals[0]
 
     def _leftovers(self, job: str) -> list[Leftover]:
         return sorted(self._cloud.leftovers(job=job), key=lambda leftover: leftover.order)

@@ -146,6 +146,8 @@ def add(tar: tarfile.TarFile, folder: Path, entry: Entry) -> None:
             return tar.addfile(header, content)
     except PermissionError as error:
         raise unreadable(error) from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"--workdir: '{entry.path}' went away while it was packed.", hint="run it again.") from error
 
 
 def digest(file: Path) -> str:

@@ -40,7 +40,7 @@ class Access:
         except CreateAccessKeyFailure:
             return AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         policies, boundary = list(statements(caller)), list(boundary_of(caller))
-        for action, resource, context in (requested(call), *decryptions(call)):
+        for action, resource, context in (requested(call), *decryptions(call), *lookups(call)):
             contexts = [context | tags for tags in tags_of_named(call)] or [context]
             if not all(
                 self.allowed(rules, action, resource, each)
@@ -129,6 +129,17 @@ def decryptions(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
         return
     key = f"arn:aws:kms:{call.region}:{DEFAULT_ACCOUNT_ID}:key/{held.keyid.rsplit('/', 1)[-1]}"
     yield "kms:Decrypt", key, {"kms:ViaService": f"ssm.{call.region}.amazonaws.com"}
+
+
+def lookups(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """An image that is named by a parameter is looked up in the caller's name.
+
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
+    """
+    image = call.params.get("ImageId", "")
+    if (call.service, call.operation) == ("ec2", "RunInstances") and image.startswith("resolve:ssm:"):
+        name = image.removeprefix("resolve:ssm:").strip("/")
+        yield "ssm:GetParameters", f"arn:aws:ssm:{call.region}:{DEFAULT_ACCOUNT_ID}:parameter/{name}", {}
 
 
 def iam_resource(call: Call) -> str:

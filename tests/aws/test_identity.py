@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.catalog.policies import trust
 from provisioner.clouds.aws.identity import document, policy
 from provisioner.clouds.base import IdentityRequest
 from provisioner.domain.jobs import Grant
@@ -83,9 +84,9 @@ def test_the_boundary_covers_all_that_a_job_may_get_and_nothing_of_iam_or_ec2() 
 
 def test_only_machines_take_the_role() -> None:
     """EC2 assumes it, nobody else."""
-    trust = json.loads(document("trust.json"))["Statement"]
+    trusted = json.loads(trust("ec2.amazonaws.com"))["Statement"]
 
-    assert [s["Principal"] for s in trust] == [{"Service": "ec2.amazonaws.com"}]
+    assert [s["Principal"] for s in trusted] == [{"Service": "ec2.amazonaws.com"}]
 
 
 def boundary() -> list[dict[str, Any]]:

@@ -18,16 +18,17 @@ def command(job: str | None, no_step: bool, form: str) -> None:
     accelctl status
     """
     from provisioner.cli.steppers import say_who_steps
-    from provisioner.cli.stepping import step_once
+    from provisioner.cli.stepping import led, step_once
     from provisioner.jobs.view import job_document
     from provisioner.workplace import Workplace
 
     place = Workplace()
     records = [place.records.find(job)] if job else list(place.records.all())
+    alone = any(not one.ended_at and not led(one, place.clock.now()) for one in records)
     if not no_step:
         records = [record if record.ended_at else step_once(place, record) for record in records]
-    totals = [place.accounts.total(record, None, place.clock.now()) for record in records]
-    if any(record.ended_at is None for record in records):
+    totals = [place.cost_so_far(record) for record in records]
+    if alone and any(record.ended_at is None for record in records):
         say_who_steps(place)
     if form == OutputFormat.JSON:
         documents = [job_document(record, total) for record, total in zip(records, totals, strict=True)]

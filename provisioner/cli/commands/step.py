@@ -11,6 +11,7 @@ from provisioner.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from provisioner.domain.jobs import JobRecord
+    from provisioner.errors import AccelctlError
     from provisioner.workplace import Workplace
 
 
@@ -29,26 +30,40 @@ def command(job: str | None, watch: bool, every: timedelta, form: str) -> None:
 
     place = Workplace()
     if watch:
-        return stay(place, job, every)
-    records = one_round(place, job)
+        stay(place, job, every)
+        return
+    refused: list[str] = []
+    show(place, one_round(place, job, refused), form)
+    if refused:
+        from provisioner.errors import CloudError
+
+        raise CloudError(f"not stepped: {', '.join(refused)}.", hint="each says why above; the others were stepped.")
+
+
+def show(place: "Workplace", records: "list[JobRecord]", form: str) -> None:
     if form == OutputFormat.JSON:
         from provisioner.jobs.view import job_document
 
-        documents = [job_document(record, place.accounts.total(record, None, place.clock.now())) for record in records]
-        return output.document({"jobs": documents})
+        return output.document({"jobs": [job_document(record, place.cost_so_far(record)) for record in records]})
     for record in records:
         output.data(f"{record.id} {record.state}")
     return None
 
 
-def one_round(place: "Workplace", job: str | None) -> "list[JobRecord]":
-    from provisioner.cli.stepping import step_once
+def one_round(place: "Workplace", job: str | None, refused: list[str]) -> "list[JobRecord]":
+    """The records after it; the ids of those whose step was refused are added to `refused`."""
+    from provisioner.cli.stepping import step_once, warned
     from provisioner.jobs.lookouts import mark
     from provisioner.workplace import holder
 
     mark(place.objects, place.clock.now(), holder=holder())
     wanted = [place.records.find(job)] if job else [record for record in place.records.all() if not record.ended_at]
-    return [step_once(place, record) for record in wanted]
+
+    def told(record: "JobRecord", failure: "AccelctlError") -> None:
+        warned(record, failure)
+        refused.append(record.id)
+
+    return [step_once(place, record, refused=told) for record in wanted]
 
 
 def stay(place: "Workplace", job: str | None, every: timedelta) -> None:
@@ -59,7 +74,7 @@ def stay(place: "Workplace", job: str | None, every: timedelta) -> None:
     output.note(f"{what}; jobs go on without it, but interrupted ones then wait")
     while True:
         try:
-            records = one_round(place, job)
+            records = one_round(place, job, [])
         except AccelctlError as failure:
             records = []
             output.warn(failure.message)

@@ -1,16 +1,21 @@
 """Identities: a role and a profile per job, on our path, under a boundary that setup makes."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from provisioner.catalog import labels
+from provisioner.catalog.policies import trust
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, translated
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import IdentityRequest, Prepared
 from provisioner.domain.jobs import Grant
+from provisioner.errors import CloudUnavailable
 
 PATH = "/accelctl/"
 JOBS = "/accelctl/jobs/"
@@ -41,17 +46,17 @@ class Identities:
         """Role, policy, profile, and the role in the profile."""
         iam, name, marks = self._sessions.iam, wanted.name, tags.written(wanted.labels)
         self._unless(THERE, "iam:CreateRole", lambda: iam.create_role(
-            RoleName=name, Path=JOBS, AssumeRolePolicyDocument=document("trust.json"), Tags=marks,
+            RoleName=name, Path=JOBS, AssumeRolePolicyDocument=trust("ec2.amazonaws.com"), Tags=marks,
             PermissionsBoundary=self.boundary_arn,
         ))  # fmt: skip
-        with translated("iam:PutRolePolicy"):
+        with translated("iam:PutRolePolicy"), soon_known():
             iam.put_role_policy(
                 RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(policy(wanted, self._account))
             )
         self._unless(THERE, "iam:CreateInstanceProfile", lambda: iam.create_instance_profile(
             InstanceProfileName=name, Path=JOBS, Tags=marks
         ))  # fmt: skip
-        with translated("iam:GetInstanceProfile"):
+        with translated("iam:GetInstanceProfile"), soon_known():
             held = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
         if not held:
             self._unless("LimitExceeded", "iam:AddRoleToInstanceProfile", lambda: iam.add_role_to_instance_profile(
@@ -109,6 +114,17 @@ class Identities:
                     raise
                 return False
             return True
+
+
+@contextmanager
+def soon_known() -> Generator[None]:
+    """What IAM has just made it may deny for some seconds: then the step is taken again. Raises CloudUnavailable."""
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) != MISSING:
+            raise
+        raise CloudUnavailable("IAM does not know the job's new role yet.", hint="try again in a moment.") from error
 
 
 def document(name: str) -> str:

@@ -68,6 +68,9 @@ class Launches:
 
     def _one(self, ec2: Ec2, request: LaunchRequest, network: Network) -> list[str]:
         offering = request.offerings[0]
+        if offering.zone not in network.subnets:
+            gone = refused(offering, "no-subnet", f"{offering.zone} has no subnet; 'accelctl setup' makes it.")
+            raise InsufficientCapacity(gone.message, code=gone.code, refused=[gone])
         spot = offering.capacity_type is CapacityType.SPOT
         call: dict[str, Any] = self._machine(request, offering, network) | {
             "ClientToken": request.token, "MinCount": request.count, "MaxCount": request.count,
