@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from provisioner.domain.estate import Holding, Series
+from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
@@ -228,14 +228,12 @@ class MeasuresUtilisation(Protocol):
         """The cloud's own: ages and marks never depend on the clock of whoever looks."""
         ...
 
-    def holdings(self, region: str, *, everybodys: bool = False) -> Iterator[Holding]:
-        """Every machine of ours that is there, or everybody's; every page."""
+    def holdings(self, region: str, *, everybodys: bool = False, only: Sequence[str] = ()) -> Iterator[Holding]:
+        """Every machine of ours that is there, or everybody's; every page. `only` these ids (200 at most), or all."""
         ...
 
-    def utilisation(
-        self, region: str, instances: Sequence[str], window: timedelta, now: datetime
-    ) -> Mapping[str, tuple[Series, ...]]:
-        """By instance, the highest value of each five minutes. What was not measured is absent."""
+    def utilisation(self, region: str, look: Look, now: datetime) -> Mapping[str, tuple[Series, ...]]:
+        """By instance, the highest value of the window. What was not measured is absent."""
         ...
 
 
@@ -260,8 +258,11 @@ class ReapsInstances(Protocol):
 class FindsLeftovers(Protocol):
     """Finds and removes what belongs to a job, or everything that is ours."""
 
-    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
-        """By label or by name, every kind, every prepared region, every page. With `data`, the bucket as well."""
+    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
+        """By label or by name, every kind, every prepared region, every page. With `data`, the bucket as well.
+
+        Without `machines`, whoever has listed them already is spared a second listing.
+        """
         ...
 
     def stacks(self) -> Mapping[str, int]:

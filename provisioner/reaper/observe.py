@@ -1,15 +1,15 @@
 """Gathers what is known of every machine of ours. What cannot be read is named, and never taken for nothing."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Protocol
 
 from provisioner.catalog import labels, load
 from provisioner.clouds.base import CloudProvider, MeasuresUtilisation
-from provisioner.domain.estate import AcceleratorKind, Holding, Metric, Series, Tenure
+from provisioner.domain.estate import AcceleratorKind, Holding, Look, Metric, Series, Tenure
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import JobRecord
 from provisioner.domain.machines import ImageKind, MachineType
@@ -18,9 +18,13 @@ from provisioner.errors import AccelctlError, CloudError
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Records
 from provisioner.reaper import marks
+from provisioner.reaper.decide import settled
 from provisioner.reaper.observed import Heartbeat, JobStanding, Observed
 from provisioner.reaper.thresholds import Thresholds
 
+DEVICES = frozenset({Metric.ACCELERATOR})
+RUNGS = (DEVICES, frozenset({Metric.CPU}), frozenset({Metric.NETWORK, Metric.DISK}))
+"""What is asked first, and of what is not settled by then, next."""
 KINDS = {ImageKind.NVIDIA: AcceleratorKind.NVIDIA, ImageKind.NEURON: AcceleratorKind.NEURON}
 
 
@@ -62,32 +66,56 @@ class Observer:
                 continue
             yield from self.region(region, found, now)
 
-    def holdings(self, region: str) -> tuple[Holding, ...]:
+    def holdings(self, region: str, only: Sequence[str] = ()) -> tuple[Holding, ...]:
         """What is looked at there; of others' machines those alone that have accelerators."""
-        held = self._cloud.holdings(region, everybodys=self._everybodys)
+        held = self._cloud.holdings(region, everybodys=self._everybodys, only=only)
         return tuple(one for one in held if labels.MANAGED in one.instance.labels or has_accelerators(one.instance))
 
-    def region(self, region: str, found: Sequence[Holding], now: datetime) -> Iterator[Observed]:
-        longest = max(quiet.window for quiet in self._thresholds.quiet.values())
-        unreadable: tuple[str, ...] = ()
-        series: dict[str, tuple[Series, ...]] = {}
-        try:
-            series |= self._cloud.utilisation(region, [one.instance.id for one in found], longest, now)
-        except CloudError as refusal:
-            unreadable = (f"metrics: {refusal.message}",)
-        for one in found:
-            yield self.observed(one, series.get(one.instance.id, ()), unreadable)
+    def region(self, region: str, found: Sequence[Holding], now: datetime) -> list[Observed]:
+        """Rung by rung: nothing is asked of a machine that is settled."""
+        machines = [self.observed(one) for one in found]
+        for metrics in RUNGS:
+            told = dict(self._told(region, machines, metrics, now))
+            machines = [told.get(one.instance.id, one) for one in machines]
+        return machines
 
-    def observed(self, holding: Holding, series: tuple[Series, ...], unreadable: tuple[str, ...]) -> Observed:
+    def _told(
+        self, region: str, machines: Sequence[Observed], metrics: frozenset[Metric], now: datetime
+    ) -> Iterator[tuple[str, Observed]]:
+        """Those that were asked for, by id, with the answer. What is refused is named, once for all."""
+        groups: dict[tuple[AcceleratorKind, timedelta], list[Observed]] = {}
+        for one in machines:
+            if not one.unreadable and not settled(one, self._thresholds, now):
+                window = self._thresholds.quiet[one.accelerator].window
+                groups.setdefault((one.accelerator, window), []).append(one)
+        for (kind, window), members in groups.items():
+            if kind is AcceleratorKind.NONE and metrics is DEVICES:
+                continue
+            look = Look(instances=[one.instance for one in members], kind=kind, metrics=metrics, window=window)
+            yield from self._looked(region, look, members, now)
+
+    def _looked(
+        self, region: str, look: Look, members: Sequence[Observed], now: datetime
+    ) -> Iterator[tuple[str, Observed]]:
+        try:
+            series = self._cloud.utilisation(region, look, now)
+        except CloudError as refusal:
+            for one in members:
+                yield one.instance.id, replace(one, unreadable=(f"metrics: {refusal.message}",))
+            return
+        for one in members:
+            yield one.instance.id, replace(one, series=(*series.get(one.instance.id, ()), *one.series))
+
+    def observed(self, holding: Holding) -> Observed:
         instance = holding.instance
         machine = load().find(instance.cloud, instance.instance_type)
         standing, record, report = self.job(instance)
         return Observed(
             instance=instance, accelerator=kind_of(machine), tenure=holding.tenure, owner=holding.owner,
-            owner_name=holding.owner_name, series=(*series, *glimpses(report)), heartbeat=heartbeat(report),
+            owner_name=holding.owner_name, series=glimpses(report), heartbeat=heartbeat(report),
             job=standing, mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
             price_per_hour=price(machine, holding, record), local_disks=bool(machine and machine.local_disk_gb),
-            instance_store_root=holding.instance_store_root, unreadable=unreadable,
+            instance_store_root=holding.instance_store_root,
         )  # fmt: skip
 
     def job(self, instance: Instance) -> tuple[JobStanding, JobRecord | None, NodeReport | None]:

@@ -113,8 +113,8 @@ class Rounds:
         """What carries the label of a job that is over: its teardown removes it."""
         live = {record.id for record in records.all() if record.ended_at is None}
         try:
-            for one in self.cloud.leftovers():
-                if one.kind != "instance" and one.labels.get(JOB) and one.labels[JOB] not in live:
+            for one in self.cloud.leftovers(machines=False):
+                if one.labels.get(JOB) and one.labels[JOB] not in live:
                     over = f"job {one.labels[JOB]} is over; 'accelctl teardown' removes it"
                     yield Other(kind=one.kind, id=one.id, action="report", outcome=Outcome.PLANNED, reason=over)
         except AccelctlError as refusal:

@@ -139,7 +139,7 @@ class Sweeper:
     def _changed(self, machine: Observed, decision: Decision) -> str:
         """A second look at this very machine; empty where it would be decided the same."""
         region, now = machine.instance.region, self._cloud.time()
-        found = [one for one in self._observer.holdings(region) if one.instance.id == machine.instance.id]
+        found = self._observer.holdings(region, [machine.instance.id])
         for again in self._observer.region(region, found, now):
             second = decide(again, self._thresholds, now)
             return "" if second.action is decision.action else f"it changed meanwhile: {second.reason}"

@@ -56,36 +56,36 @@ class Inventory:
     def __init__(self, sessions: Sessions, store: BucketStore, identities: Identities) -> None:
         self._sessions, self._store, self._identities = sessions, store, identities
 
-    def leftovers(self, *, job: str, regions: Sequence[str], data: bool) -> Iterator[Leftover]:
+    def leftovers(self, *, job: str, regions: Sequence[str], data: bool, machines: bool = True) -> Iterator[Leftover]:
         """Of the job; of everything where none is named. The bucket comes last: it holds the marks of the regions."""
         found = 0
-        for leftover in self._below(job, regions):
+        for leftover in self._below(job, regions, machines=machines):
             found += 1
             yield leftover
         store = self._store.find() if data and not job and not found else None
         if store and self._store.ours:
             yield self._unlabelled(BUCKET, self._store.bucket, store.region)
 
-    def _below(self, job: str, regions: Sequence[str]) -> Iterator[Leftover]:
+    def _below(self, job: str, regions: Sequence[str], *, machines: bool) -> Iterator[Leftover]:
         for region in regions:
-            yield from self._in_region(region, job)
+            yield from self._in_region(region, job, machines=machines)
         for name in self._identities.names():
             if job in ("", name.removeprefix("accelctl-")):
                 yield self._unlabelled(IDENTITY, name)
         if not job and self._identities.has_boundary():
             yield self._unlabelled(LIMIT, BOUNDARY)
 
-    def _in_region(self, region: str, job: str) -> Iterator[Leftover]:
+    def _in_region(self, region: str, job: str, *, machines: bool) -> Iterator[Leftover]:
         """The region's mark comes only once nothing else of it is left: without it nobody would look there again."""
         found = 0
-        for kind in KINDS:
+        for kind in KINDS if machines else [kind for kind in KINDS if kind.name != "instance"]:
             for item in self._items(kind, region, job) if kind.job or not job else ():
                 found += 1
                 yield Leftover(
                     kind=kind.name, id=item[kind.id], region=region, labels=tags.read(item.get("Tags")),
                     order=kind.order, price_per_hour=hourly_of(kind, item, region), state=state_of(item),
                 )  # fmt: skip
-        if not job and not found:
+        if not job and not found and machines:
             yield self._unlabelled(MARKER, region, region)
 
     def _unlabelled(self, kind: Unlabelled, id: str, region: str = "") -> Leftover:
