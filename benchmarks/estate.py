@@ -78,7 +78,7 @@ def measured(what: str, *arguments: str) -> Cost:
         cost = swept(url)
     rest = sum(cost.asked.values()) - cost.requests
     looks = ", ".join(f"{name} {cost.asked[name]}" for name in LOOKS)
-    seen = f"{cost.summary['seen']} seen, {cost.summary['idle']} idle"
+    seen = f"{cost.summary['seen']} seen, {cost.summary['idle']} idle, {cost.summary['unknown']} unknown"
     print(
         f"estate: {what}: {seen}; {cost.requests} requests ({looks}) and {rest} for the store and the other kinds; "
         f"{cost.cpu:.1f} s of processor, {cost.peak:.0f} MB, {cost.wall:.1f} s"
@@ -90,9 +90,11 @@ def main() -> int:
     one = measured("3,000 busy machines, settled by one metric", "3000", LATENCY, "c6a.large", "busy")
     usual = measured("3,000 machines with a GPU, half idle, six metrics", "3000", LATENCY)
     large = measured("20,000 of them", "20000", LATENCY)
+    slow = measured("3,000 of them, 4 calls a second answered", "3000", LATENCY, "g5.xlarge", "half", "4")
     print(f"estate: {FLOOR}")
-    held = one.requests <= ONE_METRIC and usual.within() and large.within(20 / 3)
-    print(f"estate: {'within' if held else 'ABOVE'} 10 and 30 requests, 5 s, 150 MB, and no faster than the machines")
+    held = one.requests <= ONE_METRIC and usual.within() and large.within(20 / 3) and not slow.summary["unknown"]
+    said = "10 and 30 requests, 5 s, 150 MB, growing no faster than the machines, and everything decided when throttled"
+    print(f"estate: {'held' if held else 'NOT HELD'}: {said}")
     return 0 if held else 1
 
 

@@ -15,6 +15,7 @@ from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements
+from provisioner.errors import AccelctlError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,15 +244,27 @@ class PublishesMetrics(Protocol):
     def publish(self, values: Mapping[str, float]) -> None: ...
 
 
-class ReapsInstances(Protocol):
-    """Marks machines, and sends them home in the way that stops their bill."""
+Refusals = Mapping[str, AccelctlError]
+"""Why, by id, of those to whom it could not be done; InstanceNotFound of one that is gone. All others are done."""
 
-    def relabel(self, instance: Instance, key: str, value: str | None) -> None:
-        """Sets one label; None takes it off. Raises InstanceNotFound."""
+
+class ReapsInstances(Protocol):
+    """Marks machines, and sends them home in the way that stops their bill: many at once, each with its own outcome."""
+
+    def relabel(self, region: str, ids: Sequence[str], key: str, value: str | None) -> Refusals:
+        """Sets one label; None takes it off."""
         ...
 
-    def stop(self, instance: Instance) -> None:
-        """Raises CloudError where it cannot be stopped; already stopped is success."""
+    def stop(self, region: str, ids: Sequence[str]) -> Refusals:
+        """Already stopped is success."""
+        ...
+
+    def end(self, region: str, ids: Sequence[str]) -> Refusals:
+        """Terminates; already terminated is success."""
+        ...
+
+    def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
+        """Requests that would launch their machine again: they go before it."""
         ...
 
 

@@ -93,3 +93,5 @@ class Holding:
     owner: OwnerKind = OwnerKind.NOBODY
     owner_name: str = ""
     instance_store_root: bool = False
+    request: str = ""
+    """The persistent request that would launch it again."""

@@ -115,7 +115,7 @@ class Observer:
             owner_name=holding.owner_name, series=glimpses(report), heartbeat=heartbeat(report),
             job=standing, mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
             price_per_hour=price(machine, holding, record), local_disks=bool(machine and machine.local_disk_gb),
-            instance_store_root=holding.instance_store_root,
+            instance_store_root=holding.instance_store_root, request=holding.request,
         )  # fmt: skip
 
     def job(self, instance: Instance) -> tuple[JobStanding, JobRecord | None, NodeReport | None]:

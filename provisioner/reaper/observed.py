@@ -61,6 +61,8 @@ class Observed:
     local_disks: bool = False
     """Their contents go with a stop."""
     instance_store_root: bool = False
+    request: str = ""
+    """The persistent request that would launch it again: it goes first."""
     protected: bool = False
     unreadable: tuple[str, ...] = ()
 

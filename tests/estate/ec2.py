@@ -23,7 +23,10 @@ class Refusal(Exception):
 
 def answer(estate: Estate, operation: str, params: Params) -> str:
     """The inside of the answer; a listing of anything but machines is empty. Raises Refusal."""
-    acts = {"StopInstances": stop, "TerminateInstances": terminate, "CreateTags": tag, "DeleteTags": untag}
+    acts = {"StopInstances": stop, "TerminateInstances": terminate, "CreateTags": tag, "DeleteTags": untag,
+            "CancelSpotInstanceRequests": cancel}  # fmt: skip
+    if operation == "DescribeSpotInstanceRequests":
+        return requests(estate)
     if operation == "DescribeInstances":
         return described(estate, params)
     return acts[operation](estate, params) if operation in acts else empty(operation)
@@ -81,6 +84,26 @@ def terminate(estate: Estate, params: Params) -> str:
     return ""
 
 
+def request_of(number: int) -> str:
+    return f"sir-{number:08x}"
+
+
+def requests(estate: Estate) -> str:
+    """The persistent ones."""
+    rows = "".join(
+        f"<item><spotInstanceRequestId>{request_of(number)}</spotInstanceRequestId><type>persistent</type>"
+        f"<state>active</state></item>"
+        for number in estate.persistent
+    )
+    return f"<spotInstanceRequestSet>{rows}</spotInstanceRequestSet>"
+
+
+def cancel(estate: Estate, params: Params) -> str:
+    ended = sum(state == "terminated" for state in estate.state.values())
+    estate.cancelled += [f"{one} after {ended} ends" for one in listed(params, "SpotInstanceRequestId")]
+    return ""
+
+
 def tag(estate: Estate, params: Params) -> str:
     ids = listed(params, "ResourceId")
     known(estate, ids)
@@ -113,10 +136,13 @@ def instance(estate: Estate, machine: str) -> str:
         f"<item><key>{escape(key)}</key><value>{escape(value)}</value></item>"
         for key, value in estate.labels_of(machine).items()
     )
-    spot = "<instanceLifecycle>spot</instanceLifecycle>" if n in estate.one_time else ""
+    spot = "<instanceLifecycle>spot</instanceLifecycle>" if n in estate.one_time | estate.persistent else ""
+    if n in estate.persistent:
+        spot += f"<spotInstanceRequestId>{request_of(n)}</spotInstanceRequestId>"
     return SHAPE.format(
         machine=machine, type=estate.instance_type, state=estate.state_of(machine), spot=spot, tags=tags,
-        short=machine[2:],        at=f"{estate.launched_at:%Y-%m-%dT%H:%M:%S}.000Z", address=f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}",
+        short=machine[2:],        at=f"{estate.launched_at:%Y-%m-%dT%H:%M:%S}.000Z",
+        address=f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}",
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A loopback server that answers for an estate in AWS's wire protocols: EC2, CloudWatch, STS, IAM and S3, from tables.
 
-python -m tests.estate.server MACHINES LATENCY [TYPE busy]: prints its address; GET /asked tells the calls so far.
+python -m tests.estate.server MACHINES LATENCY [TYPE [half or busy [CALLS A SECOND]]]: prints its address.
+GET /asked tells the calls so far.
 """
 
 import json
@@ -89,6 +90,7 @@ class Handler(BaseHTTPRequestHandler):
         estate = self.server.estate
         estate.asked[operation] += 1
         if estate.throttled():
+            estate.asked["slowed down"] += 1
             raise Refusal("RequestLimitExceeded", "Request limit exceeded.", 503)
 
     def bucket(self, content: bytes) -> Answer:
@@ -145,8 +147,9 @@ def listing(objects: dict[str, bytes], params: dict[str, str]) -> str:
     )
 
 
-def main(machines: str, latency: str, instance_type: str = "g5.xlarge", busy: str = "") -> None:
-    server = Server(Estate(machines=int(machines), instance_type=instance_type, busy=bool(busy)), float(latency))
+def main(machines: str, latency: str, instance_type: str = "g5.xlarge", does: str = "half", rate: str = "0") -> None:
+    estate = Estate(machines=int(machines), instance_type=instance_type, busy=does == "busy", rate=float(rate))
+    server = Server(estate, float(latency))
     sys.stdout.write(f"{server.url}\n")
     sys.stdout.flush()
     server.serve_forever()

@@ -21,6 +21,8 @@ class Estate:
     """All of them."""
     one_time: frozenset[int] = frozenset()
     """Spot machines of one-time requests: EC2 does not stop them."""
+    persistent: frozenset[int] = frozenset()
+    """Spot machines of requests that launch another one in their place."""
     protected: frozenset[int] = frozenset()
     """EC2 does not terminate them."""
     vanished: frozenset[int] = frozenset()
@@ -31,6 +33,8 @@ class Estate:
     labels: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     state: dict[str, str] = field(default_factory=dict[str, str])
     asked: Counter[str] = field(default_factory=Counter[str])
+    cancelled: list[str] = field(default_factory=list[str])
+    """Requests, each with how many machines were terminated by then."""
     read: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     """Series that were asked for, by machine and metric."""
     answered: list[float] = field(default_factory=list[float])

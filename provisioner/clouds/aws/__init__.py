@@ -16,7 +16,17 @@ from provisioner.clouds.aws.offerings import Offerings
 from provisioner.clouds.aws.quotas import quotas
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
-from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover, Prepared, PriceChange, Quota, Traits
+from provisioner.clouds.base import (
+    Caller,
+    IdentityRequest,
+    JobStore,
+    Leftover,
+    Prepared,
+    PriceChange,
+    Quota,
+    Refusals,
+    Traits,
+)
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.launches import LaunchRequest
@@ -132,11 +142,17 @@ class Aws:
     def publish(self, values: Mapping[str, float]) -> None:
         publish(self._sessions, values)
 
-    def relabel(self, instance: Instance, key: str, value: str | None) -> None:
-        self._instances.relabel(instance, key, value)
+    def relabel(self, region: str, ids: Sequence[str], key: str, value: str | None) -> Refusals:
+        return self._instances.relabel(region, ids, key, value)
 
-    def stop(self, instance: Instance) -> None:
-        self._instances.stop(instance)
+    def stop(self, region: str, ids: Sequence[str]) -> Refusals:
+        return self._instances.stop(region, ids)
+
+    def end(self, region: str, ids: Sequence[str]) -> Refusals:
+        return self._instances.end(region, ids)
+
+    def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
+        return self._instances.cancel_requests(region, ids)
 
     def stacks(self) -> Mapping[str, int]:
         """In the prepared regions and in the credentials' own."""

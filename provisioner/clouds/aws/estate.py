@@ -47,10 +47,12 @@ def described(ec2: "EC2Client", filters: list[Any]) -> Iterator[Mapping[str, Any
 
 def holding(raw: Mapping[str, Any], region: str, persistent: set[str]) -> Holding:
     instance = parsed(raw, region)
+    request = raw.get("SpotInstanceRequestId", "")
     owner = next(((kind, instance.labels[key]) for key, kind in OWNERS.items() if key in instance.labels), None)
     return Holding(
         instance=instance, tenure=tenure(raw, persistent), owner=owner[0] if owner else OwnerKind.NOBODY,
         owner_name=owner[1] if owner else "", instance_store_root=raw.get("RootDeviceType") == "instance-store",
+        request=request if request in persistent else "",
     )  # fmt: skip
 
 
