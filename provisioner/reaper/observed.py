@@ -29,8 +29,6 @@ class Heartbeat:
     at: datetime
     phase: Phase
     silent: tuple[str, ...] = ()
-    progress_at: datetime | None = None
-    """When the newest checkpoint was saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from provisioner.clouds.base import FindsLeftovers
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
-from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Records
 from provisioner.jobs.step import Stepped
+from provisioner.reaper.known import Damaged, KnownJobs
 from provisioner.reaper.observe import Observer
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
 from provisioner.reaper.thresholds import defaults
@@ -81,24 +81,24 @@ class Rounds:
 
     def run(self, regions: Sequence[str], *, apply: bool) -> Round:
         """Without `apply` nothing changes."""
-        records, thresholds = Records(self.objects), defaults()
-        jobs = tuple(self._jobs(records, apply=apply))
+        known, thresholds = KnownJobs(Records(self.objects)), defaults()
+        jobs = tuple(self._jobs(known, apply=apply))
         observer = Observer(
-            cloud=self.cloud, records=records, progress=Progress(self.objects), thresholds=thresholds,
-            everybodys=self.everybodys,
-        )  # fmt: skip
+            cloud=self.cloud, objects=self.objects, jobs=known, thresholds=thresholds, everybodys=self.everybodys
+        )
         sweeper = Sweeper(
             cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, enough=self.enough
         )
         report = sweeper.run(regions, apply=apply)
-        return Round(report=report, others=(*jobs, *self._left_behind(records)))
+        return Round(report=report, others=(*jobs, *self._left_behind(known)))
 
-    def _jobs(self, records: Records, *, apply: bool) -> Iterator[Other]:
+    def _jobs(self, known: KnownJobs, *, apply: bool) -> Iterator[Other]:
         """Those that nobody leads just now."""
-        for record in records.all():
-            led = record.lease is not None and record.lease.until > self.clock.now()
-            if record.ended_at is None and not led and not self.enough():
-                yield self._stepped(record) if apply else job(record, Outcome.PLANNED)
+        for record in known.open():
+            if isinstance(record, Damaged):
+                yield job(record.id, Outcome.REFUSED, record.problem.message)
+            elif not (record.lease and record.lease.until > self.clock.now()) and not self.enough():
+                yield self._stepped(record) if apply else job(record.id, Outcome.PLANNED)
 
     def _stepped(self, record: JobRecord) -> Other:
         """One job never stops the others."""
@@ -106,13 +106,13 @@ class Rounds:
             stepped = self.stepper.step(record.id)
             self.stepper.release(record.id)
         except AccelctlError as failure:
-            return job(record, Outcome.REFUSED, failure.message)
+            return job(record.id, Outcome.REFUSED, failure.message)
         self.tell(record, stepped.record)
-        return job(record, Outcome.DONE, stepped.decision.reason)
+        return job(record.id, Outcome.DONE, stepped.decision.reason)
 
-    def _left_behind(self, records: Records) -> Iterator[Other]:
+    def _left_behind(self, known: KnownJobs) -> Iterator[Other]:
         """What carries the label of a job that is over: its teardown removes it."""
-        live = {record.id for record in records.all() if record.ended_at is None}
+        live = {record.id for record in known.open()}
         try:
             for one in self.cloud.leftovers(machines=False):
                 if one.labels.get(JOB) and one.labels[JOB] not in live:
@@ -122,5 +122,5 @@ class Rounds:
             yield Other(kind="listing", id="", action="report", outcome=Outcome.REFUSED, reason=refusal.message)
 
 
-def job(record: JobRecord, outcome: Outcome, reason: str = "nobody steps it just now") -> Other:
-    return Other(kind="job", id=record.id, action="step", outcome=outcome, reason=reason)
+def job(name: str, outcome: Outcome, reason: str = "nobody steps it just now") -> Other:
+    return Other(kind="job", id=name, action="step", outcome=outcome, reason=reason)

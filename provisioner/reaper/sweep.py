@@ -143,7 +143,7 @@ class Sweeper:
         """A second look at these very machines: why, by id, one is no longer decided the same."""
         region, now = batch[0].machine.instance.region, self._cloud.time()
         try:
-            found = self._observer.region(region, self._observer.holdings(region, ids(batch)), now)
+            found = self._observer.again(region, ids(batch), now)
         except CloudError as refusal:
             return dict.fromkeys(ids(batch), refusal)
         second = {one.instance.id: decide(one, self._thresholds, now) for one in found}

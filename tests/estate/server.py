@@ -89,6 +89,8 @@ class Handler(BaseHTTPRequestHandler):
         """Raises Refusal where it is one call too many for this second."""
         estate = self.server.estate
         estate.asked[operation] += 1
+        if operation in estate.denied:
+            raise Refusal("AccessDenied", f"{operation} is not allowed", 403)
         if estate.throttled():
             estate.asked["slowed down"] += 1
             raise Refusal("RequestLimitExceeded", "Request limit exceeded.", 503)

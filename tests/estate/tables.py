@@ -27,6 +27,8 @@ class Estate:
     """EC2 does not terminate them."""
     vanished: frozenset[int] = frozenset()
     """Listed, and gone when something is done to them."""
+    denied: frozenset[str] = frozenset()
+    """Operations that the caller may not ask for."""
     rate: float = 0.0
     """Calls a second that are answered; above it AWS asks to slow down. 0 is no limit."""
     objects: dict[str, bytes] = field(default_factory=dict[str, bytes])

@@ -100,8 +100,10 @@ class BucketStore:
             ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
         )
         encrypted = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
-        unfinished = {"ID": "unfinished", "Status": "Enabled", "Filter": {"Prefix": ""},
+        unfinished: Any = {"ID": "unfinished", "Status": "Enabled", "Filter": {"Prefix": ""},
                       "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_AFTER_DAYS}}  # fmt: skip
+        orphaned: Any = {"ID": "heartbeats", "Status": "Enabled", "Filter": {"Prefix": "heartbeats/"},
+                    "Expiration": {"Days": 1}}  # fmt: skip
         with translated("s3:PutBucketPolicy"):
             s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags.written(labels.ours(kind="store"))})
             s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)  # pyright: ignore[reportArgumentType]
@@ -109,7 +111,8 @@ class BucketStore:
             s3.put_bucket_ownership_controls(
                 Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
             )
-            s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [unfinished]})  # pyright: ignore[reportArgumentType]
+            rules: Any = {"Rules": [unfinished, orphaned]}
+            s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rules)
             s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket)))
 
     def preparing(self, region: str) -> None:
