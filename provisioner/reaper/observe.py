@@ -100,8 +100,9 @@ class Observer:
         """Those that were asked for, by id, with the answer. What is refused is named, once for all."""
         groups: dict[tuple[AcceleratorKind, timedelta], list[Observed]] = {}
         for one in machines:
-            if lacking(one, metrics, self._thresholds, now) and not settled(one, self._thresholds, now):
-                window = self._thresholds.quiet[one.accelerator].window
+            held = self._thresholds.of(one.instance.labels)
+            if lacking(one, metrics, held, now) and not settled(one, held, now):
+                window = held.quiet[one.accelerator].window
                 groups.setdefault((one.accelerator, window), []).append(one)
         for (kind, window), members in groups.items():
             if kind is AcceleratorKind.NONE and metrics is DEVICES:
@@ -125,23 +126,18 @@ class Observer:
         instance = holding.instance
         machine = load().find(instance.cloud, instance.instance_type)
         job = instance.labels.get(labels.JOB, "")
-        heard = pulse if pulse and pulse.job == job and pulse.at <= now + self._thresholds.limits.clock_skew else None
+        held = self._thresholds.of(instance.labels)
+        heard = pulse if pulse and pulse.job == job and pulse.at <= now + held.limits.clock_skew else None
         standing, record = self.job(instance, job)
         kind = kind_of(machine)
         return Observed(
             instance=instance, accelerator=kind, tenure=holding.tenure, owner=holding.owner,
-            owner_name=holding.owner_name, series=self._series(heard, kind, now), heartbeat=heartbeat(heard),
+            owner_name=holding.owner_name, series=series(heard, held, kind, now), heartbeat=heartbeat(heard),
             job=standing, mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
             price_per_hour=price(machine, holding, record), local_disks=bool(machine and machine.local_disk_gb),
             instance_store_root=holding.instance_store_root, request=holding.request,
             unreadable=unreadable if job else (),
         )  # fmt: skip
-
-    def _series(self, pulse: Pulse | None, kind: AcceleratorKind, now: datetime) -> tuple[Series, ...]:
-        """None of an agent that has fallen silent."""
-        if pulse is None or now - pulse.at > self._thresholds.limits.heartbeat_fresh:
-            return ()
-        return pulse.series(self._thresholds.quiet[kind].window, now, self._thresholds.limits.coverage)
 
     def job(self, instance: Instance, job: str) -> tuple[JobStanding, JobRecord | None]:
         """What the record says of the machine."""
@@ -162,6 +158,13 @@ def standing(record: JobRecord, instance_id: str) -> JobStanding:
     if last is None or (last.nodes and instance_id not in {node.instance_id for node in last.nodes}):
         return JobStanding.OVER
     return JobStanding.LIVE
+
+
+def series(pulse: Pulse | None, thresholds: Thresholds, kind: AcceleratorKind, now: datetime) -> tuple[Series, ...]:
+    """None of an agent that has fallen silent."""
+    if pulse is None or now - pulse.at > thresholds.limits.heartbeat_fresh:
+        return ()
+    return pulse.series(thresholds.quiet[kind].window, now, thresholds.limits.coverage)
 
 
 def heartbeat(pulse: Pulse | None) -> Heartbeat | None:

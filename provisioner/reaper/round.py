@@ -4,7 +4,7 @@ The command and every function run this and nothing else.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from provisioner.catalog.labels import JOB
@@ -18,7 +18,7 @@ from provisioner.jobs.step import Stepped
 from provisioner.reaper.known import Damaged, KnownJobs
 from provisioner.reaper.observe import Observer
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
-from provisioner.reaper.thresholds import defaults
+from provisioner.reaper.thresholds import Thresholds, defaults
 
 
 class RoundCloud(SweptCloud, FindsLeftovers, Protocol):
@@ -73,6 +73,7 @@ class Rounds:
     stepper: StepsJobs
     clock: Clock
     token: str
+    thresholds: Thresholds = field(default_factory=defaults)
     everybodys: bool = False
     """Others' accelerators are looked at as well, marked, and never ended."""
     tell: Callable[[JobRecord, JobRecord], None] = say_nothing
@@ -81,7 +82,7 @@ class Rounds:
 
     def run(self, regions: Sequence[str], *, apply: bool) -> Round:
         """Without `apply` nothing changes."""
-        known, thresholds = KnownJobs(Records(self.objects)), defaults()
+        known, thresholds = KnownJobs(Records(self.objects)), self.thresholds
         jobs = tuple(self._jobs(known, apply=apply))
         observer = Observer(
             cloud=self.cloud, objects=self.objects, jobs=known, thresholds=thresholds, everybodys=self.everybodys

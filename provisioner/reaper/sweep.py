@@ -99,10 +99,13 @@ class Sweeper:
         """Without `apply` nothing changes."""
         now = self._cloud.time()
         machines = sorted(self._observer.machines(regions, now), key=dearest)
-        decided = [Swept(machine=one, decision=decide(one, self._thresholds, now)) for one in machines]
+        decided = [Swept(machine=one, decision=self._decided(one, now)) for one in machines]
         done = dict(self._acted(decided, caps_of(machines), now)) if apply else {}
         swept = tuple(done.get(one.key, one) for one in decided)
         return Report(at=now, machines=swept, blind=tuple(self._observer.blind))
+
+    def _decided(self, one: Observed, now: datetime) -> Decision:
+        return decide(one, self._thresholds.of(one.instance.labels), now)
 
     def _acted(self, decided: Sequence[Swept], caps: Caps, now: datetime) -> Iterator[tuple[Key, Swept]]:
         """Ends come first: they stop a bill. A batch that there is no time for is left to the next run."""
@@ -146,7 +149,7 @@ class Sweeper:
             found = self._observer.again(region, ids(batch), now)
         except CloudError as refusal:
             return dict.fromkeys(ids(batch), refusal)
-        second = {one.instance.id: decide(one, self._thresholds, now) for one in found}
+        second = {one.instance.id: self._decided(one, now) for one in found}
         told: dict[str, AccelctlError] = {}
         for one in batch:
             again = second.get(one.machine.instance.id)
