@@ -268,6 +268,14 @@ class ReapsInstances(Protocol):
         ...
 
 
+class FindsUnused(Protocol):
+    """Finds what nothing uses and no teardown of ours would remove."""
+
+    def unused(self, region: str, *, everybodys: bool = False) -> Iterator[Leftover]:
+        """Schedules of ours whose machines are gone; with `everybodys`, what others forgot as well."""
+        ...
+
+
 class FindsLeftovers(Protocol):
     """Finds and removes what belongs to a job, or everything that is ours."""
 

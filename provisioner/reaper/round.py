@@ -5,11 +5,12 @@ The command and every function run this and nothing else.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from provisioner.catalog.labels import JOB
 from provisioner.clock import Clock
-from provisioner.clouds.base import FindsLeftovers
+from provisioner.clouds.base import FindsLeftovers, FindsUnused, Leftover
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
@@ -20,8 +21,18 @@ from provisioner.reaper.observe import Observer
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
 from provisioner.reaper.thresholds import Thresholds, defaults
 
+UNUSED = {
+    "volume": "it is attached to nothing",
+    "address": "it is bound to nothing",
+    "network-interface": "no machine has it",
+    "spot-request": "no job asked for it",
+    "fleet": "no job asked for it",
+    "launch-template": "no job launches from it",
+}
+"""Of what carries our label and no job's."""
 
-class RoundCloud(SweptCloud, FindsLeftovers, Protocol):
+
+class RoundCloud(SweptCloud, FindsLeftovers, FindsUnused, Protocol):
     """What a round needs of a cloud."""
 
 
@@ -42,6 +53,16 @@ class Other:
     action: str
     outcome: Outcome
     reason: str
+    region: str = ""
+    price_per_hour: Decimal | None = None
+    """At most; None where it is not known, or is nothing's."""
+
+    @classmethod
+    def of(cls, left: Leftover, reason: str) -> "Other":
+        return cls(
+            kind=left.kind, id=left.id, action="report", outcome=Outcome.PLANNED, reason=reason, region=left.region,
+            price_per_hour=left.price_per_hour,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +112,7 @@ class Rounds:
             cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, enough=self.enough
         )
         report = sweeper.run(regions, apply=apply)
-        return Round(report=report, others=(*jobs, *self._left_behind(known)))
+        return Round(report=report, others=(*jobs, *self._left_behind(known), *self._unused(regions)))
 
     def _jobs(self, known: KnownJobs, *, apply: bool) -> Iterator[Other]:
         """Those that nobody leads just now."""
@@ -112,15 +133,37 @@ class Rounds:
         return job(record.id, Outcome.DONE, stepped.decision.reason)
 
     def _left_behind(self, known: KnownJobs) -> Iterator[Other]:
-        """What carries the label of a job that is over: its teardown removes it."""
+        """What is ours and nobody's any more: its teardown removes it."""
         live = {record.id for record in known.open()}
+        for one in self._listed(lambda: self.cloud.leftovers(machines=False)):
+            if isinstance(one, Other):
+                yield one
+            elif why := why_unused(one, live):
+                yield Other.of(one, f"{why}; 'accelctl teardown' removes it")
+
+    def _unused(self, regions: Sequence[str]) -> Iterator[Other]:
+        for region in regions:
+            for one in self._listed(lambda region=region: self.cloud.unused(region, everybodys=self.everybodys)):
+                if isinstance(one, Other):
+                    yield one
+                elif one.kind == "schedule":
+                    yield Other.of(one, "the machines that it would end are gone; 'pulumi destroy' removes it")
+                else:
+                    yield Other.of(one, f"it is {one.state}, and not accelctl's: its owner may not need it")
+
+    def _listed(self, listing: Callable[[], Iterator[Leftover]]) -> Iterator[Leftover | Other]:
+        """A listing that is refused is said once, and never stops what was listed before it."""
         try:
-            for one in self.cloud.leftovers(machines=False):
-                if one.labels.get(JOB) and one.labels[JOB] not in live:
-                    over = f"job {one.labels[JOB]} is over; 'accelctl teardown' removes it"
-                    yield Other(kind=one.kind, id=one.id, action="report", outcome=Outcome.PLANNED, reason=over)
+            yield from listing()
         except AccelctlError as refusal:
             yield Other(kind="listing", id="", action="report", outcome=Outcome.REFUSED, reason=refusal.message)
+
+
+def why_unused(one: Leftover, live: set[str]) -> str:
+    """Empty where something may need it still."""
+    if job := one.labels.get(JOB):
+        return "" if job in live else f"job {job} is over"
+    return UNUSED.get(one.kind, "") if one.state != "in-use" else ""
 
 
 def job(name: str, outcome: Outcome, reason: str = "nobody steps it just now") -> Other:

@@ -60,6 +60,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.json_service(target.rsplit(".", 1)[1], content)
         if "form" in self.headers.get("content-type", ""):
             return self.query_service(dict(parse_qsl(content.decode())))
+        if self.path.startswith("/schedules"):
+            self.server.estate.asked["ListSchedules"] += 1
+            return 200, "application/json", b'{"Schedules": []}'
         return self.bucket(content)
 
     def json_service(self, operation: str, content: bytes) -> Answer:

@@ -16,6 +16,7 @@ from provisioner.clouds.aws.offerings import Offerings
 from provisioner.clouds.aws.quotas import quotas
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
+from provisioner.clouds.aws.unused import forgotten, pointless
 from provisioner.clouds.base import (
     Caller,
     IdentityRequest,
@@ -161,6 +162,11 @@ class Aws:
     def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
         regions = self._store.marked_regions()
         return self._inventory.leftovers(job=job, regions=regions, data=data, machines=machines)
+
+    def unused(self, region: str, *, everybodys: bool = False) -> Iterator[Leftover]:
+        yield from pointless(self._sessions, region)
+        if everybodys:
+            yield from forgotten(self._sessions, region)
 
     def remove(self, leftover: Leftover) -> None:
         self._inventory.remove(leftover)
