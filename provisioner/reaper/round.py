@@ -163,7 +163,7 @@ def why_unused(one: Leftover, live: set[str]) -> str:
     """Empty where something may need it still."""
     if job := one.labels.get(JOB):
         return "" if job in live else f"job {job} is over"
-    return UNUSED.get(one.kind, "") if one.state != "in-use" else ""
+    return UNUSED.get(one.kind, "") if one.state not in ("in-use", "active") else ""
 
 
 def job(name: str, outcome: Outcome, reason: str = "nobody steps it just now") -> Other:

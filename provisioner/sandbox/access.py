@@ -29,10 +29,14 @@ JUDGED = ("StringEquals", "StringLike")
 
 
 class Access:
-    """Judges calls with role credentials. `unjudged` collects conditions it cannot judge: they deny."""
+    """Judges calls with role credentials. `unjudged` collects conditions it cannot judge: they deny.
+
+    `used` holds, by role, what it was allowed and did: IAM's own "last accessed", with every action.
+    """
 
     def __init__(self) -> None:
         self.unjudged: set[str] = set()
+        self.used: dict[str, set[str]] = {}
 
     def refusal(self, call: Call, token: str) -> AwsError | None:
         try:
@@ -47,6 +51,7 @@ class Access:
             for each in contexts
             for rules in ([policies, boundary] if boundary else [policies])
         ):
+            self.used.setdefault(caller.arn.split("/")[1], set()).add(action)
             return None
         code = "UnauthorizedOperation" if call.service == "ec2" else "AccessDenied"
         message = f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}"

@@ -81,7 +81,7 @@ class Utilisation:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._listed: dict[tuple[str, Source], dict[str, list[Dimensions]]] = {}
+        self._listed: dict[tuple[str, Source], Mapping[str, Iterable[Dimensions]]] = {}
 
     def read(self, region: str, look: Look, now: datetime) -> Mapping[str, tuple[Series, ...]]:
         """By instance. A series that CloudWatch does not have is absent: missing is not zero."""
@@ -111,17 +111,17 @@ class Utilisation:
             for dimensions in self._dimensions(region, source).get(one.id, ()):
                 yield Asked(instance=one.id, source=source, dimensions=dimensions)
 
-    def _dimensions(self, region: str, source: Source) -> Mapping[str, list[Dimensions]]:
+    def _dimensions(self, region: str, source: Source) -> Mapping[str, Iterable[Dimensions]]:
         """By instance, of the series that had a value within three hours."""
         if (region, source) not in self._listed:
-            found: dict[str, list[Dimensions]] = {}
+            found: dict[str, dict[Dimensions, None]] = {}
             with translated("cloudwatch:ListMetrics"):
                 pages = self._watch(region).get_paginator("list_metrics").paginate(
                     Namespace=source.namespace, MetricName=source.name, RecentlyActive="PT3H"
                 )  # fmt: skip
                 for metric in (metric for page in pages for metric in page["Metrics"]):
                     dimensions = tuple((one["Name"], one["Value"]) for one in metric.get("Dimensions", []))
-                    found.setdefault(dict(dimensions).get("InstanceId", ""), []).append(dimensions)
+                    found.setdefault(dict(dimensions).get("InstanceId", ""), {})[dimensions] = None
             self._listed[region, source] = found
         return self._listed[region, source]
 
