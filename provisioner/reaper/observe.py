@@ -25,6 +25,8 @@ from provisioner.reaper.thresholds import Thresholds
 DEVICES = frozenset({Metric.ACCELERATOR})
 RUNGS = (DEVICES, frozenset({Metric.CPU}), frozenset({Metric.NETWORK, Metric.DISK}))
 """What is asked first, and of what is not settled by then, next."""
+AT_ONCE = 500
+"""Machines of one look: its failure is theirs alone."""
 KINDS = {ImageKind.NVIDIA: AcceleratorKind.NVIDIA, ImageKind.NEURON: AcceleratorKind.NEURON}
 
 
@@ -107,8 +109,10 @@ class Observer:
         for (kind, window), members in groups.items():
             if kind is AcceleratorKind.NONE and metrics is DEVICES:
                 continue
-            look = Look(instances=[one.instance for one in members], kind=kind, metrics=metrics, window=window)
-            yield from self._looked(region, look, members, now)
+            for start in range(0, len(members), AT_ONCE):
+                part = members[start : start + AT_ONCE]
+                look = Look(instances=[one.instance for one in part], kind=kind, metrics=metrics, window=window)
+                yield from self._looked(region, look, part, now)
 
     def _looked(
         self, region: str, look: Look, members: Sequence[Observed], now: datetime

@@ -26,6 +26,8 @@ def data(estate: Estate, asked: dict[str, Any]) -> dict[str, Any]:
     queries = asked["MetricDataQueries"]
     if len(queries) > QUERIES:
         raise Refusal("ValidationError", f"{len(queries)} queries are more than {QUERIES}")
+    if {id_of(number) for number in estate.unwatched} & {machine_of(one["MetricStat"]["Metric"]) for one in queries}:
+        raise Refusal("AccessDenied", "not these", 403)
     period = queries[0]["MetricStat"]["Period"]
     times = list(range(int(asked["StartTime"]), int(asked["EndTime"]), period))
     return {"MetricDataResults": [result(estate, query, times) for query in queries], "Messages": []}

@@ -29,6 +29,8 @@ class Estate:
     """Listed, and gone when something is done to them."""
     denied: frozenset[str] = frozenset()
     """Operations that the caller may not ask for."""
+    unwatched: frozenset[int] = frozenset()
+    """CloudWatch refuses whoever asks for them."""
     rate: float = 0.0
     """Calls a second that are answered; above it AWS asks to slow down. 0 is no limit."""
     objects: dict[str, bytes] = field(default_factory=dict[str, bytes])

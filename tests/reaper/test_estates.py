@@ -36,6 +36,16 @@ def test_nothing_is_asked_twice_nor_of_a_machine_that_is_settled() -> None:
     assert len({metric for one, metric in estate.read if one == IDLE}) == 6
 
 
+def test_a_look_that_fails_is_the_failure_of_its_machines_alone() -> None:
+    """500 of 600 cannot be read: they are kept and named, the others are judged."""
+    with serving(Estate(machines=600, unwatched=frozenset({9}))):
+        done = swept()
+
+    verdicts = [str(one.decision.verdict) for one in done.report.machines]
+    assert (verdicts.count("unknown"), verdicts.count("idle")) == (500, 50)
+    assert any("500 machines could not be judged" in line for line in done.failed)
+
+
 def marked(numbers: range, at: str = "2026-01-01T00:00:00Z") -> dict[str, dict[str, str]]:
     """Labels of machines whose grace is long over."""
     return {id_of(number): OURS | {"accelctl:reap": f"{at} before idle"} for number in numbers}
