@@ -12,13 +12,17 @@ from pulumi_policy import (
     EnforcementLevel,
     PolicyConfigSchema,
     PolicyPack,
+    PolicyResourceOptions,
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from provisioner.rules import configuration, readers, ruleset
+from provisioner.rules import configuration, readers, ruleset, totals
+from provisioner.rules.aws import OPTIONS
 from provisioner.rules.facts import UNKNOWN
 
 SCHEMA = PolicyConfigSchema(
@@ -51,10 +55,14 @@ def reached(holder: Any, name: Any) -> Any:
         return UNKNOWN
 
 
+def options(told: PolicyResourceOptions) -> Mapping[str, Any]:
+    return {"protect": told.protect, "ignoreChanges": list(told.ignore_changes or ())}
+
+
 def allowed(config: Mapping[str, Any]) -> configuration.Configuration:
     """The bundled configuration of the environment, under what the pack's own says."""
     tables = configuration.tables(str(config.get("environment", "development"))) | plain(config.get("allowed", {}))
-    return configuration.read(tables, "policy configuration", rules=ruleset.NAMES)
+    return configuration.read(tables, "policy configuration", rules=(*ruleset.NAMES, *totals.NAMES))
 
 
 def policy(rule: ruleset.Rule) -> ResourceValidationPolicy:
@@ -70,8 +78,8 @@ def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportVi
         reader = readers.reader_of(args.resource_type)
         if reader is None:
             return
-        found = reader(args.name, plain(args.props))
-        if found.instance_types == ():
+        found = reader(args.name, plain(args.props) | {OPTIONS: options(args.opts)})
+        if not rule.judges(found):
             return
         finding = ruleset.judged(rule, found, allowed(args.get_config()), datetime.now(UTC))
         if finding is None or finding.outcome is ruleset.Outcome.EXEMPT:
@@ -81,6 +89,25 @@ def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportVi
         report(str(finding), None)
 
     return validate
+
+
+def total_policy(total: totals.Total) -> StackValidationPolicy:
+    """Over the whole stack: at preview with what is known then, and after `up`."""
+
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        found = [
+            reader(one.name, plain(one.props) | {OPTIONS: options(one.opts)})
+            for one in args.resources
+            if (reader := readers.reader_of(one.resource_type))
+        ]
+        for finding in totals.judge(found, allowed(args.get_config()), datetime.now(UTC)):
+            if finding.rule == total.name:
+                report(str(finding), None)
+
+    return StackValidationPolicy(
+        name=total.name, description=total.help, enforcement_level=LEVELS[total.level], config_schema=SCHEMA,
+        validate=validate,
+    )  # fmt: skip
 
 
 def say_not_checked(args: ResourceValidationArgs, report: ReportViolation) -> None:
@@ -95,4 +122,4 @@ NOT_CHECKED = ResourceValidationPolicy(
 
 
 if __name__ == "__main__":  # PolicyPack() never returns
-    PolicyPack("accelctl", policies=[*(policy(rule) for rule in ruleset.RULES), NOT_CHECKED])
+    PolicyPack("accelctl", policies=[*map(policy, ruleset.RULES), *map(total_policy, totals.TOTALS), NOT_CHECKED])

@@ -38,6 +38,10 @@ class ConfigError(AccelctlError):
     exit_code = 2
 
 
+class CredentialsRefused(ConfigError):
+    """There are none, or the cloud does not accept them any more: it says nothing of what was asked."""
+
+
 class PolicyViolation(AccelctlError):
     """Refused by a mandatory rule."""
 
@@ -81,6 +85,10 @@ class RateLimited(CloudError):
 
 class CloudUnavailable(CloudError):
     """The cloud (or the way to it) did not answer; the call may or may not have taken effect."""
+
+
+class TokenReused(CloudError):
+    """The token of a launch was used before with other words: what it bought may be there."""
 
 
 class QuotaExceeded(CloudError):

@@ -154,11 +154,7 @@ def load(
     environment = os.environ if environment is None else environment
     layers = [
         (source, {name: value for name, value in (flags or {}).items() if value not in (None, ())}),
-        *(
-            (f"${variable(name)}", {name: environment[variable(name)]})
-            for name in SETTINGS
-            if variable(name) in environment
-        ),
+        *from_environment(environment),
         layer(project_file(folder or Path.cwd())),
         layer(user_file()),
         ("default", {setting.name: setting.default for setting in SETTINGS.values()}),

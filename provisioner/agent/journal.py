@@ -1,5 +1,6 @@
 """The program's output on its way to the store: redacted, spooled, sent as it comes and less often when much."""
 
+import contextlib
 import os
 import select
 import threading
@@ -25,6 +26,7 @@ class Journal:
         self._path, self._lock = spool, threading.Lock()
         self._spool = open(spool, "ab", buffering=0)
         self._written = self._sent = 0
+        self._losing = False
         self._number, self._start = 1, 0
         self._shipping = threading.Lock()
 
@@ -41,7 +43,11 @@ class Journal:
     def say(self, text):
         """A word of the machine itself."""
         self._append(b"[accelctl] %s\n" % text.encode("utf-8", "replace"))
-        print("[accelctl]", text, flush=True)
+        self._print(text)
+
+    def _print(self, text):
+        with contextlib.suppress(OSError):  # a console that takes nothing is no reason to stop
+            print("[accelctl]", text, flush=True)
 
     def follow(self, pipe):
         """Reads a pipe to its end, in a thread of its own; the thread."""
@@ -75,14 +81,26 @@ class Journal:
         for secret in self._secrets:
             content = content.replace(secret, b"***")
         with self._lock:
-            self._spool.write(content)
-            self._written += len(content)
+            self._keep(content)
+
+    def _keep(self, content):
+        """Where the disk is full the output is lost, and the program, which waits for its pipe, goes on."""
+        try:
+            while content:
+                written = self._spool.write(content)
+                self._written += written
+                content = content[written:]
+            self._losing = False
+        except OSError as problem:
+            if not self._losing:
+                self._print("output is lost: %s" % problem)
+            self._losing = True
 
     def last_lines(self):
         """Of the program's output, not of the machine's own words."""
         with open(self._path, "rb") as spool:
             spool.seek(max(0, self._written - LAST_BYTES))
-            lines = spool.read().decode("utf-8", "replace").splitlines()
+            lines = spool.read(LAST_BYTES).decode("utf-8", "replace").splitlines()
         return [line for line in lines if not line.startswith("[accelctl] ")][-LINES:]
 
     def ship(self):

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from .metrics import Metrics
 from .program import NOT_FOUND, Program, environment
 from .pulse import Pulse
 from .report import Report, ended
-from .secrets import NoSecret, resolve
+from .secrets import NoSecret, secret
 from .snapshot import Snapshots, Superseded, restore
 from .store import Denied, Missing, Store
 from .watch import Watch
@@ -26,6 +27,8 @@ from .watch import Watch
 TICK = 0.1
 LAST_UPLOAD = 900.0
 """How long a finished program's last words and files are tried to be sent before the machine goes home regardless."""
+SETTLED = 60.0
+"""How long a new role may be refused what its policy allows: IAM's answers spread."""
 AFTER_THE_END = 60.0
 """How long after the announced end of the machine it is still believed to be coming."""
 
@@ -81,6 +84,10 @@ class Agent:
             reason, code, message = "failed", problem.code, str(problem)
         except NotStarted:
             reason, code, message = self.stopped(None)
+        except OSError as problem:
+            if problem.errno != errno.ENOSPC:
+                raise
+            reason, code, message = "failed", None, "the machine's disk is full; ask for a larger one with --disk"
         self.end(reason, code, message)
 
     def work_through(self):
@@ -88,7 +95,7 @@ class Agent:
         self.bring_work_folder()
         self.bring_checkpoint()
         region = self.patiently(self.imds.region)
-        secrets = self.find_secrets(region)
+        secrets = self.find_secrets()
         found = environment(self.task, self.boarding, secrets, self.work, self.interruption_file, region)
         if self.task["setup"]:
             self.report.note(phase="setup")
@@ -115,15 +122,15 @@ class Agent:
 
     # before the program -----------------------------------------------------------------------------------------------
 
-    def patiently(self, ask):
+    def patiently(self, ask, refused_for=LAST_UPLOAD):
         """A store that does not answer, or does not know the role yet, is asked again, within a bound."""
-        end = time.monotonic() + LAST_UPLOAD
+        begun = time.monotonic()
         while True:
             try:
                 return ask()
             except (Unreachable, Denied) as problem:
                 print("[accelctl] waiting for the store:", problem, flush=True)
-                if time.monotonic() > end:
+                if time.monotonic() - begun > (refused_for if isinstance(problem, Denied) else LAST_UPLOAD):
                     raise
                 time.sleep(1)
 
@@ -161,14 +168,22 @@ class Agent:
         for folder in (self.task["checkpoint_dir"], self.task["outputs_dir"]):
             os.makedirs(os.path.join(self.work, folder), exist_ok=True)
 
-    def find_secrets(self, region):
-        dualstack = self.boarding["way"] == "ipv6"
-        try:
-            found = self.patiently(lambda: resolve(self.imds, self.task["secrets"], region, dualstack))
-        except (Missing, NoSecret):
-            raise GivenUp("a --secret leads to nothing: %s" % ", ".join(sorted(self.task["secrets"])))
+    def find_secrets(self):
+        found = {name: self.find_secret(name, reference) for name, reference in self.task["secrets"].items()}
         self.journal.hide(found.values())
         return found
+
+    def find_secret(self, name, reference):
+        """Kept where the store is: a job's machines may be anywhere. A new role is believed to become known soon."""
+        dualstack, region = self.boarding["way"] == "ipv6", self.boarding["region"]
+        try:
+            return self.patiently(
+                lambda: secret(self.imds, reference, region, dualstack), self.task.get("settle_seconds", SETTLED)
+            )
+        except (Missing, NoSecret):
+            raise GivenUp("--secret %s leads to nothing in %s: %s" % (name, region, reference))
+        except Denied as refusal:
+            raise GivenUp("--secret %s may not be read: %s" % (name, refusal))
 
     # while it runs ----------------------------------------------------------------------------------------------------
 
@@ -203,9 +218,10 @@ class Agent:
         self.snapshots.pruning = False
         ends_at = self.watch.notice["ends_at"]
         told = {"at": times.written(self.watch.notice["at"]), "ends_at": times.written(ends_at) if ends_at else None}
-        with open(self.interruption_file + ".new", "w") as out:
-            json.dump(told, out)
-        os.replace(self.interruption_file + ".new", self.interruption_file)
+        with contextlib.suppress(OSError):  # a full disk keeps nobody from saving to the store
+            with open(self.interruption_file + ".new", "w") as out:
+                json.dump(told, out)
+            os.replace(self.interruption_file + ".new", self.interruption_file)
         self.journal.say("the cloud takes the machine back at %s" % (told["ends_at"] or "a time that it does not say"))
         self.report.note(notice=told, phase="save")
 

@@ -7,12 +7,8 @@ class NoSecret(Exception):
     """A reference leads nowhere."""
 
 
-def resolve(imds, references, region, dualstack):
-    """Name -> value. Raises Denied, Missing, Unreachable, NoSecret."""
-    return {name: value(imds, reference, region, dualstack) for name, reference in references.items()}
-
-
-def value(imds, reference, region, dualstack):
+def secret(imds, reference, region, dualstack):
+    """The value. Raises Denied, Missing, Unreachable, NoSecret."""
     kind, _, rest = reference.partition(":")
     if kind == "ssm":
         asked = {"Name": rest, "WithDecryption": True}

@@ -70,7 +70,7 @@ class Snapshots:
         `at_rest` says that nobody writes any more, so that everything is taken as it is.
         """
         entries = self._scan() if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
-        before = by_entry(self.last)
+        before = by_entry(self.last, self._folders)
         files, moving, fresh = [], set(), set()
         for entry, stamps in sorted(entries.items()):
             found = self._send(stamps) if stamps is not None else None
@@ -111,16 +111,7 @@ class Snapshots:
         return found
 
     def _files(self, entry):
-        path = os.path.join(self._work, entry)
-        if os.path.isfile(path) or self._is_link(path):
-            paths = [entry]
-        else:
-            paths = [
-                os.path.relpath(os.path.join(place, name), self._work)
-                for place, folders, names in os.walk(path)
-                for name in names + [folder for folder in folders if self._is_link(os.path.join(place, folder))]
-            ]
-        for relative in sorted(paths):
+        for relative in sorted(self._paths(entry)):
             full = os.path.join(self._work, relative)
             try:
                 status = os.lstat(full) if self._is_link(full) else os.stat(full)
@@ -128,6 +119,18 @@ class Snapshots:
                 continue
             if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
                 yield relative, stamp(status)
+
+    def _paths(self, relative, above=()):
+        """Files and kept links from there on; a folder that a link makes part of itself is taken once."""
+        path = os.path.join(self._work, relative)
+        if self._is_link(path) or not os.path.isdir(path):
+            return [relative]
+        real = os.path.realpath(path)
+        try:
+            names = [] if real in above else os.listdir(path)
+        except OSError:  # gone meanwhile
+            return []
+        return [found for name in names for found in self._paths(os.path.join(relative, name), (*above, real))]
 
     def _is_link(self, path):
         """A link that stays within the work folder is kept as a link; any other is what it leads to."""
@@ -303,9 +306,12 @@ def linked(work, target):
 
 
 def within(work, path, leads):
-    """Whether a link at that path stays in the work folder, by its words."""
+    """Whether a link at that path stays in the work folder, by its words: up at first only, then down."""
     target = os.path.normpath(os.path.join(os.path.dirname(path), leads))
-    return not os.path.isabs(leads) and target.startswith(work + os.sep)
+    down = leads.split("/")
+    while down and down[0] in ("..", "."):
+        down.pop(0)
+    return not os.path.isabs(leads) and ".." not in down and target.startswith(work + os.sep)
 
 
 def copied(source, target):
@@ -319,6 +325,9 @@ def inside(work, path):
     target = os.path.normpath(os.path.join(work, path))
     if not target.startswith(work + os.sep):
         raise Damaged("a path outside of the work folder: %s" % path)
+    above, top = os.path.realpath(os.path.dirname(target)), os.path.realpath(work)
+    if os.path.commonpath([above, top]) != top:
+        raise Damaged("a path through a link that leads out of the work folder: %s" % path)
     return target
 
 
@@ -330,12 +339,19 @@ def blobs(manifest):
     return {file["sha256"] for file in files_of(manifest)}
 
 
-def by_entry(manifest):
-    """Top-level entry -> files, as a manifest lists them."""
+def by_entry(manifest, folders):
+    """Top-level entry of one of the folders -> files, as a manifest lists them."""
     found = {}
     for file in files_of(manifest) if manifest else []:
-        found.setdefault(os.path.join(*file["path"].split("/")[:2]), []).append(file)
+        found.setdefault(entry_of(file["path"], folders), []).append(file)
     return found
+
+
+def entry_of(path, folders):
+    for folder in folders:
+        if path.startswith(folder + "/"):
+            return os.path.join(folder, path[len(folder) + 1 :].split("/")[0])
+    return path
 
 
 def stamp(status):

@@ -1,6 +1,7 @@
 """The job store as seen from the machine: S3 over http.client, a connection per thread, hashes on everything."""
 
 import contextlib
+import errno
 import hashlib
 import http.client
 import json
@@ -171,6 +172,8 @@ class Store:
             except _Again as again:
                 problem = str(again)
             except (OSError, http.client.HTTPException, Unreachable) as error:
+                if getattr(error, "errno", None) == errno.ENOSPC:
+                    raise
                 self._local.connection = None
                 problem = "%s: %s" % (type(error).__name__, error)
             if attempt < TRIES - 1:

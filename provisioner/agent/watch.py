@@ -66,7 +66,10 @@ class Watch:
         try:
             orders = json.loads(self._store.get(self._boarding["prefix"] + "record.json"))["orders"]
             self._deadline = times.read(orders["deadline"])
-            wanted = orders["run"] and orders["attempt"] == self._boarding["attempt"]
+            mine = orders["attempt"] == self._boarding["attempt"]
+            if orders.get("token") and self._boarding.get("token"):
+                mine = mine and orders["token"] == self._boarding["token"]
+            wanted = orders["run"] and mine
             self._deadline_reason = orders["reason"]
             reason = "" if orders["run"] else orders["reason"]
         except Missing:

@@ -20,7 +20,7 @@ def tariff(cloud: str = "aws") -> Tariff:
     disk, store = held("network.toml")[cloud]["disk"], held("network.toml")[cloud]["store"]
     return Tariff(
         disk_gib_month=Decimal(disk["gib_month"]), store_gib_month=Decimal(store["gib_month"]),
-        put_per_thousand=Decimal(store["put_per_thousand"]), get_per_thousand=Decimal(store["get_per_thousand"]),
+        put_per_thousand=Decimal(store["put_per_thousand"]),
     )  # fmt: skip
 
 

@@ -47,6 +47,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        output.show_warnings()
         module = importlib.import_module(f"provisioner.cli.commands.{COMMANDS[cmd_name][0]}")
         return module.command
 

@@ -42,6 +42,17 @@ def warn(text: str) -> None:
     note(f"{emphasised('warning:', 'yellow')} {text}")
 
 
+def show_warnings() -> None:
+    """What the parts below warn of is shown as a warning of this command."""
+    import logging
+
+    class Shown(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warn(record.getMessage())
+
+    logging.getLogger("provisioner").handlers = [Shown()]
+
+
 def hint(text: str) -> None:
     note(f"{emphasised('hint:', 'cyan')} {text}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import ConfigError, PolicyViolation
-from provisioner.rules import configuration, ruleset
+from provisioner.rules import configuration, ruleset, totals
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.requests import of_region
 from provisioner.rules.ruleset import Finding, Outcome
@@ -21,7 +21,7 @@ def allowed(environment: str, own: Path | None) -> Configuration:
         tables |= tomllib.loads(text_of(own)) if own else {}
     except tomllib.TOMLDecodeError as wrong:
         raise ConfigError(f"{own}: {wrong}.", hint="it is no TOML.") from wrong
-    return configuration.read(tables, str(own or environment), rules=ruleset.NAMES)
+    return configuration.read(tables, str(own or environment), rules=(*ruleset.NAMES, *totals.NAMES))
 
 
 def text_of(file: Path) -> str:

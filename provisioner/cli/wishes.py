@@ -11,7 +11,7 @@ from typing import Any, cast
 from provisioner.cli.output import OutputFormat
 from provisioner.domain.jobs import Fallback, Grant, JobSpec
 from provisioner.errors import ConfigError
-from provisioner.jobs.submit import fit_name
+from provisioner.jobs.records import fit_name
 from provisioner.settings import SETTINGS, Settings, load
 
 SECRETIVE = re.compile(
@@ -24,6 +24,7 @@ LEAST = timedelta(milliseconds=100)
 SECRET = re.compile(r"ssm:/[\w./-]+|secretsmanager:[\w/+=.@:-]+")
 GRANT = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[^:]*))?(?P<mode>:rw|:ro)?")
 LIST_KEYS = {"instance": "instances", "region": "regions", "zone": "zones", "env": "variables", "secret": "secrets"}
+LISTS = {"instances", "regions", "zones", "variables", "secrets", "access", "program"}
 FILE_KEYS = {
     "instances", "cloud", "regions", "zones", "name", "workdir", "setup", "variables", "secrets", "access",
     "checkpoint_dir", "outputs_dir", "checkpoint_every", "max_price", "max_duration", "budget", "fallback",
@@ -80,13 +81,28 @@ def from_file(file: Path | None) -> dict[str, Any]:
 
 
 def as_flag(name: str, value: Any) -> Any:
+    """What the flag would have given. Raises ConfigError for a value of another kind."""
     if name in ("variables", "secrets") and isinstance(value, dict):
-        return tuple(f"{key}={text}" for key, text in cast("dict[str, Any]", value).items())
-    if name == "program":
-        return tuple(shlex.split(value)) if isinstance(value, str) else tuple(value)
-    if name in ("instances", "regions", "zones", "access"):
-        return (value,) if isinstance(value, str) else tuple(value)
-    return value
+        value = [f"{key}={text_of(name, text)}" for key, text in cast("dict[str, Any]", value).items()]
+    if name == "program" and isinstance(value, str):
+        return words(value)
+    if name not in LISTS:
+        return text_of(name, value)
+    return tuple(text_of(name, one) for one in (cast("list[Any]", value) if isinstance(value, list) else [value]))
+
+
+def words(line: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(line))
+    except ValueError as error:
+        raise ConfigError(f"--job-file: command cannot be split: {error}.", hint="write it as a list.") from error
+
+
+def text_of(name: str, value: Any) -> str:
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return str(value)
+    many = " or a list of them" if name in LISTS else ""
+    raise ConfigError(f"--job-file: {name} is {value!r}, not a text{many}.", hint=f'such as {name} = "…".')
 
 
 def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:

@@ -19,7 +19,7 @@ from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover,
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, NetworkWay, Offering, Pool, Requirements, WayKind
-from provisioner.errors import CloudError, ConfigError, InstanceNotFound, InsufficientCapacity, Refused
+from provisioner.errors import AccelctlError, ConfigError, InstanceNotFound, InsufficientCapacity, Refused, TokenReused
 
 HOME = "us-east-1"
 ZONES = {"us-east-1": ("us-east-1a", "us-east-1b", "us-east-1c"), "us-west-2": ("us-west-2a", "us-west-2b")}
@@ -29,6 +29,7 @@ NOTHING = timedelta(0)
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
+Errors = defaultdict[str, deque[AccelctlError]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +45,8 @@ class Rental:
 class Faults:
     """What goes wrong, per method: before the call has any effect, or after it took effect."""
 
-    before: dict[str, deque[CloudError]] = field(default_factory=lambda: defaultdict[str, deque[CloudError]](deque))
-    after: dict[str, deque[CloudError]] = field(default_factory=lambda: defaultdict[str, deque[CloudError]](deque))
+    before: Errors = field(default_factory=lambda: Errors(deque))
+    after: Errors = field(default_factory=lambda: Errors(deque))
 
 
 def faulty(
@@ -66,7 +67,7 @@ def faulty(
     return call
 
 
-def raise_next(errors: deque[CloudError]) -> None:
+def raise_next(errors: deque[AccelctlError]) -> None:
     if errors:
         raise errors.popleft()
 
@@ -114,23 +115,24 @@ class FakeCloud:
             if machines is not None:
                 self._capacity[pool] = machines
 
-    def set_price(self, pool: Pool, price: Decimal) -> None:
-        """From now on; the history keeps the change."""
+    def set_price(self, pool: Pool, price: Decimal | None) -> None:
+        """From now on; the history keeps the change. None: nothing is known of it any more."""
         with self.lock:
-            self._history[pool].append(PriceChange(at=self._clock.now(), price_per_hour=price))
+            change = [] if price is None else [PriceChange(at=self._clock.now(), price_per_hour=price)]
+            self._history[pool] = (self._history[pool] if change else []) + change
 
-    def fail_next(self, method: str, *errors: CloudError, after: bool = False) -> None:
+    def fail_next(self, method: str, *errors: AccelctlError, after: bool = False) -> None:
         """The next calls of `method` raise these in turn; with `after`, only once the call has taken effect."""
         with self.lock:
             (self.faults.after if after else self.faults.before)[method].extend(errors)
 
     def interrupt(self, instance_id: str) -> None:
         """The cloud takes the machine back, now."""
-        self._end(instance_id, EndCause.INTERRUPTED, "Server.SpotInstanceTermination")
+        self.end(instance_id, EndCause.INTERRUPTED, "Server.SpotInstanceTermination")
 
     def shut_down(self, instance_id: str) -> None:
         """The machine powers itself off, now."""
-        self._end(instance_id, EndCause.SHUT_DOWN, "Client.InstanceInitiatedShutdown")
+        self.end(instance_id, EndCause.SHUT_DOWN, "Client.InstanceInitiatedShutdown")
 
     def lose(self, instance_id: str) -> None:
         """The cloud forgets the machine: neither listed nor described any more."""
@@ -206,7 +208,7 @@ class FakeCloud:
     def terminate(self, instance_id: str, *, region: str) -> None:
         rental = self._rentals.get(instance_id)
         if rental is not None and rental.instance.region == region:
-            self._end(instance_id, EndCause.TERMINATED, "Client.UserInitiatedShutdown")
+            self.end(instance_id, EndCause.TERMINATED, "Client.UserInitiatedShutdown")
 
     # extras -----------------------------------------------------------------------------------------------------------
 
@@ -270,11 +272,8 @@ class FakeCloud:
             for instance in self.instances
             if machines and instance.alive and job in ("", instance.labels.get(JOB))
         ]  # fmt: skip
-        identities = [
-            Leftover(kind="identity", id=name, region="", labels=made.labels, order=1)
-            for name, made in self.identities.items()
-            if job in ("", made.job)
-        ]
+        made = [one for one in self.identities.items() if job in ("", one[1].job)]
+        identities = [Leftover(kind="identity", id=name, region="", labels=one.labels, order=1) for name, one in made]
         networks = [
             Leftover(kind="network", id=f"network-{region}", region=region, labels=ours(kind="network"), order=2)
             for region in ([] if job else self._prepared)
@@ -301,7 +300,7 @@ class FakeCloud:
     def _bought(self, request: LaunchRequest) -> list[Instance]:
         same = [rental for rental in self._rentals.values() if rental.request.token == request.token]
         if any(rental.request != request for rental in same):
-            raise CloudError("the token was used for another purchase.", code="IdempotentParameterMismatch")
+            raise TokenReused("the token was used for another purchase.", code="IdempotentParameterMismatch")
         return [self._now(rental.instance) for rental in same]
 
     def _refusal(self, offering: Offering, request: LaunchRequest) -> Refused | None:
@@ -337,7 +336,7 @@ class FakeCloud:
             labels=ours() | dict(request.labels), private_address=f"10.0.{number // 256 % 256}.{number % 256}",
         )  # fmt: skip
 
-    def _end(self, instance_id: str, cause: EndCause, message: str) -> None:
+    def end(self, instance_id: str, cause: EndCause, message: str) -> None:
         """The first end counts; capacity goes back to its pool."""
         with self.lock:
             rental = self._rentals[instance_id]

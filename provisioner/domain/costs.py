@@ -11,4 +11,3 @@ class Tariff:
     disk_gib_month: Decimal
     store_gib_month: Decimal
     put_per_thousand: Decimal
-    get_per_thousand: Decimal

@@ -92,6 +92,8 @@ class Pace:
     lease: timedelta = timedelta(seconds=60)
     settle: timedelta = timedelta(seconds=60)
     """After this the cloud lists what it was asked for, and a call that was under way has ended."""
+    answer_within: timedelta = timedelta(minutes=15)
+    """A launch without an answer for this long is given up, and asked for anew."""
     refusal: timedelta = timedelta(minutes=3)
     """How long a refused offering is left alone (Karpenter uses the same three minutes)."""
     first_pause: timedelta = timedelta(seconds=15)
@@ -182,6 +184,8 @@ class Attempt:
     work_lost: timedelta | None = None
     deadline: datetime | None = None
     """When the machine goes home by itself."""
+    ends_by: datetime | None = None
+    """The deadline that it booted with: no later one can be given."""
     cost: Cost | None = None
 
 
@@ -207,6 +211,8 @@ class Orders:
     run: bool
     reason: str = ""
     deadline: datetime | None = None
+    token: str = ""
+    """Of the launch that is meant: a number can be had by two of them, of which one was given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +270,8 @@ class JobRecord:
     """Name of the machine's identity, written before it is made."""
     identity_made: bool = False
     attempts: tuple[Attempt, ...] = ()
+    regions_tried: tuple[str, ...] = ()
+    """Where a launch was ever asked for: a late one shows up there."""
     refusals: tuple[Refusal, ...] = ()
     waiting_since: datetime | None = None
     next_try_at: datetime | None = None

@@ -85,6 +85,8 @@ class Requirements:
     zones: tuple[str, ...] = ()
     capacity_types: tuple[CapacityType, ...] = (CapacityType.SPOT,)
     max_price: Decimal | None = None
+    known_price: bool = False
+    """A budget holds only where the price is known."""
     needs_internet: bool = False
     moved_gib_per_hour: Decimal = field(default=Decimal(0))
     """What the machine sends to the store in an hour: checkpoint size × checkpoints per hour."""
@@ -104,19 +106,22 @@ def in_order(offerings: Iterable[Offering], requirements: Requirements) -> tuple
 
 
 def fits(offering: Offering, requirements: Requirements) -> bool:
-    """Whether the job accepts it. A price limit refuses an unknown price: unknown is never cheap."""
+    """Whether the job accepts it. A limit refuses an unknown price: unknown is never cheap."""
     wanted = requirements
-    affordable = wanted.max_price is None or (
-        offering.price_per_hour is not None and offering.price_per_hour <= wanted.max_price
-    )
     return (
-        affordable
+        affordable(offering.price_per_hour, wanted)
         and offering.instance_type in wanted.instance_types
         and offering.capacity_type in wanted.capacity_types
         and (not wanted.regions or offering.region in wanted.regions)
         and (not wanted.zones or offering.zone in wanted.zones)
         and (not wanted.needs_internet or offering.way.reaches_internet)
     )
+
+
+def affordable(price: Decimal | None, wanted: Requirements) -> bool:
+    if price is None:
+        return wanted.max_price is None and not wanted.known_price
+    return wanted.max_price is None or price <= wanted.max_price
 
 
 def moved_per_hour(checkpoint_bytes: int, every: timedelta) -> Decimal:

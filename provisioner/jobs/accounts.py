@@ -11,7 +11,8 @@ from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, Cost, JobRecord
 from provisioner.domain.offerings import Offering
 from provisioner.domain.reports import NodeReport
-from provisioner.jobs.closing import ended_at, free_of_charge
+from provisioner.jobs.buying import hourly
+from provisioner.jobs.closing import by_cloud_clock, free_of_charge
 from provisioner.jobs.costs import Usage, added, cost_of
 
 
@@ -34,12 +35,11 @@ class Accounts:
         attempt: Attempt,
         instance: Instance | None,
         *,
+        end: datetime | None,
         report: NodeReport | None,
         record: JobRecord,
-        now: datetime,
     ) -> Cost | None:
-        """Of an attempt that is over; None where no machine was bought."""
-        end = ended_at(attempt, instance, now)
+        """Of an attempt that is over, at `end` by the cloud's clock; None where no machine was bought."""
         if attempt.offering is None or attempt.launched_at is None or end is None:
             return None
         free = free_of_charge(instance, self._cloud.traits.free_when_interrupted_within)
@@ -47,19 +47,20 @@ class Accounts:
 
     def running(self, attempt: Attempt, report: NodeReport | None, record: JobRecord, now: datetime) -> Cost | None:
         """Of an attempt so far."""
-        return self.settled(attempt, None, report=report, record=record, now=now)
+        end = by_cloud_clock(attempt, now)
+        return self.settled(attempt, None, end=end, report=report, record=record)
 
-    def spent(self, record: JobRecord, now: datetime) -> Decimal | None:
-        """USD so far, the running attempt included; None where a price is unknown."""
-        return self.total(record, None, now).paid
+    def spent(self, record: JobRecord, report: NodeReport | None, now: datetime) -> Decimal | None:
+        """USD so far, the running attempt and what it says it moved included; None where a price is unknown."""
+        return self.total(record, report, now).paid
 
     def hourly(self, record: JobRecord, now: datetime) -> Decimal | None:
-        """USD that an hour of the newest machine costs at the price of now; None where none runs or it is unknown."""
+        """USD for an hour of the newest machine with disk and traffic, at the price of now; None where unknown."""
         offering = record.attempt.offering if record.attempt else None
         prices = self._cloud.price_history(offering, now, now) if offering else ()
         if offering is None or not prices:
             return None
-        return replace(offering, price_per_hour=prices[-1].price_per_hour).hourly(Decimal(0))
+        return hourly(record, replace(offering, price_per_hour=prices[-1].price_per_hour), self._tariff)
 
     def total(self, record: JobRecord, report: NodeReport | None, now: datetime) -> Cost:
         """The whole job so far."""

@@ -64,6 +64,14 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt:
+    """The launch that has no answer has bought these: they are the attempt's."""
+
+    attempt: Attempt
+    instances: tuple[Instance, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Write this down; no cloud is called."""
 
@@ -98,7 +106,7 @@ class Rest:
     """The job is over."""
 
 
-Action = Wait | Identify | Survey | Buy | Launch | Note | Terminate | Close | Clean | Rest
+Action = Wait | Identify | Survey | Buy | Launch | Adopt | Note | Terminate | Close | Clean | Rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ def boarding_pass(record: JobRecord, attempt: Attempt) -> dict[str, object]:
     assert attempt.deadline is not None  # noqa: S101 - every intended attempt has one
     alive = attempt.deadline - attempt.intended_at + record.spec.pace.stop_grace + LAST_RESORT
     return {
-        "version": 1, "job": record.id, "attempt": attempt.number, "rank": 0, "nodes": 1,
+        "version": 1, "job": record.id, "attempt": attempt.number, "token": attempt.token, "rank": 0, "nodes": 1,
         "bucket": record.store.partition("://")[2], "region": record.store_region, "prefix": prefix(record.id),
         "agent": {"key": record.agent.key, "sha256": record.agent.sha256},
         "max_minutes": math.ceil(alive / timedelta(minutes=1)), "way": str(attempt.offerings[0].way.kind),
@@ -39,6 +39,7 @@ def task(job: str, spec: JobSpec) -> bytes:
             "checkpoint_every_seconds": spec.checkpoint_every.total_seconds(),
             "heartbeat_every_seconds": spec.pace.heartbeat_every.total_seconds(),
             "stop_grace_seconds": spec.pace.stop_grace.total_seconds(),
+            "settle_seconds": spec.pace.settle.total_seconds(),
         },
         indent=1,
     ).encode()  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from provisioner.domain.costs import Tariff
 from provisioner.domain.jobs import (
     Attempt,
     AttemptState,
@@ -26,7 +27,8 @@ from provisioner.jobs.actions import (
     Survey,
     Wait,
 )
-from provisioner.jobs.outcomes import no_capacity, time_used, waited_enough
+from provisioner.jobs.costs import disk_per_hour
+from provisioner.jobs.outcomes import no_capacity, of_cloud, time_used, waited_enough
 
 
 def buying(record: JobRecord, seen: Observation, now: datetime) -> Decision:
@@ -62,7 +64,8 @@ def requirements_of(spec: JobSpec, saved: int = 0) -> Requirements:
     fallback = (CapacityType.ON_DEMAND,) if spec.fallback is Fallback.ON_DEMAND else ()
     return Requirements(
         instance_types=spec.instance_types, regions=spec.regions, zones=spec.zones, max_price=spec.max_price,
-        capacity_types=(CapacityType.SPOT, *fallback), needs_internet=bool(spec.setup or spec.secrets),
+        capacity_types=(CapacityType.SPOT, *fallback), known_price=spec.budget is not None,
+        needs_internet=bool(spec.setup or spec.secrets),
         moved_gib_per_hour=moved_per_hour(saved, spec.checkpoint_every),
     )  # fmt: skip
 
@@ -85,11 +88,6 @@ def unrefused(offerings: tuple[Offering, ...], refusals: Sequence[Refusal]) -> t
         )
 
     return tuple(offering for offering in offerings if not refused(offering))
-
-
-def of_cloud(refusals: Sequence[Refusal]) -> list[Refusal]:
-    """Without those that we made ourselves of a machine's loss."""
-    return [refusal for refusal in refusals if refusal.code not in set(EndReason)]
 
 
 def unasked(offerings: tuple[Offering, ...], record: JobRecord) -> tuple[Offering, ...]:
@@ -127,31 +125,40 @@ def with_attempt(record: JobRecord, attempt: Attempt) -> JobRecord:
     return replace(record, attempts=(*record.attempts[:-1], attempt))
 
 
-def intended(record: JobRecord, offerings: tuple[Offering, ...], now: datetime) -> JobRecord:
+def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff, now: datetime) -> JobRecord:
     """The record with a new attempt that the cloud has not been asked for yet; its token follows from the record."""
     number = len(record.attempts) + 1
     tries = record.tries + 1
-    ends_at, reason = deadline(record, offerings, now)
+    ends_at, reason = deadline(record, offerings, tariff, now)
     attempt = Attempt(
         number=number, token=f"{record.id}-{number}-{tries}", offerings=offerings, intended_at=now,
-        state=AttemptState.LAUNCHING, deadline=ends_at,
+        state=AttemptState.LAUNCHING, deadline=ends_at, ends_by=ends_at,
     )  # fmt: skip
     return replace(
         record, attempts=(*record.attempts, attempt), tries=tries, next_try_at=None,
         state=JobState.RECOVERING if record.attempts else JobState.LAUNCHING,
-        orders=Orders(attempt=number, run=True, deadline=ends_at, reason=reason),
+        orders=Orders(attempt=number, run=True, deadline=ends_at, reason=reason, token=attempt.token),
+        regions_tried=tuple(sorted({*record.regions_tried, *(offering.region for offering in offerings)})),
     )  # fmt: skip
 
 
-def deadline(record: JobRecord, offerings: tuple[Offering, ...], now: datetime) -> tuple[datetime, EndReason]:
+def deadline(
+    record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff, now: datetime
+) -> tuple[datetime, EndReason]:
     """When the machine goes home, and why: the time left, or what the rest of the budget buys at the dearest price."""
     left = record.spec.max_duration - time_used(record)
     if record.spec.budget is not None:
-        hourly = max((offering.hourly(Decimal(0)) or Decimal(0) for offering in offerings), default=Decimal(0))
+        dearest = max((hourly(record, offering, tariff) or Decimal(0) for offering in offerings), default=Decimal(0))
         rest = record.spec.budget - spent_on_ended(record)
-        if hourly > 0 and (affordable := timedelta(hours=float(rest / hourly))) < left:
+        if dearest > 0 and (affordable := timedelta(hours=float(rest / dearest))) < left:
             return now + affordable, EndReason.OVER_BUDGET
     return now + left, EndReason.OVER_TIME
+
+
+def hourly(record: JobRecord, offering: Offering, tariff: Tariff) -> Decimal | None:
+    """USD for an hour of the job on that machine, its disk and its traffic included; None where it is unknown."""
+    machine = offering.hourly(requirements(record).moved_gib_per_hour)
+    return None if machine is None else machine + disk_per_hour(record.spec.disk_gib, tariff)
 
 
 def spent_on_ended(record: JobRecord) -> Decimal:

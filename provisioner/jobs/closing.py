@@ -12,6 +12,7 @@ from provisioner.domain.jobs import (
     EndReason,
     JobRecord,
     JobState,
+    Pace,
     Refusal,
 )
 from provisioner.domain.reports import NodeReport
@@ -27,19 +28,24 @@ def closed(
     record: JobRecord,
     close: Close,
     *,
+    end: datetime | None,
     report: NodeReport | None,
     cost: Cost | None,
     newest: Checkpoint | None,
     now: datetime,
 ) -> JobRecord:
-    """The record with its newest attempt ended and its newest checkpoint known."""
+    """The record with its newest attempt ended, at `end` by the cloud's clock, and its newest checkpoint known."""
     attempt = record.attempts[-1]
     ended = replace(
-        attempt, state=AttemptState.ENDED, end_reason=close.reason, ended_at=ended_at(attempt, close.instance, now),
+        attempt, state=AttemptState.ENDED, end_reason=close.reason, ended_at=end,
         exit_code=close.exit_code, message=close.message or attempt.message, cost=cost,
-        work_lost=work_lost(attempt, close, report, newest=newest, now=now),
+        work_lost=work_lost(close.reason, report, newest=newest, end=by_our_clock(attempt, end, now)),
     )  # fmt: skip
-    record = replace(with_attempt(record, ended), checkpoint=newest or record.checkpoint, state=JobState.RECOVERING)
+    since = record.waiting_since or (attempt.intended_at if report is None else None)
+    record = replace(
+        with_attempt(record, ended), checkpoint=newest or record.checkpoint, state=JobState.RECOVERING,
+        waiting_since=since if close.reason in ELSEWHERE_FIRST else None,
+    )  # fmt: skip
     if close.reason in ELSEWHERE_FIRST and attempt.offering is not None:
         pool = attempt.offering.pool
         refused = Refused(
@@ -50,31 +56,50 @@ def closed(
     return record
 
 
-def ended_at(attempt: Attempt, instance: Instance | None, now: datetime) -> datetime | None:
-    """By the cloud's clock; where the cloud does not say, by ours since the purchase."""
+def ended_at(
+    attempt: Attempt, instance: Instance | None, report: NodeReport | None, *, pace: Pace, now: datetime
+) -> datetime | None:
+    """By the cloud's clock; a machine that the cloud has forgotten ran no longer than it can have.
+
+    None where no machine was bought.
+    """
     if instance is not None and instance.ended_at is not None:
         return instance.ended_at
+    return by_cloud_clock(attempt, min([*latest_ends(attempt, report, pace), now]))
+
+
+def latest_ends(attempt: Attempt, report: NodeReport | None, pace: Pace) -> list[datetime]:
+    """By our clock: a machine goes home at its deadline and after its program; one silent for long is lost."""
+    ends = [attempt.deadline] if attempt.deadline else []
+    if report is not None:
+        ends.append(report.ended.at + pace.settle if report.ended else report.at + pace.lost_after)
+    return ends
+
+
+def by_cloud_clock(attempt: Attempt, moment: datetime) -> datetime | None:
+    """That moment of ours, by the clock that the cloud charges by; None where no machine was bought."""
     if attempt.launched_at is None or attempt.bought_at is None:
         return None
-    return attempt.launched_at + (now - attempt.bought_at)
+    return attempt.launched_at + max(moment - attempt.bought_at, timedelta(0))
 
 
 def work_lost(
-    attempt: Attempt, close: Close, report: NodeReport | None, *, newest: Checkpoint | None, now: datetime
+    reason: EndReason, report: NodeReport | None, *, newest: Checkpoint | None, end: datetime | None
 ) -> timedelta | None:
-    """From the last save to the end of the program, by the machine's clock; None where the program never started."""
+    """From the last save to the end of the program, by the machine's clock; None where the program never started.
+
+    `end` is that of the machine, by our clock.
+    """
     if report is None or report.started_at is None:
         return None
-    if close.reason is EndReason.FINISHED:
+    if reason is EndReason.FINISHED:
         return timedelta(0)
     saved = newest.at if newest and newest.at > report.started_at else report.started_at
-    end = report.program_ended_at or machine_end(attempt, close.instance, now) or report.at
-    return max(end - saved, timedelta(0))
+    return max((report.program_ended_at or end or report.at) - saved, timedelta(0))
 
 
-def machine_end(attempt: Attempt, instance: Instance | None, now: datetime) -> datetime | None:
-    """The end of the machine by our clock: the cloud's may be set otherwise."""
-    end = ended_at(attempt, instance, now)
+def by_our_clock(attempt: Attempt, end: datetime | None, now: datetime) -> datetime | None:
+    """The end of the machine, in the past: the cloud's clock may be set otherwise."""
     if end is None or attempt.launched_at is None or attempt.bought_at is None:
         return None
     return min(attempt.bought_at + (end - attempt.launched_at), now)

@@ -43,13 +43,18 @@ def cost_of(usage: Usage, tariff: Tariff) -> Cost:
     stored = Decimal(usage.stored_bytes) / GIB * hours / HOURS_PER_MONTH * tariff.store_gib_month
     return Cost(
         machine=Decimal(0) if usage.free else metered(usage.prices, usage.start, billed),
-        disk=usage.disk_gib * tariff.disk_gib_month / HOURS_PER_MONTH * hours,
+        disk=disk_per_hour(usage.disk_gib, tariff) * hours,
         network=usage.way.price_per_hour * hours + usage.way.price_per_gib * Decimal(usage.moved_bytes) / GIB,
         store=stored + tariff.put_per_thousand * usage.puts / 1000,
         on_demand=None
         if usage.on_demand_per_hour is None
         else usage.on_demand_per_hour * in_hours(billed - usage.start),
     )
+
+
+def disk_per_hour(gib: int, tariff: Tariff) -> Decimal:
+    """USD for the machine's own disk."""
+    return gib * tariff.disk_gib_month / HOURS_PER_MONTH
 
 
 def metered(prices: tuple[PriceChange, ...], start: datetime, end: datetime) -> Decimal | None:

@@ -15,12 +15,16 @@ from provisioner.domain.jobs import (
     JobState,
 )
 from provisioner.domain.reports import NodeReport, Phase
-from provisioner.jobs.actions import Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
+from provisioner.errors import Refused
+from provisioner.jobs.actions import Adopt, Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
 from provisioner.jobs.buying import buying, with_attempt
-from provisioner.jobs.outcomes import outcome_of
+from provisioner.jobs.closing import with_refusals
+from provisioner.jobs.outcomes import outcome_of, time_used
 
 WORTH_A_WRITE = timedelta(minutes=1)
 """A deadline that moves by less is left as it was ordered."""
+LAST_UPLOAD = timedelta(minutes=15)
+"""As long as the agent itself tries to send the last files."""
 
 
 def decide(record: JobRecord, seen: Observation, *, now: datetime, traits: Traits) -> Decision:
@@ -77,32 +81,51 @@ def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetim
     if (noted := progress(record, attempt, seen.report)) != record:
         return Decision(action=Note(record=noted), reason=f"the machine is in phase {seen.report.phase}")
     if (tightened := within_budget(record, attempt, seen, now)) != record:
-        return Decision(action=Note(record=tightened), reason="at the price of now the budget ends sooner")
+        return Decision(action=Note(record=tightened), reason="the price has moved what the budget allows")
     return running(record, attempt, instance, report=seen.report, now=now, traits=traits)
 
 
 def within_budget(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> JobRecord:
-    """The record with an earlier deadline where the price has risen: the machine then stops with nobody looking."""
-    budget = record.spec.budget
-    if budget is None or seen.spent is None or not seen.hourly or attempt.deadline is None:
+    """The record with the deadline that the price of now allows: the machine then stops with nobody looking."""
+    budget, latest = record.spec.budget, attempt.ends_by or attempt.deadline
+    if budget is None or seen.spent is None or not seen.hourly or attempt.deadline is None or latest is None:
         return record
-    deadline = now + timedelta(hours=float((budget - seen.spent) / seen.hourly))
-    if deadline > attempt.deadline - WORTH_A_WRITE:
+    deadline = min(now + timedelta(hours=float((budget - seen.spent) / seen.hourly)), latest)
+    if abs(deadline - attempt.deadline) < WORTH_A_WRITE:
         return record
-    orders = replace(record.orders, deadline=deadline, reason=EndReason.OVER_BUDGET)
+    by_time = deadline >= attempt.intended_at + record.spec.max_duration - time_used(record)
+    reason = EndReason.OVER_TIME if by_time else EndReason.OVER_BUDGET
+    orders = replace(record.orders, deadline=deadline, reason=reason)
     return replace(with_attempt(record, replace(attempt, deadline=deadline)), orders=orders)
 
 
 def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> Decision:
+    pace = record.spec.pace
+    if bought := tuple(instance for instance in seen.instances if instance.labels.get(TOKEN) == attempt.token):
+        names = ", ".join(instance.id for instance in bought)
+        return Decision(action=Adopt(attempt=attempt, instances=bought), reason=f"{names} is what was asked for")
+    if record.cancel_asked_at is None and now > attempt.intended_at + pace.answer_within:
+        late = f"the launch had no answer within {pace.answer_within}"
+        return Decision(action=Note(record=unanswered(record, attempt, now)), reason=late)
     if record.cancel_asked_at is None:
         return Decision(action=Launch(attempt=attempt), reason="the launch that was intended has no answer yet")
-    bought = [instance for instance in seen.instances if instance.labels.get(TOKEN) == attempt.token]
-    if alive := tuple(instance for instance in bought if instance.alive):
-        return Decision(action=Terminate(instances=alive, record=record), reason="the job is cancelled")
-    settled = attempt.intended_at + record.spec.pace.settle
-    if not bought and now < settled:
+    settled = attempt.intended_at + pace.settle
+    if now < settled:
         return Decision(action=Wait(until=settled), reason="a launch may be under way; the cloud will list it")
     return Decision(action=Close(reason=EndReason.CANCELLED), reason="the job is cancelled")
+
+
+def unanswered(record: JobRecord, attempt: Attempt, now: datetime) -> JobRecord:
+    """Nothing is listed of it, so it is given up: what shows up later belongs to no attempt, and goes."""
+    rows = [
+        Refused(
+            region=one.region, zone=one.zone, instance_type=one.instance_type, capacity_type=one.capacity_type,
+            code="no-answer", message="the cloud gave no answer.",
+        )
+        for one in attempt.offerings
+    ]  # fmt: skip
+    record = replace(record, attempts=record.attempts[:-1], waiting_since=record.waiting_since or attempt.intended_at)
+    return with_refusals(record, rows, now)
 
 
 def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report: NodeReport | None) -> Decision:
@@ -145,10 +168,16 @@ def stop_order(
     if record.orders.run or attempt.stop_asked_at is None or (seen.report and seen.report.ended):
         return None
     patience = spec.pace.stop_grace + 2 * spec.pace.heartbeat_every + spec.pace.settle
-    if seen.report is not None and now < attempt.stop_asked_at + patience:
+    if seen.report is not None and now < attempt.stop_asked_at + patience + still_saving(record, seen.report, now):
         return wait(record, now, "the machine saves and stops")
     why = "the machine was asked to stop and did not" if seen.report else "the machine had not begun"
     return ending(record, attempt, instance, reason=EndReason(record.orders.reason), why=why)
+
+
+def still_saving(record: JobRecord, report: NodeReport, now: datetime) -> timedelta:
+    """What a machine gets beyond its grace that says it sends its last files: after that it goes home by itself."""
+    fresh = now < report.at + record.spec.pace.lost_after
+    return LAST_UPLOAD if fresh and report.phase is Phase.SAVE else timedelta(0)
 
 
 def unwanted(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> EndReason | None:

@@ -96,7 +96,7 @@ def linked(held: Path, target: Path, folder: Path) -> None:
     leads = os.fsdecode(held.read_bytes())
     held.unlink()
     end = Path(os.path.normpath(target.parent / leads))
-    if Path(leads).is_absolute() or not end.is_relative_to(os.path.normpath(folder)):
+    if winding(leads) or not end.is_relative_to(os.path.normpath(folder)):
         raise CloudError(
             f"a checkpoint has a link that leads out of its folder: {leads}.", hint="do not trust this job."
         )
@@ -104,11 +104,24 @@ def linked(held: Path, target: Path, folder: Path) -> None:
     target.symlink_to(leads)
 
 
+def winding(leads: str) -> bool:
+    """Up again after down: where that ends depends on other links, and only a plain way can be judged by its words."""
+    parts = PurePosixPath(leads).parts
+    ups = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
+    return leads.startswith("/") or ".." in parts[ups:]
+
+
 def inside(folder: Path, path: str) -> Path:
-    """A manifest is data from a machine: its paths may not lead out of the folder."""
+    """A manifest is data from a machine: its paths may not lead out of the folder, nor through a link in it."""
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts:
         raise CloudError(f"a checkpoint names a path outside of its folder: {path}.", hint="do not trust this job.")
+    for above in pure.parents[:-1]:
+        if (folder / above).is_symlink():
+            raise ConfigError(
+                f"'{folder / above}' is a link, and '{path}' would be written behind it.",
+                hint="remove the link, or fetch into an empty folder.",
+            )
     return folder / pure
 
 

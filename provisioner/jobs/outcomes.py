@@ -1,5 +1,6 @@
 """How a job ends. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,10 +11,16 @@ from provisioner.domain.jobs import (
     JobRecord,
     JobState,
     Outcome,
+    Refusal,
 )
 from provisioner.jobs.actions import Observation
 
 SAME_FAILURE_LIMIT = 3
+OUR_FAULT = "Client."
+"""What EC2's reasons begin with where the account, and no lack of machines, is why one was not started."""
+FAILURES = {
+    EndReason.BOOT_TIMEOUT: "never reported", EndReason.LOST: "vanished", EndReason.NO_CAPACITY: "were not started",
+}  # fmt: skip
 
 
 def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
@@ -22,6 +29,10 @@ def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
         return Outcome(state=JobState.CANCELLED, exit_code=130, message="the job was cancelled; its checkpoint is kept")
     if (last := record.attempt) and (outcome := after_attempt(record, last)):
         return outcome
+    if record.spec.budget is not None and seen.spent is None and record.attempts:
+        return failed(
+            6, "what the job has cost is not known, so its budget cannot be kept", "start it again without one"
+        )
     used = time_used(record)
     if used >= record.spec.max_duration:
         return failed(6, f"the job used its {record.spec.max_duration} of machine time", "raise --max-duration")
@@ -53,6 +64,8 @@ def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
             )
         case EndReason.BOOT_TIMEOUT | EndReason.LOST:
             return same_failure(record, last)
+        case EndReason.NO_CAPACITY if last.message.startswith(OUR_FAULT):
+            return same_failure(record, last)
         case _:
             return None
 
@@ -72,7 +85,7 @@ def same_failure(record: JobRecord, last: Attempt) -> Outcome | None:
     first = recent[0].intended_at
     if not alike or (record.checkpoint is not None and record.checkpoint.at > first):
         return None
-    how = "never reported" if last.end_reason is EndReason.BOOT_TIMEOUT else "vanished"
+    how = FAILURES[last.end_reason or EndReason.LOST]
     return failed(
         4, f"{SAME_FAILURE_LIMIT} machines in a row {how}: {last.message or 'no reason given'}",
         f"'accelctl logs {record.id}' shows what they printed",
@@ -80,12 +93,19 @@ def same_failure(record: JobRecord, last: Attempt) -> Outcome | None:
 
 
 def failed(code: int, message: str, hint: str) -> Outcome:
-    return Outcome(state=JobState.FAILED, exit_code=code, message=message, hint=f"{hint}.")
+    return Outcome(state=JobState.FAILED, exit_code=code, message=message, hint=f"{hint.rstrip('.')}.")
+
+
+def of_cloud(refusals: Sequence[Refusal]) -> list[Refusal]:
+    """Without those that we made ourselves of a machine's loss; one that was never started was refused by the cloud."""
+    ours = set(EndReason) - {EndReason.NO_CAPACITY}
+    return [refusal for refusal in refusals if refusal.code not in ours]
 
 
 def no_capacity(record: JobRecord) -> Outcome:
-    if record.refusals and all(refusal.until is None for refusal in record.refusals):
-        first = record.refusals[0]
+    refusals = of_cloud(record.refusals)
+    if refusals and all(refusal.until is None for refusal in refusals):
+        first = refusals[0]
         return failed(
             4, f"no offering can be bought: {first.message.rstrip('.')}", "ask for more quota, or use --region"
         )

@@ -1,5 +1,7 @@
 """The job records: changed by compare-and-swap only, so that no update is ever lost."""
 
+import logging
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +14,8 @@ from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects
 
 VERSION = 1
 ROOT = "jobs"
+
+log = logging.getLogger(__name__)
 
 
 class LostRace(Exception):
@@ -28,6 +32,14 @@ class Held:
 
     record: JobRecord
     tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A job whose record is damaged, or a newer accelctl's."""
+
+    job: str
+    problem: str
 
 
 class _Versioned(msgspec.Struct):
@@ -84,21 +96,36 @@ class Records:
             yield folder.rsplit("/", 1)[-1]
 
     def all(self) -> Iterator[JobRecord]:
-        """Every record that can be read as a job; one that vanishes meanwhile is left out."""
+        """Every record that can be read as a job; a damaged or newer one is warned of and stops nobody."""
+        for one in self.each():
+            if isinstance(one, Unreadable):
+                log.warning("%s", one.problem)
+            else:
+                yield one
+
+    def each(self) -> "Iterator[JobRecord | Unreadable]":
+        """Every job of the store; one that vanishes meanwhile is left out."""
         for job in self.ids():
             try:
                 yield self.read(job).record
             except JobMissing:
                 continue
+            except ConfigError as problem:
+                yield Unreadable(job=job, problem=problem.message)
 
     def find(self, wanted: str) -> JobRecord:
-        """By id, or by name (the newest of that name). Raises JobMissing."""
+        """By id, or by name as it was given (the newest of that name). Raises JobMissing."""
         if wanted in set(self.ids()):
             return self.read(wanted).record
-        named = [record for record in self.all() if record.spec.name == wanted]
+        named = [record for record in self.all() if record.spec.name in (wanted, fit_name(wanted))]
         if not named:
             raise JobMissing(f"there is no job '{wanted}'.", hint="'accelctl status' lists the jobs.")
         return max(named, key=lambda record: record.created_at)
+
+
+def fit_name(text: str) -> str:
+    """A name that is also a label value: letters, digits, dot, dash, underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:63] or "job"
 
 
 def key(job: str) -> str:

@@ -24,19 +24,23 @@ from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, JobRecord, JobState, Lease, Node, Outcome
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import Offering
+from provisioner.domain.reports import NodeReport
 from provisioner.errors import (
     CloudError,
     CloudUnavailable,
     ConfigError,
+    CredentialsRefused,
     InsufficientCapacity,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
     Refused,
+    TokenReused,
 )
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import (
     Action,
+    Adopt,
     Buy,
     Clean,
     Close,
@@ -52,7 +56,7 @@ from provisioner.jobs.actions import (
 )
 from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
-from provisioner.jobs.closing import closed, with_refusals
+from provisioner.jobs.closing import closed, ended_at, with_refusals
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.progress import Progress
@@ -88,6 +92,7 @@ class Stepper:
         self._cloud = cloud
         self._clock = clock
         self._holder = holder
+        self._tariff = tariff
         self._accounts = Accounts(cloud=cloud, tariff=tariff)
         self._user_data = user_data
 
@@ -146,13 +151,22 @@ class Stepper:
         """Machines first, reports second: what a machine wrote before it went is then never missed."""
         if record.ended_at is not None or not record.attempts:
             return Observation()
-        regions = sorted({offering.region for attempt in record.attempts for offering in attempt.offerings})
+        regions = sorted(
+            {*record.regions_tried, *(offering.region for attempt in record.attempts for offering in attempt.offerings)}
+        )
         instances = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=regions))
-        report = self._progress.report(record.id, record.attempts[-1].number) if record.attempts[-1].nodes else None
+        report = self._report(record, record.attempts[-1])
         seen, now = Observation(instances=instances, report=report), self._clock.now()
         if record.spec.budget is None:
             return seen
-        return replace(seen, spent=self._accounts.spent(record, now), hourly=self._accounts.hourly(record, now))
+        spent = self._accounts.spent(record, report, now)
+        return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
+
+    def _report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
+        """The machine's own: one of a launch that was given up may have had the same number."""
+        report = self._progress.report(record.id, attempt.number) if attempt.nodes else None
+        mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
+        return report if mine else None
 
     # act --------------------------------------------------------------------------------------------------------------
 
@@ -163,9 +177,11 @@ class Stepper:
             case Identify():
                 return self._identify(held)
             case Buy(offerings=offerings):
-                return self._write(held, intended(held.record, offerings, self._clock.now()))
+                return self._write(held, intended(held.record, offerings, self._tariff, self._clock.now()))
             case Launch(attempt=attempt):
                 return self._launch(self._leased(held), attempt)
+            case Adopt(attempt=attempt, instances=instances):
+                return self._bought(self._leased(held), attempt, instances, at=attempt.intended_at)
             case Terminate(instances=instances, record=record):
                 held = self._write(held, record)
                 for instance in instances:
@@ -202,7 +218,7 @@ class Stepper:
         )  # fmt: skip
         try:
             self._cloud.make_identity(request)
-        except (RateLimited, CloudUnavailable):
+        except (RateLimited, CloudUnavailable, CredentialsRefused):
             raise
         except (ConfigError, CloudError) as refusal:
             return self._write(held, hopeless(held.record, refusal))
@@ -219,11 +235,31 @@ class Stepper:
             return self._write(held, self._refused(record, list(refusal.refused)))
         except QuotaExceeded as refusal:
             return self._write(held, self._refused(record, over_quota(attempt, refusal)))
+        except CredentialsRefused:
+            raise
+        except PermissionDenied as refusal:
+            if record.tries > 1:  # who started the job may: whoever steps it just now is not its judge
+                raise
+            return self._write(held, hopeless(record, refusal))
+        except TokenReused:
+            return self._bought_before(held, attempt)
         except (RateLimited, CloudUnavailable):
             raise
-        except (PermissionDenied, ConfigError, CloudError) as refusal:
+        except (ConfigError, CloudError) as refusal:
             return self._write(held, hopeless(record, refusal))
-        return self._bought(held, attempt, tuple(instances))
+        return self._bought(held, attempt, tuple(instances), at=self._clock.now())
+
+    def _bought_before(self, held: Held, attempt: Attempt) -> Held:
+        """The call was made, and its words have changed since, such as the newest image: what it bought is ours.
+
+        Where nothing is listed the next try has a token of its own; what shows up later belongs to no attempt and goes.
+        """
+        bought = self._cloud.list_owned(
+            {labels.TOKEN: attempt.token}, regions={one.region for one in attempt.offerings}
+        )
+        if found := tuple(bought):
+            return self._bought(held, attempt, found, at=attempt.intended_at)
+        return self._write(held, self._refused(held.record, []))
 
     def _request(self, record: JobRecord, attempt: Attempt) -> LaunchRequest:
         more = {
@@ -239,22 +275,25 @@ class Stepper:
 
     def _refused(self, record: JobRecord, refused: list[Refused]) -> JobRecord:
         """Nothing was bought, so there was no attempt; the wait for capacity begins."""
-        now = self._clock.now()
+        now, ran = self._clock.now(), len(record.attempts) > 1
         record = replace(record, attempts=record.attempts[:-1], waiting_since=record.waiting_since or now)
-        return with_refusals(record, refused, now)
+        # A quota that a machine of this job once fitted in is used by others just now, and not too small for good.
+        return with_refusals(
+            record, [row._replace(lasting=row.lasting and not (ran and not row.zone)) for row in refused], now
+        )
 
-    def _bought(self, held: Held, attempt: Attempt, instances: tuple[Instance, ...]) -> Held:
+    def _bought(self, held: Held, attempt: Attempt, instances: tuple[Instance, ...], *, at: datetime) -> Held:
+        """`at` is the moment of the purchase, by our clock."""
         nodes = tuple(
             Node(rank=rank, instance_id=instance.id, private_address=instance.private_address, zone=instance.zone)
             for rank, instance in enumerate(sorted(instances, key=lambda instance: instance.id))
         )
         bought = replace(
             attempt, nodes=nodes, state=AttemptState.BOOTING, offering=offering_of(attempt, instances[0]),
-            bought_at=self._clock.now(), launched_at=instances[0].launched_at,
+            bought_at=at, launched_at=instances[0].launched_at,
         )  # fmt: skip
         try:
-            record = replace(held.record, waiting_since=None, rounds=0)  # the wait for capacity is over
-            return self._write(held, with_attempt(record, bought))
+            return self._write(held, with_attempt(held.record, bought))
         except LostRace:
             return self._overtaken(held.record.id, attempt, instances)
 
@@ -269,14 +308,14 @@ class Stepper:
 
     def _close(self, held: Held, close: Close) -> Held:
         record, attempt = held.record, held.record.attempts[-1]
-        report = self._progress.report(record.id, attempt.number)
+        report = self._report(record, attempt)
         if report is None and close.instance is not None:
             self._keep_console(record, attempt, close.instance)
-        cost = self._accounts.settled(attempt, close.instance, report=report, record=record, now=self._clock.now())
+        now = self._clock.now()
+        end = ended_at(attempt, close.instance, report, pace=record.spec.pace, now=now)
+        cost = self._accounts.settled(attempt, close.instance, end=end, report=report, record=record)
         newest = self._progress.newest_checkpoint(record.id)
-        return self._write(
-            held, closed(record, close, report=report, cost=cost, newest=newest, now=self._clock.now())
-        )  # fmt: skip
+        return self._write(held, closed(record, close, end=end, report=report, cost=cost, newest=newest, now=now))
 
     def _keep_console(self, record: JobRecord, attempt: Attempt, instance: Instance) -> None:
         try:

@@ -1,12 +1,11 @@
 """A new job: its record and what its machines will need, sent to the store before anything is bought."""
 
 import hashlib
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from provisioner.domain.jobs import Archive, JobRecord, JobSpec
 from provisioner.jobs.names import claim
@@ -53,7 +52,7 @@ def submit(
 
 def work_folder(objects: Objects, submission: Submission, say: Callable[[str], None]) -> Archive:
     spec = submission.spec
-    made_there = frozenset({spec.checkpoint_dir.split("/")[0], spec.outputs_dir.split("/")[0]})
+    made_there = frozenset({PurePosixPath(spec.checkpoint_dir), PurePosixPath(spec.outputs_dir)})
     archive = send(objects, submission.folder, keep=made_there)
     say(f"work folder {submission.folder}: {archive.bytes / 1024:.0f} KiB packed")
     return archive
@@ -70,8 +69,3 @@ def send_agent(objects: Objects, content: bytes) -> Archive:
 def new_id(now: datetime) -> str:
     """Sorts by time, fits into every name that is made of it, and cannot be guessed twice."""
     return f"{now:%Y%m%d-%H%M%S}-{''.join(secrets.choice(ALPHABET) for _ in range(5))}"
-
-
-def fit_name(text: str) -> str:
-    """A name that is also a label value: letters, digits, dot, dash."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip("-.")[:63] or "job"

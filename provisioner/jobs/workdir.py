@@ -34,8 +34,10 @@ class Entry:
     folder: bool = False
 
 
-def send(objects: Objects, folder: Path, *, keep: frozenset[str] = frozenset(), largest: int = LARGEST) -> Archive:
-    """Sends the folder unless the store has it. Top-level names in `keep` stay here: the job makes them itself.
+def send(
+    objects: Objects, folder: Path, *, keep: frozenset[PurePosixPath] = frozenset(), largest: int = LARGEST
+) -> Archive:
+    """Sends the folder unless the store has it. Paths in `keep` stay here: the job makes them itself.
 
     Raises ConfigError where it cannot be read or is larger than `largest` bytes.
     """
@@ -51,7 +53,7 @@ def send(objects: Objects, folder: Path, *, keep: frozenset[str] = frozenset(), 
         return Archive(key=key, sha256=name, bytes=Path(packed.name).stat().st_size)
 
 
-def listed(folder: Path, keep: frozenset[str] = frozenset()) -> Iterator[Entry]:
+def listed(folder: Path, keep: frozenset[PurePosixPath] = frozenset()) -> Iterator[Entry]:
     """Everything that is sent, in order of path; honours .gitignore. Raises ConfigError for an unreadable folder."""
     if not folder.is_dir():
         raise ConfigError(f"--workdir: '{folder}' is not a folder.", hint="name the folder that the command runs in.")
@@ -67,11 +69,11 @@ def unreadable(error: PermissionError) -> ConfigError:
     )
 
 
-def walk(root: Path, below: PurePosixPath, ignored: "Ignored", *, keep: frozenset[str]) -> Iterator[Entry]:
+def walk(root: Path, below: PurePosixPath, ignored: "Ignored", *, keep: frozenset[PurePosixPath]) -> Iterator[Entry]:
     for item in sorted(os.scandir(root / below), key=lambda item: item.name):
         path = below / item.name
         folder = item.is_dir(follow_symlinks=False)
-        if item.name in NEVER or (below == PurePosixPath() and item.name in keep) or ignored(path, folder=folder):
+        if item.name in NEVER or path in keep or ignored(path, folder=folder):
             continue
         found = item.stat(follow_symlinks=False)
         if item.is_symlink():

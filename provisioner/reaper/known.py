@@ -1,20 +1,11 @@
 """The job records of a store, each read once for as long as one look lasts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
-from provisioner.jobs.records import JobMissing, Records
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damaged:
-    """A record that is there and cannot be read."""
-
-    id: str
-    problem: AccelctlError
+from provisioner.jobs.records import JobMissing, Records, Unreadable
 
 
 class KnownJobs:
@@ -49,13 +40,13 @@ class KnownJobs:
             raise found
         return found
 
-    def open(self) -> Iterator[JobRecord | Damaged]:
+    def open(self) -> Iterator[JobRecord | Unreadable]:
         """Those that have not ended, oldest first, and those that nobody can tell of."""
         for job in sorted(self.ids):
             try:
                 record = self.find(job)
             except AccelctlError as problem:
-                yield Damaged(id=job, problem=problem)
+                yield Unreadable(job=job, problem=problem.message)
                 continue
             if record is not None and record.ended_at is None:
                 yield record

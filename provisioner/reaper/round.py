@@ -14,9 +14,9 @@ from provisioner.clouds.base import FindsLeftovers, FindsUnused, Leftover
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
-from provisioner.jobs.records import Records
+from provisioner.jobs.records import Records, Unreadable
 from provisioner.jobs.step import Stepped
-from provisioner.reaper.known import Damaged, KnownJobs
+from provisioner.reaper.known import KnownJobs
 from provisioner.reaper.observe import Observer
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
 from provisioner.reaper.thresholds import Thresholds, defaults
@@ -117,8 +117,8 @@ class Rounds:
     def _jobs(self, known: KnownJobs, *, apply: bool) -> Iterator[Other]:
         """Those that nobody leads just now."""
         for record in known.open():
-            if isinstance(record, Damaged):
-                yield job(record.id, Outcome.REFUSED, record.problem.message)
+            if isinstance(record, Unreadable):
+                yield job(record.job, Outcome.REFUSED, record.problem)
             elif not (record.lease and record.lease.until > self.clock.now()) and not self.enough():
                 yield self._stepped(record) if apply else job(record.id, Outcome.PLANNED)
 
@@ -133,8 +133,8 @@ class Rounds:
         return job(record.id, Outcome.DONE, stepped.decision.reason)
 
     def _left_behind(self, known: KnownJobs) -> Iterator[Other]:
-        """What is ours and nobody's any more: its teardown removes it."""
-        live = {record.id for record in known.open()}
+        """What is ours and nobody's any more: its teardown removes it. A damaged record may be live."""
+        live = {one.job if isinstance(one, Unreadable) else one.id for one in known.open()}
         for one in self._listed(lambda: self.cloud.leftovers(machines=False)):
             if isinstance(one, Other):
                 yield one

@@ -10,6 +10,8 @@ from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
 
 Inputs = Mapping[str, Any]
 """Plain values; what is not known yet is UNKNOWN, at any depth."""
+OPTIONS = "accelctl:options"
+"""Beside the inputs: what Pulumi itself was told of the resource, `protect` and `ignoreChanges`."""
 CAPACITY = {"spot": Capacity.SPOT, "capacity-block": Capacity.CAPACITY_BLOCK}
 
 
@@ -88,7 +90,7 @@ def instance(subject: str, inputs: Inputs) -> Facts:
         token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
         protected=truth(at(inputs, "disableApiTermination")),
         persistent=equal(at(inputs, "instanceMarketOptions", "spotOptions", "spotInstanceType"), "persistent"),
-        leaves_behind=volumes_left(disks),
+        leaves_behind=volumes_left(disks), from_template=template and kind is None,
     )  # fmt: skip
 
 
@@ -111,7 +113,7 @@ def template(subject: str, inputs: Inputs) -> Facts:
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
         labels=tags, public_address=public, token_only_metadata=metadata(inputs),
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
-        protected=truth(at(inputs, "disableApiTermination")),
+        protected=truth(at(inputs, "disableApiTermination")), blueprint=True,
     )  # fmt: skip
 
 
@@ -139,6 +141,7 @@ def fleet(subject: str, inputs: Inputs) -> Facts:
     return facts(
         subject, UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds, labels=at(inputs, "tags", default={}),
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), group=keeps, least=wanted,
+        most=wanted,
         ends_at=end_of(at(inputs, "tags", default={})), scheduled=at(inputs, "validUntil") is not None,
         leaves_behind="" if truth(at(inputs, "terminateInstances")) is True else "the machines of the fleet",
     )  # fmt: skip
@@ -155,6 +158,7 @@ def scaling_group(subject: str, inputs: Inputs) -> Facts:
         group=True,
         labels=held,
         least=at(inputs, "minSize", default=0),
+        most=at(inputs, "maxSize"),
     )
 
 
@@ -164,7 +168,7 @@ def launch_configuration(subject: str, inputs: Inputs) -> Facts:
     return facts(
         subject, UNKNOWN if kind is UNKNOWN else (kind,), takes_labels=False, token_only_metadata=metadata(inputs),
         capacity=Capacity.ON_DEMAND if at(inputs, "spotPrice") is None else Capacity.SPOT,
-        public_address=truth(at(inputs, "associatePublicIpAddress")), encrypted=encrypted([root]),
+        public_address=truth(at(inputs, "associatePublicIpAddress")), encrypted=encrypted([root]), blueprint=True,
     )  # fmt: skip
 
 
@@ -180,7 +184,8 @@ def spot_fleet(subject: str, inputs: Inputs) -> Facts:
     return facts(
         subject, UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds, labels=at(inputs, "tags", default={}),
         capacity=Capacity.SPOT, group=at(inputs, "fleetType", default="maintain") == "maintain",
-        least=at(inputs, "targetCapacity", default=0), scheduled=at(inputs, "validUntil") is not None,
+        least=at(inputs, "targetCapacity", default=0), most=at(inputs, "targetCapacity"),
+        scheduled=at(inputs, "validUntil") is not None,
         leaves_behind=UNKNOWN if ends is UNKNOWN else "" if ends else "the machines of the fleet",
     )  # fmt: skip
 
@@ -192,6 +197,17 @@ def reservation(subject: str, inputs: Inputs) -> Facts:
     return facts(
         subject, UNKNOWN if kind is UNKNOWN else (kind,), capacity=Capacity.RESERVATION,
         ends_at=moment(end) if limited else None, labels=at(inputs, "tags", default={}),
+        group=True, least=0, most=at(inputs, "instanceCount", default=1),
+    )  # fmt: skip
+
+
+def capacity_block(subject: str, inputs: Inputs) -> Facts:
+    """Prepaid. Its type is the offering's, so it has no price here; AWS ends it by itself."""
+    options = at(inputs, OPTIONS, default={})
+    kept = at(options, "protect") is True and "capacityBlockOfferingId" in at(options, "ignoreChanges", default=())
+    return Facts(
+        subject=subject, cloud="aws", instance_types=("a capacity block",), capacity=Capacity.CAPACITY_BLOCK,
+        labels=at(inputs, "tags", default={}), pinned=kept, group=True, most=0,
     )  # fmt: skip
 
 
@@ -203,6 +219,7 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "aws:autoscaling/group:Group": scaling_group,
     "aws:ec2/launchConfiguration:LaunchConfiguration": launch_configuration,
     "aws:ec2/spotFleetRequest:SpotFleetRequest": spot_fleet,
+    "aws:ec2/capacityBlockReservation:CapacityBlockReservation": capacity_block,
     "aws:ec2/capacityReservation:CapacityReservation": reservation,
 }
 """By the type's token."""

@@ -10,10 +10,13 @@ SPOT = ("Spot", "Low")
 
 
 def accelerated(size: Any) -> Any:
-    """The size, where it is of the N series; those have accelerators, and no price in our catalog."""
+    """The size, where it is of the N series; those have accelerators, and no price in our catalog.
+
+    Azure takes sizes in any case.
+    """
     if isinstance(size, Unknown):
         return UNKNOWN
-    return (size,) if str(size).startswith("Standard_N") else ()
+    return (size,) if str(size).lower().startswith("standard_n") else ()
 
 
 def bought(priority: Any) -> Any:
@@ -24,23 +27,35 @@ def machine(subject: str, inputs: Inputs) -> Facts:
     """Disks are always encrypted at rest. The end is Azure's own schedule, whose moment stands in the tags."""
     tags, profile = at(inputs, "tags", default={}), at(inputs, "networkProfile", default={})
     made = listed(at(profile, "networkInterfaceConfigurations"))
-    public = UNKNOWN if made is UNKNOWN else any(at(one, "publicIPAddressConfiguration") is not None for one in made)
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "hardwareProfile", "vmSize")),
         capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of(tags), labels=tags,
-        public_address=public, leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
+        public_address=public(made), leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
     )  # fmt: skip
 
 
-def left(inputs: Inputs, cards: Any) -> Any:
-    """What stays and costs when the machine is deleted."""
-    disk = at(inputs, "storageProfile", "osDisk", "deleteOption", default="Detach")
-    if UNKNOWN in (disk, cards):
+def public(cards: Any) -> Any:
+    """An address belongs to one of a card's configurations."""
+    rows = UNKNOWN if cards is UNKNOWN else [listed(at(card, "ipConfigurations")) for card in cards]
+    if rows is UNKNOWN or UNKNOWN in rows:
         return UNKNOWN
-    if disk != "Delete":
-        return "its disk"
-    kept = [one for one in cards if at(one, "deleteOption", default="Detach") != "Delete"]
-    return "a network interface" if kept else ""
+    said = [at(one, "publicIPAddressConfiguration") for row in rows for one in row]
+    return UNKNOWN if UNKNOWN in said else any(one is not None for one in said)
+
+
+def left(inputs: Inputs, cards: Any) -> Any:
+    """What stays and costs when the machine is deleted; a disk that was there before it may stay."""
+    disk, more = at(inputs, "storageProfile", "osDisk"), listed(at(inputs, "storageProfile", "dataDisks"))
+    if UNKNOWN in (disk, more, cards):
+        return UNKNOWN
+    own = [disk, *(one for one in more if at(one, "createOption") != "Attach")]
+    for rows, what in ((own, "its disk"), (cards, "a network interface")):
+        said = [at(one, "deleteOption", default="Detach") for one in rows]
+        if any(one is not UNKNOWN and one != "Delete" for one in said):
+            return what
+        if UNKNOWN in said:
+            return UNKNOWN
+    return ""
 
 
 def scale_set(subject: str, inputs: Inputs) -> Facts:
@@ -55,7 +70,8 @@ def scale_set(subject: str, inputs: Inputs) -> Facts:
 def node_pool(subject: str, inputs: Inputs) -> Facts:
     """AKS's: a pool that scales by itself keeps its minimum, any other one its count."""
     scales = at(inputs, "enableAutoScaling")
-    least = at(inputs, "minCount" if scales is True else "count", default=0 if scales is True else 1)
+    fixed = at(inputs, "count", default=1)
+    least = UNKNOWN if scales is UNKNOWN else at(inputs, "minCount", default=0) if scales is True else fixed
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "vmSize")), group=True, least=least,
         capacity=bought(at(inputs, "scaleSetPriority", default="Regular")), labels=at(inputs, "tags", default={}),

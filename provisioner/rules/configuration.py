@@ -43,12 +43,19 @@ class Configuration:
     regions: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
     """Patterns such as p5.* or g5.?xlarge."""
+    budget: Decimal | None = None
+    """USD that a stack may cost until its machines end, at prices on demand; of what never ends, in a month."""
+    most_machines: int | None = None
+    """Machines that a stack may have."""
+    reapers: tuple[str, ...] = ()
+    """Clouds in which a reaper is known to run."""
     exemptions: tuple[Exemption, ...] = ()
 
 
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "expensive_from": lambda value: Decimal(str(value)), "longest_end": duration, "required_labels": tuple,
     "unassigned_allowed": bool, "regions": tuple, "machines": tuple,
+    "budget": lambda value: Decimal(str(value)), "most_machines": int, "reapers": tuple,
     "exemptions": lambda rows: tuple(Exemption(**row) for row in rows),
 }  # fmt: skip
 

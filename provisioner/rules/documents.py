@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from provisioner.errors import ConfigError
+from provisioner.rules.aws import OPTIONS
 from provisioner.rules.facts import UNKNOWN
 
 NOT_YET = {
@@ -43,7 +44,8 @@ def read(text: str, source: str) -> Iterator[Resource]:
         token = str(state.get("type", ""))
         if token and not token.startswith("pulumi:"):
             name = str(state.get("urn", "")).rsplit("::", 1)[-1]
-            yield Resource(name=name, token=token, inputs=plain(state.get("inputs") or {}))
+            options = {"protect": state.get("protect"), "ignoreChanges": state.get("ignoreChanges") or ()}
+            yield Resource(name=name, token=token, inputs=plain(state.get("inputs") or {}) | {OPTIONS: options})
 
 
 def states_of(document: Any) -> list[Mapping[str, Any]] | None:

@@ -32,6 +32,15 @@ class Capacity(StrEnum):
     RESERVATION = "reservation"
 
 
+class Part(StrEnum):
+    """What a resource is, as far as the rules care."""
+
+    MACHINE = "machine"
+    REAPER = "reaper"
+    NETWORK = "network"
+    IDENTITY = "identity"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """One resource. `usd_per_hour` is of one machine, None where it is not known; a fact may be UNKNOWN."""
@@ -46,6 +55,8 @@ class Facts:
     """It makes machines by itself: a scaling group, a fleet, a node group."""
     least: int | Unknown = 0
     """The least number of machines that a group keeps."""
+    most: int | Unknown | None = None
+    """The largest number of machines that a group may have; None where it has no such limit."""
     scheduled: bool | Unknown = False
     """Something brings a group down at set times."""
     labels: Mapping[str, str] | Unknown = field(default_factory=dict[str, str])
@@ -58,6 +69,15 @@ class Facts:
     protected: bool | Unknown = False
     persistent: bool | Unknown = False
     """A spot request that buys again after an interruption."""
+    pinned: bool | Unknown = True
+    """What is paid for beforehand is kept from being bought again, or thrown away, by a change of its inputs."""
+    blueprint: bool = False
+    """A template: what is made from it counts, not itself."""
+    from_template: bool = False
+    """Its type is its template's."""
+    part: Part = Part.MACHINE
+    fault: str | Unknown = ""
+    """What is wrong with something that is no machine, and how to mend it."""
     usd_per_hour: Decimal | None = None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 
-from provisioner.rules import aws, aws_services, azure, google
+from provisioner.rules import aws, aws_services, azure, floor, google, reaper
 from provisioner.rules.aws import Inputs
 from provisioner.rules.facts import Facts
 
@@ -14,8 +14,13 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     **aws_services.READERS,
     **google.READERS,
     **azure.READERS,
+    **reaper.READERS,
+    **floor.READERS,
 }
 """By the type's token."""
+ROLES = dict.fromkeys(reaper.READERS, "judged as a part of the reaper") | dict.fromkeys(
+    floor.READERS, "judged by the security floor alone"
+)
 VERSIONED = re.compile(r"azure-native(?:_\w+)?:(\w+?)(?:/v\w+)?:(\w+)")
 
 
@@ -41,7 +46,7 @@ def not_checked() -> frozenset[str]:
 
 def types_table() -> str:
     """The table of docs/rules.md."""
-    rows = [("judged", token) for token in sorted(READERS)] + [
+    rows = [(ROLES.get(token, "judged"), token) for token in sorted(READERS)] + [
         ("named, not judged", one) for one in sorted(not_checked())
     ]
     lines = [f"| `{token}` | {how} |" for how, token in rows]

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from provisioner.catalog import labels
 from provisioner.rules.configuration import Configuration
-from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Unknown, known
+from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown, known
 
 HOURS_A_MONTH = 730
 END = f"set the label {labels.EXPIRES_AT} to the moment when it ends"
@@ -40,16 +40,23 @@ class Finding:
     outcome: Outcome
     what: str
     usd_per_hour: Decimal | None = None
+    machine: bool = True
 
     @property
     def usd_per_month(self) -> Decimal | None:
         return None if self.usd_per_hour is None else self.usd_per_hour * HOURS_A_MONTH
 
     def __str__(self) -> str:
-        price = "an unknown price"
-        if self.usd_per_hour is not None:
-            price = f"${self.usd_per_hour:,.2f}/h, ${self.usd_per_hour * HOURS_A_MONTH:,.0f}/month"
-        return f"{self.subject}: {self.what} ({price})"
+        return f"{self.subject}: {self.what}{self.price}"
+
+    @property
+    def price(self) -> str:
+        """Of a machine; empty for what is none."""
+        if not self.machine:
+            return ""
+        if self.usd_per_hour is None:
+            return " (an unknown price)"
+        return f" (${self.usd_per_hour:,.2f}/h, ${self.usd_per_hour * HOURS_A_MONTH:,.0f}/month)"
 
 
 Check = Callable[[Facts, Configuration, datetime], str]
@@ -63,6 +70,11 @@ class Rule:
     level: Level
     help: str
     check: Check
+    parts: tuple[Part, ...] = (Part.MACHINE,)
+    """What it judges."""
+
+    def judges(self, facts: Facts) -> bool:
+        return facts.part in self.parts and (facts.part is not Part.MACHINE or facts.instance_types != ())
 
 
 def cheap(facts: Facts, allowed: Configuration) -> bool:
@@ -98,6 +110,13 @@ def reservation_ends(facts: Facts, allowed: Configuration, now: datetime) -> str
     if cheap(facts, allowed) or facts.capacity is not Capacity.RESERVATION or known(facts.ends_at) is not None:
         return ""
     return "the reservation is paid for until somebody cancels it; set end_date_type to limited, and an end_date"
+
+
+def capacity_block_pinned(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if facts.capacity is not Capacity.CAPACITY_BLOCK or known(facts.pinned):
+        return ""
+    mend = "protect it, and ignore changes of capacityBlockOfferingId"
+    return f"it is paid for in full at once, and a change would buy another; {mend}"
 
 
 def required_labels(facts: Facts, allowed: Configuration, now: datetime) -> str:
@@ -136,6 +155,8 @@ def allowed_machines(facts: Facts, allowed: Configuration, now: datetime) -> str
 
 
 def security_floor(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    if facts.part is not Part.MACHINE:
+        return known(facts.fault)
     if not known(facts.token_only_metadata):
         return "its metadata service answers without a token (IMDSv1); set http_tokens to required"
     if known(facts.public_address):
@@ -143,6 +164,10 @@ def security_floor(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if not known(facts.encrypted):
         return "a disk is not encrypted; set encrypted"
     return ""
+
+
+def reaper_works(facts: Facts, allowed: Configuration, now: datetime) -> str:
+    return known(facts.fault)
 
 
 RULES = (
@@ -161,17 +186,20 @@ RULES = (
     Rule(name="allowed-machines", level=Level.MANDATORY, check=allowed_machines,
          help="Only the types and regions that the team allows."),
     Rule(name="security-floor", level=Level.MANDATORY, check=security_floor,
-         help="IMDSv2, no public address, encrypted disks."),
+         parts=(Part.MACHINE, Part.NETWORK, Part.IDENTITY),
+         help="IMDSv2, no public address, encrypted disks, no ssh for everybody, no role that may do everything."),
+    Rule(name="capacity-block-pinned", level=Level.MANDATORY, check=capacity_block_pinned,
+         help="A capacity block is protected, and its offering never changes by itself."),
+    Rule(name="reaper-works", level=Level.MANDATORY, check=reaper_works, parts=(Part.REAPER,),
+         help="The reaper is started, and is heard of when it fails."),
 )  # fmt: skip
 NAMES = tuple(rule.name for rule in RULES)
 
 
 def judge(facts: Facts, allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """Every rule that has something to say, the exempted ones included."""
-    if facts.instance_types == ():
-        return
     for rule in RULES:
-        if finding := judged(rule, facts, allowed, now):
+        if rule.judges(facts) and (finding := judged(rule, facts, allowed, now)):
             yield finding
 
 
@@ -189,5 +217,5 @@ def judged(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> F
         what = f"{what}; its exemption by {exempt[0].owner} {'ended' if expired else 'ends'} on {exempt[0].until}"
     return Finding(
         rule=rule.name, level=rule.level, subject=facts.subject, outcome=outcome, what=what,
-        usd_per_hour=facts.usd_per_hour,
+        usd_per_hour=facts.usd_per_hour, machine=facts.part is Part.MACHINE,
     )  # fmt: skip

@@ -43,18 +43,21 @@ class Access:
             caller = AssumedRoleAccessKey(DEFAULT_ACCOUNT_ID, "aws", call.access_key, {"X-Amz-Security-Token": token})
         except CreateAccessKeyFailure:
             return AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
-        action, resource, context = requested(call)
         policies, boundary = list(statements(caller)), list(boundary_of(caller))
-        contexts = [context | tags for tags in tags_of_named(call)] or [context]
-        if all(
-            self.allowed(rules, action, resource, each)
-            for each in contexts
-            for rules in ([policies, boundary] if boundary else [policies])
-        ):
+        for action, resource, context in (requested(call), *decryptions(call)):
+            contexts = [context | tags for tags in tags_of_named(call)] or [context]
+            if not all(
+                self.allowed(rules, action, resource, each)
+                for each in contexts
+                for rules in ([policies, boundary] if boundary else [policies])
+            ):
+                return self.not_authorized(call, caller, f"{action} on resource: {resource}")
             self.used.setdefault(caller.arn.split("/")[1], set()).add(action)
-            return None
+        return None
+
+    def not_authorized(self, call: Call, caller: AssumedRoleAccessKey, what: str) -> AwsError:
         code = "UnauthorizedOperation" if call.service == "ec2" else "AccessDenied"
-        message = f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}"
+        message = f"User: {caller.arn} is not authorized to perform: {what}"
         return AwsError(code if call.service in ("ec2", "s3") else "AccessDeniedException", message, 403)
 
     def allowed(self, rules: Iterable[dict[str, Any]], action: str, resource: str, context: dict[str, str]) -> bool:
@@ -102,8 +105,35 @@ def resource_of(call: Call, body: dict[str, Any]) -> str:
         name = call.path.partition("/functions/")[2].split("/")[0]
         return name if name.startswith("arn:") else f"arn:aws:lambda:{here}:function:{name}"
     if call.service == "secretsmanager" and (name := body.get("SecretId")):
-        return name if name.startswith("arn:") else f"arn:aws:secretsmanager:{here}:secret:{name}"
+        return secret_arn(call.region, name)
     return "*"
+
+
+def secret_arn(region: str, name: str) -> str:
+    """With the six characters that the cloud puts behind a name."""
+    from moto.secretsmanager.models import secretsmanager_backends
+
+    if name.startswith("arn:"):
+        return name
+    held = secretsmanager_backends[DEFAULT_ACCOUNT_ID][region].secrets.get(name)
+    return held.arn if held else f"arn:aws:secretsmanager:{region}:{DEFAULT_ACCOUNT_ID}:secret:{name}-000000"
+
+
+def decryptions(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """A parameter under a key of the customer's own needs that key as well; the cloud's own asks for nothing more.
+
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/secure-string-parameter-kms-encryption.html
+    """
+    from moto.ssm.models import ssm_backends
+
+    if (call.service, call.operation) != ("ssm", "GetParameter"):
+        return
+    asked = json.loads(call.params.get("", "") or "{}")
+    held = ssm_backends[DEFAULT_ACCOUNT_ID][call.region].get_parameter(asked.get("Name", ""))
+    if held is None or held.parameter_type != "SecureString" or held.keyid in (None, "alias/aws/ssm"):
+        return
+    key = f"arn:aws:kms:{call.region}:{DEFAULT_ACCOUNT_ID}:key/{held.keyid.rsplit('/', 1)[-1]}"
+    yield "kms:Decrypt", key, {"kms:ViaService": f"ssm.{call.region}.amazonaws.com"}
 
 
 def iam_resource(call: Call) -> str:

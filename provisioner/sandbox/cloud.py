@@ -14,6 +14,7 @@ from moto.events.models import events_backends
 
 from provisioner.sandbox import buckets, images
 from provisioner.sandbox.clock import SandboxClock
+from provisioner.sandbox.doors import Doors
 from provisioner.sandbox.filters import Listings
 from provisioner.sandbox.functions import Functions
 from provisioner.sandbox.groups import Groups
@@ -49,6 +50,7 @@ class SandboxCloud:
         self.url = ""
         self.phases = Phases(self.clock, self.lock, lambda instance: self.machines.reconcile([instance]))
         self.placement = PlacementGroups()
+        self.doors = Doors()
         self.launches = Launches(self.market, self.quotas, self.clock, self.phases, self.placement)
         self.launches.install()
         self.listings = Listings(self.clock, HIDDEN_FOR)

@@ -1,4 +1,4 @@
-"""Calls that moto does not answer, or answers with nothing: console output, placement groups, quotas."""
+"""Calls that moto does not answer, or answers with nothing: console output, placement groups, ways in, quotas."""
 
 import base64
 import json
@@ -33,6 +33,11 @@ def placement_group(cloud: SandboxCloud, call: Call) -> Response:
     return render(call, answer, {}) if isinstance(answer, AwsError) else answer
 
 
+def door(cloud: SandboxCloud, call: Call) -> Response:
+    answer = cloud.doors.answer(call)
+    return render(call, answer, {}) if isinstance(answer, AwsError) else answer
+
+
 def service_quota(cloud: SandboxCloud, call: Call) -> Response | None:
     asked: dict[str, Any] = json.loads(call.params.get("", "{}"))
     code = asked.get("QuotaCode", "")
@@ -48,5 +53,8 @@ EXTRAS: dict[str, Callable[[SandboxCloud, Call], Response | None]] = {
     "ec2.CreatePlacementGroup": placement_group,
     "ec2.DescribePlacementGroups": placement_group,
     "ec2.DeletePlacementGroup": placement_group,
+    "ec2.CreateInstanceConnectEndpoint": door,
+    "ec2.DescribeInstanceConnectEndpoints": door,
+    "ec2.DeleteInstanceConnectEndpoint": door,
     "servicequotas.GetServiceQuota": service_quota,
 }

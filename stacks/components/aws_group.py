@@ -19,7 +19,7 @@ from stacks.components.aws_machine import (
     marks_of,
     zones_selling,
 )
-from stacks.components.aws_network import PrivateNetwork
+from stacks.components.aws_network import PrivateNetwork, connect
 from stacks.settings import Key, one_of, whole
 
 HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
@@ -140,6 +140,7 @@ class OfficeMachines(pulumi.ComponentResource):
         dearest = max((price for price in prices if price is not None), default=None)
         sure = dearest is not None and None not in prices
         pulumi.export("group", self.group.name)
+        pulumi.export("connect", connect("INSTANCE"))
         pulumi.export("ends_at", self.end.at)
         pulumi.export(
             "on_demand_usd_per_hour", f"{dearest * self._config['machines']}" if dearest and sure else "unknown"

@@ -1,4 +1,4 @@
-"""A private network: no way in, the store over a free gateway endpoint, machines among themselves."""
+"""A private network: ssh through EC2's own door, the store over a free gateway endpoint, machines among themselves."""
 
 from collections.abc import Sequence
 
@@ -34,9 +34,13 @@ class PrivateNetwork(pulumi.ComponentResource):
             name, vpc_id=vpc.id, service_name=f"com.amazonaws.{region}.s3", vpc_endpoint_type="Gateway",
             route_table_ids=[table.id], tags=labels, opts=mine,
         )  # fmt: skip
+        door = self._door(name, vpc.id, self.subnet_ids[0], labels, mine)
         group = aws.ec2.SecurityGroup(
             name, vpc_id=vpc.id, description="accelctl: machines among themselves, and out to the store",
-            ingress=[aws.ec2.SecurityGroupIngressArgs(protocol="-1", from_port=0, to_port=0, self=True)],
+            ingress=[
+                aws.ec2.SecurityGroupIngressArgs(protocol="-1", from_port=0, to_port=0, self=True),
+                aws.ec2.SecurityGroupIngressArgs(protocol="tcp", from_port=22, to_port=22, security_groups=[door]),
+            ],
             egress=[
                 aws.ec2.SecurityGroupEgressArgs(protocol="-1", from_port=0, to_port=0, self=True),
                 aws.ec2.SecurityGroupEgressArgs(protocol="tcp", from_port=443, to_port=443, cidr_blocks=["0.0.0.0/0"]),
@@ -45,3 +49,23 @@ class PrivateNetwork(pulumi.ComponentResource):
         )  # fmt: skip
         self.group_id = group.id
         self.register_outputs({"subnet_ids": self.subnet_ids, "group_id": group.id})
+
+    def _door(
+        self, name: str, vpc: pulumi.Input[str], subnet: pulumi.Input[str], labels: dict[str, str],
+        mine: pulumi.ResourceOptions,
+    ) -> pulumi.Output[str]:  # fmt: skip
+        """The security group from which EC2's endpoint reaches ssh; who may use it is a matter of IAM."""
+        group = aws.ec2.SecurityGroup(
+            f"{name}-connect", vpc_id=vpc, description="accelctl: ssh from EC2 Instance Connect", ingress=[],
+            egress=[aws.ec2.SecurityGroupEgressArgs(protocol="tcp", from_port=22, to_port=22, cidr_blocks=[CIDR])],
+            tags=labels, opts=mine,
+        )  # fmt: skip
+        aws.ec2transitgateway.InstanceConnectEndpoint(
+            name, subnet_id=subnet, security_group_ids=[group.id], preserve_client_ip=False, tags=labels, opts=mine
+        )
+        return group.id
+
+
+def connect(instance: str) -> str:
+    """The command for a shell on a machine; its images are Ubuntu's. Needs `ec2-instance-connect:OpenTunnel`."""
+    return f"aws ec2-instance-connect ssh --connection-type eice --os-user ubuntu --instance-id {instance}"

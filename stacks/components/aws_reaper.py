@@ -82,7 +82,7 @@ class Reaper(pulumi.ComponentResource):
         invoke = self.function.arn.apply(lambda arn: document(allow("Start", ["lambda:InvokeFunction"], arn), letters))
         role, policy = self._role(f"{self._name}-schedule", "scheduler.amazonaws.com", invoke)
         aws.scheduler.Schedule(
-            self._name, schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
+            self._name, name=NAME, schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
             flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
             target=aws.scheduler.ScheduleTargetArgs(
                 arn=self.function.arn, role_arn=role.arn, input="{}",

@@ -18,7 +18,7 @@ from stacks.components.aws_machine import (
     marks_of,
     zones_selling,
 )
-from stacks.components.aws_network import PrivateNetwork
+from stacks.components.aws_network import PrivateNetwork, connect
 from stacks.settings import Key, one_of, text, whole
 
 
@@ -95,5 +95,6 @@ class TrainingMachines(pulumi.ComponentResource):
         price = self._machine.on_demand_in(self._region)
         pulumi.export("machines", [machine.id for machine in self.machines])
         pulumi.export("addresses", [machine.private_ip for machine in self.machines])
+        pulumi.export("connect", [machine.id.apply(connect) for machine in self.machines])
         pulumi.export("ends_at", self.end.at)
         pulumi.export("on_demand_usd_per_hour", f"{price * self._config['nodes']}" if price is not None else "unknown")

@@ -70,6 +70,8 @@ class Server:
         self.requests: list[Request] = []
         self.down = threading.Event()
         """While set, everything but the metadata service answers 503."""
+        self.refused_service = ""
+        """A target of a JSON service, such as `AmazonSSM`, that the role may not."""
         self.heartbeat_delay = 0.0
         """Seconds that a report on its way to the store takes, unless it is that of the end."""
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -88,6 +90,7 @@ class Server:
         self.metadata = plain_metadata()
         self.requests.clear()
         self.down.clear()
+        self.refused_service = ""
         self.heartbeat_delay = 0.0
 
     def _delay(self, environ: dict[str, Any]) -> None:
@@ -95,6 +98,12 @@ class Server:
         environ["wsgi.input"] = io.BytesIO(report)
         if "ended" not in json.loads(report):
             time.sleep(self.heartbeat_delay)
+
+    def _refuse(self, environ: dict[str, Any], start_response: Any) -> Any:
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        answer = json.dumps({"__type": "AccessDeniedException", "Message": "not authorized"}).encode()
+        start_response("400 Bad Request", [("Content-Length", str(len(answer)))])
+        return [answer]
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
         path = environ["PATH_INFO"]
@@ -110,6 +119,8 @@ class Server:
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                 start_response("503 Slow Down", [("Content-Length", "0")])
                 return [b""]
+            if self.refused_service and self.refused_service in environ.get("HTTP_X_AMZ_TARGET", ""):
+                return self._refuse(environ, start_response)
             if self.heartbeat_delay and asked.method == "PUT" and path.endswith("/nodes/0.json"):
                 self._delay(environ)
         return self._moto(environ, start_response)

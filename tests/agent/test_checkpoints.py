@@ -189,6 +189,39 @@ def test_a_link_to_the_outside_is_saved_as_what_it_leads_to(machine: Machine):
     assert machine.store.get(blob_of(machine, "checkpoints/data")) == b"s"
 
 
+def test_a_folder_outside_is_saved_as_what_it_holds(machine: Machine):
+    """At any depth, once, however its links go round in circles."""
+    outside = machine.home.with_name("shards")
+    (outside / "deep").mkdir(parents=True)
+    (outside / "deep" / "part").write_text("s")
+    (outside / "round").symlink_to(outside)
+    shell(machine, f"mkdir -p checkpoints/step-1; ln -s {outside} checkpoints/step-1/shards; ln -s {outside} outputs/o")
+    machine.start().saved("checkpoints/step-1/shards/deep/part")
+    finish(machine)
+    assert paths(machine.store.manifests()[-1]) == ["checkpoints/step-1/shards/deep/part", "outputs/o/deep/part"]
+
+
+def test_folders_that_lie_deeper(machine: Machine):
+    """With `--checkpoint-dir runs/a/ckpt` an entry is what lies in that folder, and comes back to it."""
+    machine.task.update(checkpoint_dir="runs/a/ckpt", outputs_dir="runs/a/out")
+    script = """
+        mkdir -p runs/a/ckpt/step-1; echo one >runs/a/ckpt/step-1/f; echo done >runs/a/out/m
+        while [ ! -e next ]; do sleep 0.05; done
+        rm -r runs/a/ckpt/step-1; mkdir runs/a/ckpt/step-2; echo two >runs/a/ckpt/step-2/f
+    """
+    shell(machine, script)
+    machine.start().saved("runs/a/ckpt/step-1/f")
+    (machine.work / "next").touch()
+    machine.saved("runs/a/ckpt/step-2/f")
+    finish(machine)
+    assert paths(machine.store.manifests()[-1]) == ["runs/a/ckpt/step-2/f", "runs/a/out/m"]
+    second = machine.successor()
+    shell(second, "cat runs/a/ckpt/*/f runs/a/out/m")
+    second.start()
+    until(lambda: "two\ndone" in second.log(), "what was saved")
+    finish(second)
+
+
 def test_superseded_machine(machine: Machine):
     """A machine that still lives when the next attempt has saved never puts its own, older state on top."""
     shell(machine, "echo old >checkpoints/a")

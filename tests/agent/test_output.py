@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.agent.machine import PREFIX, Machine, client, until
+from tests.agent.machine import PREFIX, Machine, client, paths, until
 
 CANARY = "canary-7f3a9c51-value"
 PEM = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA7canary\nq8Zt1canaryline\n-----END KEY-----"
@@ -82,6 +82,25 @@ def test_secret_that_is_not_there(machine: Machine):
     assert ended["reason"] == "failed"
     assert "TOKEN" in ended["message"]
     assert "started" not in machine.log().splitlines()
+
+
+def test_secret_that_may_not_be_read(machine: Machine):
+    """A lasting refusal, by a policy or by the secret's key, ends the job with its name and does not crash."""
+    machine.server.refused_service = "AmazonSSM"
+    machine.task.update(secrets={"TOKEN": "ssm:/t/token"}, command=["echo", "started"], settle_seconds=1)
+    ended = machine.start().gone()["ended"]
+    assert ended["reason"] == "failed"
+    assert "--secret TOKEN may not be read" in ended["message"]
+    assert "started" not in machine.log().splitlines()
+
+
+def test_full_disk(machine: Machine):
+    """The program's output is lost, and the program is neither held up nor stopped; what it saved is safe."""
+    (machine.home / "accelctl").mkdir(parents=True)
+    (machine.home / "accelctl" / "output.log").symlink_to("/dev/full")
+    machine.python("print('x' * 200_000, flush=True); open('checkpoints/a', 'w').write('saved')")
+    assert machine.start().gone()["ended"]["reason"] == "finished"
+    assert paths(machine.store.manifests()[-1]) == ["checkpoints/a"]
 
 
 def test_carriage_returns(machine: Machine):

@@ -11,11 +11,13 @@ from provisioner.errors import (
     CloudError,
     CloudUnavailable,
     ConfigError,
+    CredentialsRefused,
     InstanceNotFound,
     InsufficientCapacity,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
+    TokenReused,
 )
 from tests.aws.wire import answer, ec2_error, told
 
@@ -50,14 +52,14 @@ REMEDIES = [
     ("InvalidInstanceType", 400, ConfigError),
     ("InvalidUserData.Malformed", 400, ConfigError),
     ("InvalidLaunchTemplateId.NotFound", 400, ConfigError),
-    ("AuthFailure", 401, ConfigError),
-    ("ExpiredToken", 400, ConfigError),
+    ("AuthFailure", 401, CredentialsRefused),
+    ("ExpiredToken", 400, CredentialsRefused),
     ("UnauthorizedOperation", 403, PermissionDenied),
     ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, PermissionDenied),
     ("OptInRequired", 403, CloudError),
     ("PendingVerification", 400, CloudError),
     ("Blocked", 400, CloudError),
-    ("IdempotentParameterMismatch", 400, CloudError),
+    ("IdempotentParameterMismatch", 400, TokenReused),
     ("UnsupportedOperation", 400, CloudError),
     ("InvalidInstanceID.NotFound", 400, InstanceNotFound),
 ]
@@ -78,7 +80,7 @@ def test_each_code_is_an_error_named_by_its_remedy(code: str, status: int, remed
         describe(sessions)
 
     assert type(refusal.value) is remedy
-    assert refusal.value.exit_code == (2 if remedy is ConfigError else 4)
+    assert refusal.value.exit_code == (2 if issubclass(remedy, ConfigError) else 4)
     assert called == ["DescribeInstances"]
 
 

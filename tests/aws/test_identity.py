@@ -79,7 +79,7 @@ def test_the_boundary_covers_all_that_a_job_may_get_and_nothing_of_iam_or_ec2() 
     }
 
     assert wanted <= allowed
-    assert {action.split(":")[0] for action in allowed} == {"s3", "ssm", "secretsmanager", "cloudwatch"}
+    assert {action.split(":")[0] for action in allowed} == {"s3", "ssm", "secretsmanager", "kms", "cloudwatch"}
 
 
 def test_only_machines_take_the_role() -> None:

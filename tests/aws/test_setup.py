@@ -12,7 +12,6 @@ from provisioner.clock import SystemClock
 from provisioner.clouds.aws import Aws
 from provisioner.clouds.aws.kinds import KINDS
 from provisioner.clouds.aws.network import Networks
-from provisioner.clouds.aws.preparation import RESOURCES
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.domain.offerings import WayKind
 from provisioner.errors import ConfigError
@@ -21,7 +20,7 @@ from tests.sandbox.world import aws
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 HOME, KILLED, RACED, LEFT, ELSEWHERE = "us-east-1", "eu-west-1", "eu-central-1", "eu-north-1", "us-west-2"
-ONCE = ("vpc", "route-table", "security-group", "vpc-endpoint", "egress-only-internet-gateway")
+ONCE = ("vpc", "route-table", "security-group", "vpc-endpoint", "egress-only-gateway")
 
 
 def cloud(region: str = HOME) -> Aws:
@@ -32,8 +31,13 @@ def things(region: str) -> dict[str, list[str]]:
     """Ids of everything of ours in the region, by kind, as EC2 lists them."""
     ec2, ours = aws("ec2", region), [{"Name": f"tag:{labels.MANAGED}", "Values": [labels.MANAGED_VALUE]}]
     return {
-        resource: [row[name] for row in getattr(ec2, operation)(Filters=ours)[items] if row.get("State") != "deleted"]
-        for resource, (operation, items, name) in RESOURCES.items()
+        kind.name: [
+            row[kind.id]
+            for row in getattr(ec2, kind.describe)(Filters=ours)[kind.items]
+            if row.get("State") != "deleted"
+        ]
+        for kind in KINDS
+        if not kind.job
     }
 
 
@@ -154,6 +158,16 @@ def test_a_gateway_alone_does_not_lead_to_another_regions_store() -> None:
         cloud().prepare("ap-south-1", way="gateway")
 
 
+def test_a_gateway_that_was_chosen_stays_the_only_way() -> None:
+    """A later setup without --way opens no way to the internet."""
+    cloud().prepare(HOME, way="gateway")
+    cloud().prepare(HOME)
+    network = Networks(Sessions(HOME), SystemClock()).find(HOME)
+
+    assert network is not None
+    assert network.way is WayKind.GATEWAY
+
+
 def test_machines_cannot_be_reached() -> None:
     """No rule lets anything in, and no subnet hands out public addresses."""
     cloud().prepare(HOME)
@@ -203,8 +217,3 @@ def test_a_foreign_bucket_names_the_setting() -> None:
 
     with pytest.raises(ConfigError, match="store"):
         found.job_store()
-
-
-def test_every_thing_of_setup_is_a_kind_that_teardown_knows() -> None:
-    """What setup can make, the inventory lists and removes."""
-    assert {listing for listing, _, _ in RESOURCES.values()} <= {kind.describe for kind in KINDS}

@@ -81,6 +81,17 @@ def test_access_is_to_read_unless_it_says_write() -> None:
     )
 
 
+def test_a_job_file_may_write_numbers_as_numbers(tmp_path: Path) -> None:
+    """What a flag takes as text, the file may hold as TOML has it."""
+    file = tmp_path / "job.toml"
+    file.write_text('budget = 12.5\ndisk = 300\nmax_restarts = 2\nenv = { SEED = 7 }\ncommand = "python a.py"\n')
+
+    spec = wishes(NOTHING | {"job_file": file}).spec
+
+    assert (spec.budget, spec.disk_gib, spec.max_restarts) == (Decimal("12.5"), 300, 2)
+    assert spec.environment == {"SEED": "7"}
+
+
 def test_flags_beat_the_job_file_and_the_job_file_beats_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,9 +108,21 @@ def test_flags_beat_the_job_file_and_the_job_file_beats_the_environment(
     assert (spec.budget, spec.disk_gib, spec.environment) == (Decimal(5), 200, {"LR": "0.1"})
 
 
-@pytest.mark.parametrize("content", ["max_wiat = '1h'", "not toml"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "max_wiat = '1h'",
+        "not toml",
+        "setup = ['a', 'b']",
+        "name = true",
+        "instance = [['p4d.24xlarge']]",
+        "env = { A = ['b'] }",
+        'command = "python \'a"',
+        "region = { us = 1 }",
+    ],
+)
 def test_a_job_file_that_cannot_be_understood_is_refused(tmp_path: Path, content: str) -> None:
-    """Unknown keys and broken files are named, never ignored."""
+    """Unknown keys, values of another kind and broken files are named, never ignored."""
     file = tmp_path / "job.toml"
     file.write_text(content)
 

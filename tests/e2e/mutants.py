@@ -20,7 +20,7 @@ def without_intent() -> None:
     def act(self: Any, held: Held, action: Any) -> Held:
         if not isinstance(action, Buy):
             return original(self, held, action)
-        record = intended(held.record, action.offerings, self._clock.now())
+        record = intended(held.record, action.offerings, self._tariff, self._clock.now())
         return self._launch(Held(record=record, tag=held.tag), record.attempts[-1])
 
     step.Stepper._act = act  # pyright: ignore

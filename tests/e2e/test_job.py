@@ -179,14 +179,17 @@ def test_over_time_keeps_the_checkpoint_and_is_exit_6() -> None:
 
 
 def test_a_secret_is_in_no_object_log_record_or_user_data(sandbox: dict[str, Any], tmp_path: Path) -> None:
-    """The canary reaches the program, and nothing else."""
+    """The canary reaches the program, from either store and under a key of the user's own, and nothing else."""
     from tests.sandbox.world import aws
 
     canary = "canary-7f3a91"
-    aws("ssm").put_parameter(Name="/tests/canary", Value=canary, Type="SecureString")
-    script = 'test "$TOKEN" = canary-7f3a91 && echo got it: $TOKEN'
+    key = aws("kms").create_key()["KeyMetadata"]["KeyId"]
+    aws("ssm").put_parameter(Name="/tests/canary", Value=canary, Type="SecureString", KeyId=key)
+    aws("secretsmanager").create_secret(Name="tests/by-name", SecretString=canary)
+    script = 'test "$TOKEN" = canary-7f3a91 && test "$SAME" = "$TOKEN" && echo got it: $TOKEN'
     done = accelctl(
-        "spot-train", "--instance", TYPE, "--secret", "TOKEN=ssm:/tests/canary", "--output", "json",
+        "spot-train", "--instance", TYPE, "--secret", "TOKEN=ssm:/tests/canary",
+        "--secret", "SAME=secretsmanager:tests/by-name", "--output", "json",
         "--", "bash", "-c", script.replace(canary, "$(echo canary)-7f3a91"),
     )  # fmt: skip
     job = json.loads(done.stdout)

@@ -4,8 +4,9 @@ PROGRAM = """
 import json
 import pulumi
 
-for name, token, inputs in json.load(open("cases.json")):
-    pulumi.CustomResource(token, name, inputs)
+for name, token, inputs, options in json.load(open("cases.json")):
+    told = pulumi.ResourceOptions(protect=options.get("protect"), ignore_changes=options.get("ignoreChanges"))
+    pulumi.CustomResource(token, name, inputs, told)
 """
 YAML = """
 name: cases

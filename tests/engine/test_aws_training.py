@@ -67,6 +67,22 @@ def id_of(stack: Project, ending: str) -> str:
     return next(identity for name, identity in stack.resources().items() if name.endswith(ending))
 
 
+def test_a_shell_is_reached_through_the_clouds_own_door_and_no_open_port(stack: Project) -> None:
+    """One Instance Connect endpoint; ssh is open to its group alone, and the output says the command."""
+    ec2 = aws("ec2")
+    mine = [{"Name": "tag:accelctl:stack", "Values": [STACK]}]
+    (door,) = ec2.describe_instance_connect_endpoints()["InstanceConnectEndpoints"]
+    groups = {one["GroupId"]: one for one in ec2.describe_security_groups(Filters=mine)["SecurityGroups"]}
+    rules = [rule for one in groups.values() for rule in one["IpPermissions"]]
+
+    assert set(door["SecurityGroupIds"]) < set(groups)
+    assert [rule["UserIdGroupPairs"][0]["GroupId"] for rule in rules if rule.get("FromPort") == 22] == (
+        door["SecurityGroupIds"]
+    )
+    assert not [rule for rule in rules if rule["IpRanges"] or rule["Ipv6Ranges"]]
+    assert living()[0] in stack.outputs()["connect"][0]
+
+
 def test_its_end_is_scheduled_without_any_process_of_ours(stack: Project) -> None:
     """One schedule that calls TerminateInstances, with a role for this stack's machines, and deletes itself."""
     (schedule,) = schedules()
@@ -145,6 +161,7 @@ def test_the_end_really_ends_the_machines_and_destroy_leaves_nothing(stack: Proj
     mine = [{"Name": "tag:accelctl:stack", "Values": [STACK]}]
     assert living() == []
     assert schedules() == []
+    assert not ec2.describe_instance_connect_endpoints()["InstanceConnectEndpoints"]
     assert not ec2.describe_vpcs(Filters=mine)["Vpcs"]
     assert not ec2.describe_launch_templates(Filters=mine)["LaunchTemplates"]
     assert not ec2.describe_placement_groups(Filters=mine)["PlacementGroups"]

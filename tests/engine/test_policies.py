@@ -23,7 +23,7 @@ def cases(sandbox: dict[str, Any], tmp_path: Path) -> Project:
     (tmp_path / "Pulumi.yaml").write_text(YAML)
     (tmp_path / "__main__.py").write_text(PROGRAM)
     (tmp_path / ".venv").symlink_to(sys.prefix)
-    rows = [(case["name"], case["token"], inputs_of(case)) for case in SHOWN]
+    rows = [(case["name"], case["token"], inputs_of(case), case.get("options", {})) for case in SHOWN]
     (tmp_path / "cases.json").write_text(json.dumps(rows))
     subprocess.run(
         ["pulumi", "stack", "init", "cases", "--non-interactive"], cwd=tmp_path, check=True, capture_output=True
@@ -71,4 +71,19 @@ def test_a_stack_of_ours_passes_its_own_rules_and_an_always_on_one_is_blocked(
     assert done.returncode != 0
     assert "required-labels" in done.stdout
     stack.configure(capacity="on-demand")
-    stack.run("preview", *PACK)
+    accepted = stack.run("preview", *PACK)
+    assert "reaper-present" in accepted.stdout, "an advice"
+
+
+def test_a_stack_that_may_cost_more_than_its_budget_is_blocked(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """aws-p5 with two machines for eight hours may cost $881: the template's price, times what is made from it."""
+    stack = project(tmp_path, "aws-p5-budget")
+    stack.configure(nodes="2")
+
+    def preview(budget: int, *, well: bool) -> str:
+        config = tmp_path / "budget.json"
+        config.write_text(json.dumps({"budget": {"allowed": {"budget": budget}}}))
+        return stack.run("preview", *PACK, "--policy-pack-config", str(config), well=well).stdout
+
+    assert "it may cost $881, more than its budget of $500" in preview(500, well=False)
+    preview(900, well=True)

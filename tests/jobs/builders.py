@@ -23,7 +23,6 @@ from provisioner.jobs.step import Stepped, Stepper
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TARIFF = Tariff(
     disk_gib_month=Decimal("0.08"), store_gib_month=Decimal("0.023"), put_per_thousand=Decimal("0.005"),
-    get_per_thousand=Decimal("0.0004"),
 )  # fmt: skip
 JOB = "20260105-120000-abcde"
 

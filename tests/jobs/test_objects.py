@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.errors import ConfigError
 from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects, open_objects
-from provisioner.jobs.records import VERSION, JobMissing, LostRace, Records, encode, key
+from provisioner.jobs.records import VERSION, JobMissing, LostRace, Records, encode, fit_name, key
 from tests.jobs.builders import JOB, START, a_record, a_spec
 
 
@@ -74,6 +74,26 @@ def test_a_record_of_a_newer_version_is_refused_by_name(objects: Objects) -> Non
 
     with pytest.raises(ConfigError, match=f"record version {VERSION + 1}"):
         Records(objects).read(JOB)
+
+
+def test_one_damaged_record_hides_no_other_job(objects: Objects, caplog: pytest.LogCaptureFixture) -> None:
+    """It is warned of, by its job's id; listing and finding by name go on."""
+    records = Records(objects)
+    records.create(a_record())
+    objects.put(key("20260106-120000-zzzzz"), b'{"version": 1, "id"')
+
+    assert [record.id for record in records.all()] == [JOB]
+    assert records.find("demo").id == JOB
+    assert "20260106-120000-zzzzz" in caplog.text
+
+
+@pytest.mark.parametrize("given", ["my_run", "my run", "läuft/gut"])
+def test_a_job_is_found_by_the_name_that_was_given(objects: Objects, given: str) -> None:
+    """As it was typed, though a label's value may hold less."""
+    records = Records(objects)
+    records.create(a_record(spec=a_spec(name=fit_name(given))))
+
+    assert records.find(given).id == JOB
 
 
 def test_a_job_is_found_by_id_and_by_name(objects: Objects) -> None:

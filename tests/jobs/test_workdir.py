@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from obstore.store import MemoryStore
@@ -31,11 +31,15 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").write_text("")
     (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "data" / "made").mkdir(parents=True, exist_ok=True)
     return tmp_path
 
 
 def names(folder: Path) -> set[str]:
-    return {str(entry.path) for entry in listed(folder, frozenset({"checkpoints"}))}
+    return {
+        str(entry.path)
+        for entry in listed(folder, frozenset({PurePosixPath("checkpoints"), PurePosixPath("data/made")}))
+    }
 
 
 def test_gitignore_is_honoured_and_what_the_job_makes_stays_here(folder: Path) -> None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner.rules import ruleset
+from provisioner.rules import floor, ruleset
+from provisioner.rules.aws import OPTIONS
 from provisioner.rules.documents import plain
 from provisioner.rules.readers import reader_of
 
@@ -14,6 +15,7 @@ NOW = datetime.now(UTC)
 NOT_YET = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 DOCUMENT = tomllib.loads(Path(__file__).with_name("cases.toml").read_text())
 SAFE = {"metadataOptions": {"httpTokens": "required"}, "rootBlockDevice": {"encrypted": True}}
+UNLABELLED = {"aws:scheduler/schedule:Schedule", *floor.READERS}
 TEMPLATE = {"metadataOptions": {"httpTokens": "required"}}
 
 
@@ -24,8 +26,8 @@ def inputs_of(case: dict[str, Any]) -> dict[str, Any]:
     tags = DOCUMENT["usual"]["tags"] | case.get("tags", {})
     tags.pop(case.get("without", ""), None)
     tags = {key.removeprefix("accelctl:") if case.get("bare") else key: moment(value) for key, value in tags.items()}
-    labelled = {} if case["token"].startswith("gcp:") else {"tags": tags}  # Google's stand in the case itself
-    return unknown(labelled | moments(found))
+    bare = case["token"].startswith("gcp:") or case["token"] in UNLABELLED  # Google's stand in the case itself
+    return unknown(({} if bare else {"tags": tags}) | moments(found))
 
 
 def moments(value: Any) -> Any:
@@ -55,5 +57,5 @@ CASES: list[dict[str, Any]] = [
 def findings(case: dict[str, Any], allowed: Any) -> list[ruleset.Finding]:
     reader = reader_of(case["token"])
     assert reader is not None
-    facts = reader(case["name"], plain(inputs_of(case)))
+    facts = reader(case["name"], plain(inputs_of(case)) | {OPTIONS: case.get("options", {})})
     return list(ruleset.judge(facts, allowed, NOW))

@@ -34,7 +34,7 @@ def command(files: tuple[Path, ...], environment: str, own: Path | None, form: s
     from provisioner.cli.rules import allowed, finding_document
     from provisioner.errors import PolicyViolation
     from provisioner.rules.readers import not_checked, plain
-    from provisioner.rules.ruleset import Outcome
+    from provisioner.rules.ruleset import Level, Outcome
 
     rules = allowed(environment, own)
     found = resources([file for file in files if file.suffix != JOB_FILE])
@@ -45,11 +45,11 @@ def command(files: tuple[Path, ...], environment: str, own: Path | None, form: s
         output.document({"findings": [finding_document(one) for one in findings], "not_checked": unread})
     else:
         for one in findings:
-            output.data(f"{one.outcome} {one.rule}: {one}")
+            output.data(f"{one.outcome if one.level is Level.MANDATORY else one.level} {one.rule}: {one}")
     if blind:
         names = ", ".join(f"{one.name} ({one.token})" for one in blind[:MOST_NAMES])
         output.warn(f"{len(blind)} resources could carry a machine and are not checked: {names}.")
-    broken = [one for one in findings if one.outcome is Outcome.VIOLATION]
+    broken = [one for one in findings if one.outcome is Outcome.VIOLATION and one.level is Level.MANDATORY]
     if broken:
         raise PolicyViolation(
             f"{len(broken)} violations.", hint="each says how to mend it; docs/rules.md has them all."
@@ -82,10 +82,11 @@ def of_job_files(files: Sequence[Path], allowed: "Configuration") -> "Iterator[F
 
 def judged(found: "list[Resource]", allowed: "Configuration") -> "Iterator[Finding]":
     from provisioner.clock import SystemClock
-    from provisioner.rules import ruleset
+    from provisioner.rules import ruleset, totals
     from provisioner.rules.readers import reader_of
 
     now = SystemClock().now()
-    for resource in found:
-        if reader := reader_of(resource.token):
-            yield from ruleset.judge(reader(resource.name, resource.inputs), allowed, now)
+    facts = [reader(one.name, one.inputs) for one in found if (reader := reader_of(one.token))]
+    for one in facts:
+        yield from ruleset.judge(one, allowed, now)
+    yield from totals.judge(facts, allowed, now)

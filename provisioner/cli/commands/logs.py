@@ -26,12 +26,11 @@ def command(job: str, follow: bool) -> None:
     place = Workplace()
     record = place.records.find(job)
     reader = Output(place.objects, record.id)
-    over, looked_at = not follow, place.clock.now()
+    over, looked_at, attempt = not follow, place.clock.now(), 0
     while True:
         if follow and place.clock.now() - looked_at >= record.spec.pace.poll_every:
             record, looked_at = step_once(place, record), place.clock.now()
         over = over or place.records.read(record.id).record.ended_at is not None
-        attempt = 0
         for log, text in reader.new():
             if log.attempt != attempt and sys.stderr.isatty():
                 output.note(f"--- attempt {log.attempt}")

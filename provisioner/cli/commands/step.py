@@ -53,14 +53,14 @@ def one_round(place: "Workplace", job: str | None) -> "list[JobRecord]":
 
 def stay(place: "Workplace", job: str | None, every: timedelta) -> None:
     """Steps round after round; one that fails is told, and the next one is tried. A named job's end is the last."""
-    from provisioner.errors import CloudError
+    from provisioner.errors import AccelctlError
 
     what = f"stepping {job} until it is over, or Ctrl-C" if job else "stepping jobs until Ctrl-C"
     output.note(f"{what}; jobs go on without it, but interrupted ones then wait")
     while True:
         try:
             records = one_round(place, job)
-        except CloudError as failure:
+        except AccelctlError as failure:
             records = []
             output.warn(failure.message)
         if job and records and records[0].ended_at:

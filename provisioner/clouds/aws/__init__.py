@@ -103,8 +103,10 @@ class Aws:
                 f"--way: a gateway leads to a store in its own region only, and {store.id} is in {store.region}.",
                 hint="ipv6 costs no more by the hour.",
             )
+        ready = region in self._store.prepared_regions()
         self._store.preparing(region)
-        things = [store, self._identities.prepare(), *self._networks.prepare(region, WayKind(way) if way else None)]
+        chosen = WayKind(way) if way else None
+        things = [store, self._identities.prepare(), *self._networks.prepare(region, chosen, ready=ready)]
         self._store.mark(region)
         return things
 

@@ -14,11 +14,13 @@ from provisioner.errors import (
     CloudError,
     CloudUnavailable,
     ConfigError,
+    CredentialsRefused,
     InstanceNotFound,
     InsufficientCapacity,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
+    TokenReused,
 )
 
 CAPACITY = {
@@ -90,7 +92,7 @@ STRANGER = {
 }
 """The credentials themselves are wrong or too old."""
 GONE = {"InvalidInstanceID.NotFound"}
-OURS = {"IdempotentParameterMismatch"}
+REUSED = {"IdempotentParameterMismatch", "IdempotentInstanceTerminated"}
 
 NO_CREDENTIALS = (
     "AWS's own chain is used: environment, ~/.aws, SSO or a role; 'aws configure' or 'aws sso login' sets it up."
@@ -114,9 +116,9 @@ def translated(action: str) -> Generator[None]:
     except raw.ClientError as error:
         raise meaning(error, action) from error
     except (raw.NoCredentialsError, raw.PartialCredentialsError, raw.CredentialRetrievalError) as error:
-        raise ConfigError("there are no AWS credentials.", hint=NO_CREDENTIALS) from error
+        raise CredentialsRefused("there are no AWS credentials.", hint=NO_CREDENTIALS) from error
     except (raw.TokenRetrievalError, raw.SSOTokenLoadError, raw.UnauthorizedSSOTokenError) as error:
-        raise ConfigError("the AWS sign-on has expired.", hint="'aws sso login' renews it.") from error
+        raise CredentialsRefused("the AWS sign-on has expired.", hint="'aws sso login' renews it.") from error
     except raw.ProfileNotFound as error:
         raise ConfigError(f"AWS_PROFILE: {error}.", hint=NO_CREDENTIALS) from error
     except raw.NoRegionError as error:
@@ -159,9 +161,11 @@ def by_code(code: str, message: str, action: str) -> AccelctlError:
     if code in REFUSED:
         return PermissionDenied(f"{action} is not allowed: {said}.", code=code, hint=f"grant {action} to this caller.")
     if code in STRANGER:
-        return ConfigError(f"AWS does not accept the credentials: {code}.", hint=NO_CREDENTIALS)
+        return CredentialsRefused(f"AWS does not accept the credentials: {code}.", hint=NO_CREDENTIALS)
     if code in ACCOUNT:
         return CloudError(f"the account may not do this yet: {said}.", code=code, hint="AWS support can say why.")
+    if code in REUSED:
+        return TokenReused(f"AWS refused {action}: {said}.", code=code)
     if code in GONE:
         return InstanceNotFound(f"{said}.", code=code)
     if code.startswith(("Invalid", "Missing", "Malformed", "Validation")):

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from provisioner.clouds.aws import tags
-from provisioner.clouds.aws.errors import by_code, code_of
+from provisioner.clouds.aws.errors import by_code, code_of, translated
 from provisioner.clouds.aws.network import Network
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering
@@ -96,15 +96,16 @@ class Fleet:
         name = f"accelctl-{self._request.token}-{number}"
         marks = tags.of_machine(self._request.labels, spot=self._spot)
         user_data = base64.b64encode(self._request.user_data.encode()).decode()
-        try:
-            self._ec2.create_launch_template(
-                LaunchTemplateName=name, ClientToken=name[-64:],
-                LaunchTemplateData=data | {"UserData": user_data, "TagSpecifications": marks},
-                TagSpecifications=tags.in_create("launch-template", self._request.labels),
-            )  # fmt: skip
-        except ClientError as error:
-            if code_of(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
-                raise
+        with translated("ec2:CreateLaunchTemplate"):
+            try:
+                self._ec2.create_launch_template(
+                    LaunchTemplateName=name, ClientToken=name[-64:],
+                    LaunchTemplateData=data | {"UserData": user_data, "TagSpecifications": marks},
+                    TagSpecifications=tags.in_create("launch-template", self._request.labels),
+                )  # fmt: skip
+            except ClientError as error:
+                if code_of(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
+                    raise
         return name
 
     def _override(self, offering: Offering) -> dict[str, str]:

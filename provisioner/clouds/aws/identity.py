@@ -115,6 +115,10 @@ def document(name: str) -> str:
     return (files("provisioner.clouds.aws") / "policies" / name).read_text(encoding="utf-8")
 
 
+VIA_SECRETS = {"StringLike": {"kms:ViaService": ["ssm.*.amazonaws.com", "secretsmanager.*.amazonaws.com"]}}
+"""Secrets under a key of the customer's own; the key's policy has the last word."""
+
+
 def policy(wanted: IdentityRequest, account: str) -> dict[str, Any]:
     """What the job's machines may do: their own prefix, the named objects, grants and secrets; nothing else."""
     bucket = wanted.store.removeprefix("s3://")
@@ -133,6 +137,8 @@ def policy(wanted: IdentityRequest, account: str) -> dict[str, Any]:
     for grant in wanted.access:
         statements += granted(grant)
     statements += [secret(reference, account) for reference in wanted.secrets]
+    if wanted.secrets:
+        statements.append(allow(["kms:Decrypt"], [f"arn:aws:kms:*:{account}:key/*"], VIA_SECRETS))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -146,7 +152,7 @@ def secret(reference: str, account: str) -> dict[str, Any]:
     kind, _, name = reference.partition(":")
     if kind == "ssm":
         return allow(["ssm:GetParameter"], [f"arn:aws:ssm:*:{account}:parameter/{name.strip('/')}"])
-    arn = name if name.startswith("arn:") else f"arn:aws:secretsmanager:*:{account}:secret:{name}*"
+    arn = name if name.startswith("arn:") else f"arn:aws:secretsmanager:*:{account}:secret:{name}-??????"
     return allow(["secretsmanager:GetSecretValue"], [arn])
 
 

@@ -69,13 +69,18 @@ class Networks:
         found = priced(network.way, same_region=home, reaches_internet=network.way is not WayKind.GATEWAY)
         return replace(found, price_per_gib=Decimal(0)) if home else found
 
-    def prepare(self, region: str, way: WayKind | None) -> list[Prepared]:
-        """Everything that the region's machines need; without `way` the one that is there, or the free one."""
+    def prepare(self, region: str, way: WayKind | None, *, ready: bool = False) -> list[Prepared]:
+        """Everything that the region's machines need; without `way` the one that is there, or the free one.
+
+        A gateway alone was chosen only where the region is `ready`; otherwise a setup was cut short there.
+        """
         self.forget(region)
         existing = self.find(region)
-        kept = existing.way if existing and existing.way is not WayKind.GATEWAY else WayKind.IPV6
+        kept = existing.way if existing and (ready or existing.way is not WayKind.GATEWAY) else WayKind.IPV6
         self.forget(region)
-        return list(Preparation(self._sessions.ec2(region), region, way or kept, clock=self._clock).steps())
+        zones = self._sessions.zones(region)
+        made = Preparation(self._sessions.ec2(region), region, way or kept, zones=zones, clock=self._clock)
+        return list(made.steps())
 
 
 def way_of(routes: list[Any]) -> WayKind:

@@ -4,7 +4,7 @@ Every step looks for its thing by label before it makes it, so that setup can be
 run twice at once. Nothing is ever made without its label.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import timedelta
 from ipaddress import IPv6Network
 from itertools import islice
@@ -16,6 +16,7 @@ from provisioner.catalog import labels
 from provisioner.clock import Clock
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, translated
+from provisioner.clouds.aws.kinds import BY_NAME
 from provisioner.clouds.aws.sessions import rows
 from provisioner.clouds.base import Prepared
 from provisioner.domain.offerings import WayKind
@@ -31,20 +32,10 @@ NAT_SLICE = 15
 EVERYTHING, EVERYTHING_IPV6 = "0.0.0.0/0", "::/0"
 SETTLES_WITHIN = timedelta(minutes=5)
 DEAD = {"deleted", "deleting", "failed"}
-RESOURCES = {
-    "vpc": ("describe_vpcs", "Vpcs", "VpcId"),
-    "route-table": ("describe_route_tables", "RouteTables", "RouteTableId"),
-    "subnet": ("describe_subnets", "Subnets", "SubnetId"),
-    "security-group": ("describe_security_groups", "SecurityGroups", "GroupId"),
-    "vpc-endpoint": ("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
-    "egress-only-internet-gateway": (
-        "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways", "EgressOnlyInternetGatewayId",
-    ),
-    "internet-gateway": ("describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
-    "elastic-ip": ("describe_addresses", "Addresses", "AllocationId"),
-    "natgateway": ("describe_nat_gateways", "NatGateways", "NatGatewayId"),
+OTHERWISE = {
+    "egress-only-internet-gateway": "egress-only-gateway", "elastic-ip": "address", "natgateway": "nat-gateway",
 }  # fmt: skip
-"""By the name that a create call's labels use: the operation that lists it, the member of the answer, its id."""
+"""Kinds that the labels of a create call name in other words."""
 
 Ec2 = Any
 """A client of EC2; its answers are read as plain dictionaries here."""
@@ -53,8 +44,8 @@ Ec2 = Any
 class Preparation:
     """The steps, in order of dependence."""
 
-    def __init__(self, ec2: Ec2, region: str, way: WayKind, *, clock: Clock) -> None:
-        self._ec2, self._region, self._way, self._clock = ec2, region, way, clock
+    def __init__(self, ec2: Ec2, region: str, way: WayKind, *, zones: Sequence[str], clock: Clock) -> None:
+        self._ec2, self._region, self._way, self._zones, self._clock = ec2, region, way, zones, clock
         self._vpc = ""
 
     def steps(self) -> Iterator[Prepared]:
@@ -63,7 +54,7 @@ class Preparation:
         vpc = self._vpc = found.id
         block = self._ipv6_block(vpc)
         table = yield from self._one("route-table", ROUTES, self._table(vpc, ROUTES))
-        for zone in self._zones():
+        for zone in self._zones:
             make = self._subnet(vpc, block, zone, kind=SUBNET, number=letter(zone))
             subnet = yield from self._one("subnet", SUBNET, make, availability_zone=zone)
             self._associate(table, subnet)
@@ -104,7 +95,7 @@ class Preparation:
         """A subnet of its own that leads to the internet, with the NAT gateway in it; gives the gateway's id."""
         table = yield from self._one("route-table", "nat-routes", self._table(vpc, "nat-routes"))
         self._route(table, GatewayId=gateway, DestinationCidrBlock=EVERYTHING)
-        make = self._subnet(vpc, block, self._zones()[0], kind="nat-subnet", number=NAT_SLICE)
+        make = self._subnet(vpc, block, self._zones[0], kind="nat-subnet", number=NAT_SLICE)
         subnet = yield from self._one("subnet", "nat-subnet", make)
         self._associate(table, subnet)
         address = yield from self._one("elastic-ip", "nat-address", self._make_address)
@@ -137,11 +128,11 @@ class Preparation:
                 raise
 
     def _find(self, resource: str, kind: str, where: dict[str, str] | None = None) -> list[str]:
-        operation, items, name_of_id = RESOURCES[resource]
+        listing = BY_NAME[OTHERWISE.get(resource, resource)]
         place = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in (where or {}).items()]
         marks = {labels.KIND: kind} | ({OF_NETWORK: self._vpc} if self._vpc else {})
-        found = rows(self._ec2, operation, items, Filters=tags.matching(marks) + place)
-        return [item[name_of_id] for item in found if item.get("State") not in DEAD]
+        found = rows(self._ec2, listing.describe, listing.items, Filters=tags.matching(marks) + place)
+        return [item[listing.id] for item in found if item.get("State") not in DEAD]
 
     def _choose(self) -> Prepared:
         """The region's network: of several that racing setups made, everybody uses the first by name.
@@ -185,14 +176,6 @@ class Preparation:
             return made["RouteTable"]["RouteTableId"]
 
         return make
-
-    def _zones(self) -> list[str]:
-        """Ordinary ones: local and wavelength zones are asked for by name."""
-        with translated("ec2:DescribeAvailabilityZones"):
-            wanted = {"zone-type": "availability-zone", "state": "available"}
-            filters = [{"Name": name, "Values": [value]} for name, value in wanted.items()]
-            found = self._ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
-        return sorted(zone["ZoneName"] for zone in found)
 
     def _subnet(self, vpc: str, block: IPv6Network, zone: str, *, kind: str, number: int) -> Callable[[], str]:
         """A slice of the network's addresses: 4,091 of IPv4, all it wants of IPv6."""

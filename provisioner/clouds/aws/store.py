@@ -104,15 +104,20 @@ class BucketStore:
                       "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_AFTER_DAYS}}  # fmt: skip
         orphaned: Any = {"ID": "heartbeats", "Status": "Enabled", "Filter": {"Prefix": "heartbeats/"},
                     "Expiration": {"Days": 1}}  # fmt: skip
-        with translated("s3:PutBucketPolicy"):
+        with translated("s3:PutBucketTagging"):
             s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags.written(labels.ours(kind="store"))})
+        with translated("s3:PutBucketPublicAccessBlock"):
             s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)  # pyright: ignore[reportArgumentType]
+        with translated("s3:PutEncryptionConfiguration"):
             s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encrypted)  # pyright: ignore[reportArgumentType]
+        with translated("s3:PutBucketOwnershipControls"):
             s3.put_bucket_ownership_controls(
                 Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
             )
-            rules: Any = {"Rules": [unfinished, orphaned]}
+        rules: Any = {"Rules": [unfinished, orphaned]}
+        with translated("s3:PutLifecycleConfiguration"):
             s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rules)
+        with translated("s3:PutBucketPolicy"):
             s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket)))
 
     def preparing(self, region: str) -> None:

@@ -282,6 +282,14 @@ KINDS: dict[str, Kind] = {
         create=create_placement, read=read_placement, delete=delete_placement, autoname="name",
         required=("strategy",), computed=("arn", "placementGroupId"),
     ),
+    "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint": made(
+        "instance-connect-endpoint", "instance_connect_endpoint", lambda i: {
+            "SubnetId": i["subnetId"], "SecurityGroupIds": i.get("securityGroupIds"),
+            "PreserveClientIp": i.get("preserveClientIp"),
+        },
+        required=("subnetId",), computed=("arn", "vpcId", "availabilityZone", "dnsName"),
+        answer=lambda found: {"vpcId": found["VpcId"], "availabilityZone": found["AvailabilityZone"]},
+    ),
     "aws:ec2/vpc:Vpc": made(
         "vpc", "vpc", lambda i: {
             "CidrBlock": i.get("cidrBlock"), "AmazonProvidedIpv6CidrBlock": i.get("assignGeneratedIpv6CidrBlock"),

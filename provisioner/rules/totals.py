@@ -1,0 +1,118 @@
+"""Rules over a whole stack: what it may cost, how many machines it has, who sends them home."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from provisioner.rules.configuration import Configuration
+from provisioner.rules.facts import Capacity, Facts, Part, Unknown
+from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap
+
+SUBJECT = "the stack"
+REAPERS = {"aws": "reaper-aws"}
+"""The stack that brings a cloud's reaper; the other clouds have none yet."""
+Said = tuple[Outcome, str]
+Check = Callable[[Sequence[Facts], Configuration, datetime], Said | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """A rule over everything at once: `check` gives an outcome and what it rests on, or None for nothing."""
+
+    name: str
+    level: Level
+    help: str
+    check: Check
+
+
+def count(facts: Facts) -> int | None:
+    """Machines at most; None where nobody can say."""
+    if facts.blueprint or facts.part is not Part.MACHINE:
+        return 0
+    most = facts.most if facts.group else 1
+    return None if isinstance(most, Unknown) else most
+
+
+def hours(facts: Facts, allowed: Configuration, now: datetime) -> Decimal:
+    """Until it ends; a month where it does not; as long as an end may be where it is not known yet."""
+    if isinstance(facts.ends_at, Unknown):
+        return Decimal(allowed.longest_end // timedelta(hours=1))
+    if facts.ends_at is None:
+        return Decimal(HOURS_A_MONTH)
+    return max(Decimal((facts.ends_at - now).total_seconds()) / 3600, Decimal(0))
+
+
+def priced(found: Sequence[Facts]) -> Iterator[tuple[Facts, Decimal | None]]:
+    """With USD per hour of one machine: what comes from a template costs as the dearest template of the stack."""
+    templates = [one.usd_per_hour for one in found if one.blueprint]
+    dearest = None if None in templates else max((one for one in templates if one is not None), default=None)
+    for one in found:
+        yield one, dearest if one.from_template else one.usd_per_hour  # what the template is, nobody knows before up
+
+
+def over_budget(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
+    if allowed.budget is None:
+        return None
+    total, blind = Decimal(0), list[str]()
+    for one, price in priced(found):
+        machines = count(one)
+        if machines is None or (price is None and machines):
+            blind.append(one.subject)
+        elif price is not None:
+            total += price * machines * hours(one, allowed, now)
+    if total > allowed.budget:
+        mend = "fewer or smaller machines, an earlier end, or a larger budget"
+        return Outcome.VIOLATION, f"it may cost ${total:,.0f}, more than its budget of ${allowed.budget:,.0f}; {mend}"
+    if blind:
+        return Outcome.UNKNOWN, f"it may cost ${total:,.0f} and what nobody can price: {', '.join(sorted(blind))}"
+    return None
+
+
+def too_many(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
+    if allowed.most_machines is None:
+        return None
+    counts = {one.subject: count(one) for one in found}
+    total = sum(one or 0 for one in counts.values())
+    if total > allowed.most_machines:
+        return (
+            Outcome.VIOLATION,
+            f"it may have {total} machines, more than the {allowed.most_machines} that are allowed",
+        )
+    blind = sorted(name for name, one in counts.items() if one is None)
+    return (Outcome.UNKNOWN, f"nobody can say how many machines these have: {', '.join(blind)}") if blind else None
+
+
+def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
+    """Prepaid machines go home by themselves."""
+    brought = {one.cloud for one in found if one.part is Part.REAPER}
+    dear = {one.cloud for one in found if one.part is Part.MACHINE and one.capacity is not Capacity.CAPACITY_BLOCK
+            and not cheap(one, allowed)}  # fmt: skip
+    for cloud in sorted((dear & set(REAPERS)) - set(allowed.reapers) - brought):
+        mend = f"'pulumi up' of the stack {REAPERS[cloud]} brings one; then say reapers = [\"{cloud}\"]"
+        return (
+            Outcome.VIOLATION,
+            f"no reaper is known to run in {cloud}, so an idle machine stays until its end; {mend}",
+        )
+    return None
+
+
+TOTALS = (
+    Total(name="budget", level=Level.MANDATORY, check=over_budget,
+          help="What a stack may cost until its machines end is within its budget; an unknown price is said, never 0."),
+    Total(name="machines-counted", level=Level.MANDATORY, check=too_many,
+          help="A stack has no more machines than it may."),
+    Total(name="reaper-present", level=Level.ADVISORY, check=nobody_reaps,
+          help="Where expensive machines run, a reaper does."),
+)  # fmt: skip
+NAMES = tuple(total.name for total in TOTALS)
+
+
+def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
+    """Every total that has something to say of a stack that carries machines."""
+    carrying = [one for one in found if one.part is Part.REAPER or one.from_template or one.instance_types != ()]
+    for total in TOTALS if carrying else ():
+        if said := total.check(carrying, allowed, now):
+            yield Finding(
+                rule=total.name, level=total.level, subject=SUBJECT, outcome=said[0], what=said[1], machine=False
+            )

@@ -1,0 +1,103 @@
+"""What a job has cost and used, however late somebody looks."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from provisioner.domain.jobs import EndReason, JobState
+from provisioner.domain.offerings import Offering, Requirements, fits
+from tests.jobs.builders import World
+from tests.jobs.test_step import launched, pool
+
+DAYS_LATER = timedelta(days=3)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_job_that_finished_long_ago_is_not_charged_until_today(world: World) -> None:
+    """Stepped days later, when the cloud has forgotten the machine, the job has still ended when it said so."""
+    launched(world)
+    world.pass_time(timedelta(minutes=30))
+    world.report_end(EndReason.FINISHED)
+    world.cloud.lose(world.machine.id)
+    world.pass_time(DAYS_LATER)
+    world.step()
+
+    attempt = world.attempt
+    assert world.record.state is JobState.SUCCEEDED
+    assert attempt.launched_at is not None
+    assert attempt.ended_at is not None
+    assert timedelta(minutes=30) < attempt.ended_at - attempt.launched_at < timedelta(minutes=32)
+
+
+def test_a_machine_lost_unseen_is_counted_until_it_was_silent_for_too_long(world: World) -> None:
+    """Neither its time nor its lost work grows with the days that nobody looked, and the job goes on."""
+    launched(world, max_duration=timedelta(hours=24))
+    world.pass_time(timedelta(minutes=10))
+    world.report(checkpoint=world.save(1))
+    world.cloud.lose(world.machine.id)
+    world.pass_time(DAYS_LATER)
+    world.step()
+
+    first = world.record.attempts[0]
+    assert first.work_lost == timedelta(minutes=5)
+    assert first.cost is not None
+    assert first.cost.machine is not None
+    assert first.cost.machine < Decimal(5)
+    assert (len(world.record.attempts), world.record.outcome) == (2, None)
+
+
+def test_a_machine_that_nobody_heard_of_ends_at_its_deadline(world: World) -> None:
+    """It turns itself off then, whoever looks."""
+    world.submit(max_duration=timedelta(hours=2))
+    world.step()
+    world.cloud.lose(world.machine.id)
+    world.pass_time(DAYS_LATER)
+    world.step()
+
+    first = world.record.attempts[0]
+    assert first.launched_at is not None
+    assert first.ended_at == first.launched_at + timedelta(hours=2)
+
+
+def test_the_budgets_deadline_counts_the_disk_and_what_is_moved(world: World) -> None:
+    """Otherwise a job that has saved much would be over its budget before its machine stops."""
+    world.submit(budget=Decimal(20), disk_gib=10_000)
+    world.step()
+    with_a_large_disk = world.attempt.deadline
+    other = World()
+    other.submit(budget=Decimal(20), disk_gib=10)
+    other.step()
+
+    assert with_a_large_disk is not None
+    assert other.attempt.deadline is not None
+    assert with_a_large_disk < other.attempt.deadline
+
+
+def test_what_the_running_machine_has_moved_counts_against_the_budget(world: World) -> None:
+    """A gateway charges by the GiB: a report of many of them ends the job."""
+    for zone in ("us-east-1a", "us-east-1b", "us-east-1c"):
+        world.cloud.set_capacity(pool(zone), 0)
+    launched(world, budget=Decimal(20))
+    world.pass_time(timedelta(seconds=10))
+    world.report(sent_bytes=10_000 * 1024**3)
+    world.step()
+
+    assert world.record.orders.reason == "over-budget"
+
+
+def test_a_budget_refuses_a_machine_whose_price_is_unknown(world: World) -> None:
+    """It could not be kept."""
+    offering = world.cloud.offerings(Requirements(instance_types=("p4d.24xlarge",)))[0]
+    unknown = Offering(
+        cloud="fake", region=offering.region, zone=offering.zone, instance_type=offering.instance_type,
+        capacity_type=offering.capacity_type, price_per_hour=None, on_demand_per_hour=None, way=offering.way,
+    )  # fmt: skip
+
+    wanted = Requirements(instance_types=("p4d.24xlarge",))
+    limited = Requirements(instance_types=("p4d.24xlarge",), known_price=True)
+    assert (fits(unknown, wanted), fits(unknown, limited), fits(offering, limited)) == (True, False, True)

@@ -1,0 +1,194 @@
+"""Launches whose answer is late, lost or no: nothing is bought twice, nothing waits for ever, nobody's job is ended."""
+
+import contextlib
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from provisioner.domain.instances import EndCause
+from provisioner.domain.jobs import AttemptState, EndReason, JobState
+from provisioner.domain.reports import Phase
+from provisioner.errors import CloudUnavailable, CredentialsRefused, PermissionDenied, QuotaExceeded, RateLimited
+from tests.jobs.builders import START, World
+from tests.jobs.test_step import launched
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def unanswered(world: World, *, after: bool = False, **changes: object) -> None:
+    """A launch of which the process heard nothing; `after`: it took effect."""
+    world.submit(**changes)
+    world.cloud.fail_next("launch", CloudUnavailable("gone"), after=after)
+    with pytest.raises(CloudUnavailable):
+        world.step()
+
+
+def test_what_was_bought_unheard_is_taken_over_without_another_call(world: World) -> None:
+    """Also when it has ended meanwhile: it is closed with its cost, and the job goes on."""
+    unanswered(world, after=True)
+    world.pass_time(timedelta(minutes=13))
+    world.cloud.interrupt(world.machine.id)
+    world.pass_time(timedelta(minutes=2))
+    world.step()
+
+    first = world.record.attempts[0]
+    assert (first.end_reason, first.cost is not None) == (EndReason.INTERRUPTED, True)
+    assert (len(world.record.attempts), world.cloud.calls["launch"]) == (2, 2)
+
+
+def test_a_launch_that_nobody_answered_is_given_up_and_asked_anew(world: World) -> None:
+    """After a night's sleep the machine has its whole time ahead of it, and not a deadline of yesterday."""
+    unanswered(world, max_duration=timedelta(hours=1))
+    world.pass_time(timedelta(hours=8))
+    world.step()
+
+    assert world.attempt.state is AttemptState.BOOTING
+    assert world.attempt.deadline == world.clock.now() + timedelta(hours=1)
+
+
+def test_a_cloud_that_only_throttles_ends_with_the_wait(world: World) -> None:
+    """--max-wait holds also where the answer is always to slow down."""
+    world.submit(max_wait=timedelta(hours=1))
+    world.cloud.fail_next("launch", *[RateLimited("slow down")] * 1000)
+    while world.record.ended_at is None and world.clock.now() < START + timedelta(hours=6):
+        with contextlib.suppress(RateLimited):
+            world.step()
+        world.pass_time(timedelta(minutes=1))
+
+    assert world.record.state is JobState.FAILED
+    assert world.record.outcome is not None
+    assert (world.record.outcome.exit_code, "no-answer" in world.record.outcome.message) == (4, True)
+
+
+def test_a_late_launch_is_found_where_it_was_asked_for(world: World) -> None:
+    """Given up in one region, bought in another: the late machine is no attempt's, and goes."""
+    unanswered(world, regions=("us-west-2",), after=True)
+    late = world.machine.id
+    world.cloud.visible_after = timedelta(minutes=20)
+    world.pass_time(timedelta(minutes=16))
+    world.step()
+    world.pass_time(timedelta(minutes=5))
+    world.report()
+    world.step()
+
+    assert late not in {instance.id for instance in world.cloud.instances if instance.alive}
+    assert world.record.orders.token == world.attempt.token
+
+
+def test_a_report_of_another_machine_is_nobodys(world: World) -> None:
+    """A launch that was given up may have had the same number."""
+    unanswered(world, after=True)
+    late = world.machine.id
+    world.report(instance_id=late, phase=Phase.RUN)
+    world.cloud.lose(late)
+    world.pass_time(timedelta(minutes=30))
+    world.step()
+    world.pass_time(timedelta(minutes=1))
+    world.step()
+
+    assert world.attempt.state is AttemptState.BOOTING
+    assert world.attempt.end_reason is None
+
+
+@pytest.mark.parametrize("refusal", [PermissionDenied("no"), CredentialsRefused("expired")])
+def test_whoever_may_not_step_ends_no_job(world: World, refusal: Exception) -> None:
+    """`accelctl status` of a colleague without the right to launch leaves an interrupted job as it is."""
+    launched(world)
+    world.cloud.interrupt(world.machine.id)
+    world.pass_time(timedelta(minutes=5))
+    world.cloud.fail_next("launch", refusal)  # type: ignore[arg-type]
+    with pytest.raises(type(refusal)):
+        world.step()
+    assert world.record.outcome is None
+
+    world.another_stepper("first").step(world.record.id)
+
+    assert world.attempt.state is AttemptState.BOOTING
+    assert len(world.record.attempts) == 2
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome"), [("Client.InternalError: Client error on launch", "were not started"), ("", "no capacity")]
+)
+def test_machines_that_fail_at_once_are_not_bought_for_ever(world: World, message: str, outcome: str) -> None:
+    """A fault of the account ends the job after three of them; a lack of machines with --max-wait."""
+    world.submit(max_wait=timedelta(minutes=10))
+    while world.record.ended_at is None and world.clock.now() < START + timedelta(hours=3):
+        world.step()
+        for instance in world.cloud.instances:
+            if instance.alive:
+                world.cloud.end(instance.id, EndCause.FAILED, message)
+        world.pass_time(timedelta(seconds=5))
+
+    assert world.record.outcome is not None
+    assert outcome in world.record.outcome.message
+    assert world.cloud.calls["launch"] < 40
+
+
+def test_a_quota_that_others_use_just_now_is_waited_for(world: World) -> None:
+    """The job's own machine fitted into it before."""
+    launched(world, regions=("us-east-1",))
+    world.cloud.interrupt(world.machine.id)
+    world.pass_time(timedelta(minutes=5))
+    world.cloud.fail_next("launch", QuotaExceeded("used up", code="MaxSpotInstanceCountExceeded"))
+    world.step()
+    assert world.record.outcome is None
+
+    world.pass_time(timedelta(minutes=5))
+    world.step()
+
+    assert world.attempt.state is AttemptState.BOOTING
+
+
+def test_a_short_rise_of_the_price_costs_no_time(world: World) -> None:
+    """The deadline comes back with the price, and never later than the first."""
+    launched(world, budget=Decimal(100), max_duration=timedelta(hours=10))
+    offering, first = world.attempt.offering, world.attempt.deadline
+    assert offering is not None
+    before = offering.price_per_hour
+    assert before is not None
+    for price, minutes in ((Decimal(60), 2), (before, 10)):
+        world.cloud.set_price(offering.pool, price)
+        world.pass_time(timedelta(minutes=minutes))
+        world.report()
+        world.step()
+
+    assert world.attempt.deadline == first == world.record.orders.deadline
+    assert world.record.orders.reason == "over-time"
+
+
+def test_a_machine_that_still_sends_its_last_files_is_let_finish(world: World) -> None:
+    """It goes home by itself; within a quarter of an hour it is ended regardless."""
+    launched(world)
+    world.cancel()
+    world.step()
+    for _ in range(8):
+        world.pass_time(timedelta(minutes=1))
+        world.report(phase=Phase.SAVE)
+        world.step()
+    assert world.machine.alive
+
+    for _ in range(15):
+        world.pass_time(timedelta(minutes=1))
+        world.report(phase=Phase.SAVE)
+        world.step()
+    assert not world.machine.alive
+
+
+def test_a_budget_ends_a_job_whose_cost_is_not_known(world: World) -> None:
+    """Unknown is never nothing: no further machine is bought on it."""
+    launched(world, budget=Decimal(100))
+    assert world.attempt.offering is not None
+    world.cloud.set_price(world.attempt.offering.pool, None)
+    world.cloud.lose(world.machine.id)
+    world.pass_time(timedelta(hours=2))
+    world.step()
+    world.step()
+
+    assert world.record.outcome is not None
+    assert "not known" in world.record.outcome.message
+    assert len(world.record.attempts) == 1

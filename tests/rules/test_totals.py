@@ -1,0 +1,107 @@
+"""What the rules say of a whole stack: its cost, its machines, and who sends them home."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.rules import configuration, totals
+from provisioner.rules.configuration import Configuration
+from provisioner.rules.documents import plain
+from provisioner.rules.facts import Facts
+from provisioner.rules.readers import reader_of
+from provisioner.rules.ruleset import Outcome
+from tests.cli.test_command_line import accelctl
+from tests.rules.cases import NOW
+
+WATCHED = replace(configuration.load("development"), reapers=("aws",))
+EIGHT_HOURS = {"accelctl:expires-at": f"{NOW + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"}
+P5 = ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge", "tags": EIGHT_HOURS})
+FOREVER = ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge"})
+TEMPLATE = ("aws:ec2/launchTemplate:LaunchTemplate", {"instanceType": "p5.48xlarge", "tags": EIGHT_HOURS})
+FROM_TEMPLATE = ("aws:ec2/instance:Instance", {"launchTemplate": {"id": "?"}, "tags": EIGHT_HOURS})
+STRANGE = ("aws:ec2/instance:Instance", {"instanceType": "q9.huge", "tags": EIGHT_HOURS})
+GROUP = (
+    "aws:autoscaling/group:Group",
+    {"maxSize": 4, "mixedInstancesPolicy": {"launchTemplate": {"overrides": [{"instanceType": "g5.12xlarge"}]}}},
+)
+REAPER = ("aws:scheduler/schedule:Schedule", {"name": "accelctl-reaper"})
+
+
+def facts(*resources: tuple[str, dict[str, Any]]) -> list[Facts]:
+    found: list[Facts] = []
+    for number, (token, inputs) in enumerate(resources):
+        reader = reader_of(token)
+        assert reader is not None
+        found.append(reader(f"r{number}", plain(inputs)))
+    return found
+
+
+def said(allowed: Configuration, *resources: tuple[str, dict[str, Any]]) -> dict[str, Outcome]:
+    return {one.rule: one.outcome for one in totals.judge(facts(*resources), allowed, NOW)}
+
+
+def test_a_stack_within_its_budget_is_passed_over() -> None:
+    """Two p5 for eight hours at $55.04 are $881."""
+    assert said(replace(WATCHED, budget=Decimal(900)), P5, P5) == {}
+    assert said(replace(WATCHED, budget=Decimal(800)), P5, P5) == {"budget": Outcome.VIOLATION}
+
+
+def test_what_never_ends_counts_for_a_month() -> None:
+    """730 hours."""
+    assert said(replace(WATCHED, budget=Decimal(40_000)), FOREVER) == {"budget": Outcome.VIOLATION}
+    assert said(replace(WATCHED, budget=Decimal(41_000)), FOREVER) == {}
+
+
+def test_what_comes_from_a_template_costs_what_the_template_says() -> None:
+    """The template itself is no machine."""
+    found = replace(WATCHED, budget=Decimal(900))
+
+    assert said(found, TEMPLATE, FROM_TEMPLATE, FROM_TEMPLATE) == {}
+    assert said(found, TEMPLATE, FROM_TEMPLATE, FROM_TEMPLATE, FROM_TEMPLATE) == {"budget": Outcome.VIOLATION}
+
+
+def test_a_price_that_nobody_knows_is_said_and_never_nothing() -> None:
+    """By name, beside what is known; over the budget without it, it is a violation all the same."""
+    allowed = replace(WATCHED, budget=Decimal(900))
+    (finding,) = totals.judge(facts(P5, STRANGE), allowed, NOW)
+
+    assert finding.outcome is Outcome.UNKNOWN
+    assert "r1" in finding.what
+    assert said(allowed, P5, P5, P5, STRANGE) == {"budget": Outcome.VIOLATION}
+
+
+def test_machines_are_counted_at_their_most() -> None:
+    """A group counts with its largest size."""
+    assert said(replace(WATCHED, most_machines=5), GROUP, P5) == {}
+    assert said(replace(WATCHED, most_machines=4), GROUP, P5) == {"machines-counted": Outcome.VIOLATION}
+
+
+def test_where_no_reaper_is_known_it_is_advised() -> None:
+    """Unless it comes with the stack, or the configuration knows of one; cheap machines need none."""
+    unwatched = replace(WATCHED, reapers=())
+
+    assert said(unwatched, P5) == {"reaper-present": Outcome.VIOLATION}
+    assert said(unwatched, P5, REAPER) == {}
+    assert said(unwatched, ("aws:ec2/instance:Instance", {"instanceType": "inf2.xlarge"})) == {}
+
+
+@pytest.mark.parametrize(("budget", "code"), [("900", 0), ("100", 3)])
+def test_check_judges_the_whole_plan(tmp_path: Path, budget: str, code: int) -> None:
+    """An advice alone is exit 0; a budget that is exceeded is exit 3 and says by how much."""
+    tags = EIGHT_HOURS | {"owner": "ann", "team": "t", "cost-center": "c"}
+    inputs = P5[1] | {"tags": tags, "metadataOptions": {"httpTokens": "required"},
+                      "rootBlockDevice": {"encrypted": True}}  # fmt: skip
+    state = {"urn": f"urn:pulumi:s::p::{P5[0]}::machine", "type": P5[0], "inputs": inputs}
+    (tmp_path / "plan.json").write_text(json.dumps({"steps": [{"op": "create", "newState": state}]}))
+    (tmp_path / "mine.toml").write_text(f"budget = {budget}\n")
+
+    done = accelctl("check", "plan.json", "--config", "mine.toml", cwd=tmp_path)
+
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "advisory reaper-present: the stack" in done.stdout
+    assert ("$440" in done.stdout) == bool(code)
