@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-CLAIMS = ("help", "requests", "recovery", "transfer", "memory", "rules", "kills")
+CLAIMS = ("help", "requests", "recovery", "transfer", "memory", "rules", "kills", "estate")
 
 
 def main() -> int:

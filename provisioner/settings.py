@@ -3,6 +3,7 @@
 The environment is read once, into a frozen record that names what it does not understand.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -40,6 +41,15 @@ def some(value: str) -> int:
 
 def names(value: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def tables(value: str) -> tuple[dict[str, Any], ...]:
+    """Tables of a file, as JSON in a variable. Raises ValueError."""
+    held: object = json.loads(value)
+    rows = cast("list[object]", held) if isinstance(held, list) else []
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise ValueError("it is no list of tables")
+    return tuple(cast("list[dict[str, Any]]", rows))
 
 
 def one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
@@ -97,6 +107,7 @@ SETTINGS = {
         Setting(name="environment", parse=one_of(Environment), default="development", help="whose rules hold"),
         Setting(name="rules", parse=text, default="", help="TOML that says otherwise than the environment's rules"),
         Setting(name="scope", parse=one_of(Scope), default="accelctl", help="whose machines reap looks at"),
+        Setting(name="thresholds", parse=tables, default="", help="when reap calls whose machines idle: tables"),
         Setting(name="way", parse=text, default="", help=f"how machines reach the store: {', '.join(WayKind)}"),
         Setting(name="regions", parse=names, default="", help="regions to try; every prepared one by default"),
         Setting(name="max_price", parse=usd, default="", help="most USD per hour for a machine"),
@@ -203,9 +214,12 @@ def layer(file: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(
             f"{file}: there is no setting '{min(unknown)}'.", hint="'accelctl config show' lists the settings."
         )
-    written = {
-        name: ",".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value)
-        for name, value in held.items()
-        if value != ""
-    }
-    return str(file), written
+    return str(file), {name: as_text(value) for name, value in held.items() if value != ""}
+
+
+def as_text(value: object) -> str:
+    """As a variable would have it: names with commas, tables as JSON."""
+    if not isinstance(value, list):
+        return str(value)
+    rows = cast("list[object]", value)
+    return json.dumps(rows) if any(isinstance(row, dict) for row in rows) else ",".join(map(str, rows))

@@ -17,6 +17,7 @@ from .folder import Unfit, unpack
 from .journal import Journal
 from .metrics import Metrics
 from .program import NOT_FOUND, Program, environment
+from .pulse import Pulse
 from .report import Report, ended
 from .restore import restore
 from .secrets import NoSecret, secret
@@ -66,6 +67,7 @@ class Agent:
         self.report = Report(self.store, boarding, self.patiently(lambda: self.imds.get("meta-data/instance-id")))
         self.watch = Watch(self.imds, self.store, boarding)
         self.metrics = Metrics(self.imds, boarding, self.report)
+        self.pulse = Pulse(self.imds, self.store, boarding, self.report.instance_id)
         self.snapshots = self.task = self.program = None
         self.over = threading.Event()
         self.saving = threading.Lock()
@@ -256,6 +258,7 @@ class Agent:
             self.tell()
             self.watch.heed_orders()
             self.metrics.send()
+            self.pulse.beat(self.report.phase, self.report.devices)
             self.wait_for_news(self.task["heartbeat_every_seconds"])
 
     def wait_for_news(self, seconds):
@@ -324,6 +327,7 @@ class Agent:
         if reason == "interrupted":
             self.linger()
         self.over.set()
+        self.pulse.end()
 
     def insist(self, end):
         """The report of the end, within a bound."""

@@ -26,6 +26,11 @@ class Report:
         with self._lock:
             self._known.update(known)
 
+    @property
+    def phase(self):
+        with self._lock:
+            return self._known["phase"]
+
     def checkpoint(self, name, manifest):
         """Notes a manifest as `checkpoint` or `restored`."""
         files = sum(len(part["files"]) for part in manifest["parts"])

@@ -6,6 +6,8 @@ import subprocess
 
 from . import neuron
 
+NO_RUNTIME = "no runtime is attached to it"
+"""Of a Neuron device: it is idle, not silent."""
 ASKED = "index,name,utilization.gpu,utilization.memory"
 PATIENCE = 10
 
@@ -46,7 +48,7 @@ def neuron_devices(present):
         found = neuron.utilisation(present)
     except (neuron.Silent, KeyError, AttributeError, TypeError, ValueError) as problem:
         return [sample("neuron%d" % index, "neuron", reason=str(problem)) for index in range(present)]
-    idle = "no runtime is attached to it"
+    idle = NO_RUNTIME
     return [
         sample("neuron%d" % index, "neuron", percent, reason="" if percent is not None else idle)
         for index, percent in found.items()

@@ -35,10 +35,12 @@ LOOKS = (
     "cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "ec2:DescribeAddresses",
     "ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeFleets", "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes", "ec2:DescribeInstances", "ec2:DescribeInternetGateways",
-    "ec2:DescribeLaunchTemplates", "ec2:DescribeNatGateways", "ec2:DescribeNetworkInterfaces", "ec2:DescribePlacementGroups", "ec2:DescribeRouteTables",
+    "ec2:DescribeLaunchTemplates", "ec2:DescribeNatGateways", "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
-    "ec2:GetConsoleOutput", "iam:GetPolicy", "iam:ListInstanceProfiles", "iam:ListRoles", "sts:GetCallerIdentity",
+    "ec2:GetConsoleOutput", "iam:GetPolicy", "iam:ListInstanceProfiles", "iam:ListRoles", "scheduler:GetSchedule",
+    "scheduler:ListSchedules", "scheduler:ListTagsForResource", "sts:GetCallerIdentity",
 )  # fmt: skip
 LOGS = "arn:aws:logs:*:*:log-group:/aws/lambda/accelctl-*"
 ENDS = (
@@ -71,7 +73,7 @@ def may_reap(*, account: str, bucket: str) -> str:
     store = f"arn:aws:s3:::{bucket}"
     return document(
         allow("Look", LOOKS, "*"),
-        allow("FindImages", ["ssm:GetParameter", "ssm:GetParameters"], "arn:aws:ssm:*:*:parameter/aws/service/*"),
+        allow("FindImages", ["ssm:GetParameters"], "arn:aws:ssm:*:*:parameter/aws/service/*"),
         allow("EndWhatIsOurs", ENDS, "*", MANAGED),
         allow("Buy", ["ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateLaunchTemplate"], made, marked),
         allow("BuyWith", ["ec2:RunInstances", "ec2:CreateFleet"], used),
@@ -79,8 +81,8 @@ def may_reap(*, account: str, bucket: str) -> str:
             "ec2:CreateAction": ["RunInstances", "CreateFleet", "CreateLaunchTemplate"]}}),
         allow("MakeJobRoles", ["iam:CreateRole", "iam:PutRolePolicy"], ours, boundary),
         allow("UseJobRoles", JOB_PROFILES, ours + gone),
-        allow("Store", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], f"{store}/*"),
-        allow("List", ["s3:ListBucket", "s3:GetBucketLocation", "s3:GetBucketTagging"], store),
+        allow("Store", ["s3:GetObject", "s3:PutObject"], f"{store}/*"),
+        allow("List", ["s3:ListBucket"], store),
         allow("Tell", ["cloudwatch:PutMetricData"], "*", {"StringEquals": {"cloudwatch:namespace": "accelctl/reaper"}}),
         allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], LOGS),
     )  # fmt: skip

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from provisioner.domain.estate import Holding, Series
+from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements
+from provisioner.errors import AccelctlError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,14 +229,12 @@ class MeasuresUtilisation(Protocol):
         """The cloud's own: ages and marks never depend on the clock of whoever looks."""
         ...
 
-    def holdings(self, region: str, *, everybodys: bool = False) -> Iterator[Holding]:
-        """Every machine of ours that is there, or everybody's; every page."""
+    def holdings(self, region: str, *, everybodys: bool = False, only: Sequence[str] = ()) -> Iterator[Holding]:
+        """Every machine of ours that is there, or everybody's; every page. `only` these ids (200 at most), or all."""
         ...
 
-    def utilisation(
-        self, region: str, instances: Sequence[str], window: timedelta, now: datetime
-    ) -> Mapping[str, tuple[Series, ...]]:
-        """By instance, the highest value of each five minutes. What was not measured is absent."""
+    def utilisation(self, region: str, look: Look, now: datetime) -> Mapping[str, tuple[Series, ...]]:
+        """By instance, the highest value of the window. What was not measured is absent."""
         ...
 
 
@@ -245,23 +244,46 @@ class PublishesMetrics(Protocol):
     def publish(self, values: Mapping[str, float]) -> None: ...
 
 
-class ReapsInstances(Protocol):
-    """Marks machines, and sends them home in the way that stops their bill."""
+Refusals = Mapping[str, AccelctlError]
+"""Why, by id, of those to whom it could not be done; InstanceNotFound of one that is gone. All others are done."""
 
-    def relabel(self, instance: Instance, key: str, value: str | None) -> None:
-        """Sets one label; None takes it off. Raises InstanceNotFound."""
+
+class ReapsInstances(Protocol):
+    """Marks machines, and sends them home in the way that stops their bill: many at once, each with its own outcome."""
+
+    def relabel(self, region: str, ids: Sequence[str], key: str, value: str | None) -> Refusals:
+        """Sets one label; None takes it off."""
         ...
 
-    def stop(self, instance: Instance) -> None:
-        """Raises CloudError where it cannot be stopped; already stopped is success."""
+    def stop(self, region: str, ids: Sequence[str]) -> Refusals:
+        """Already stopped is success."""
+        ...
+
+    def end(self, region: str, ids: Sequence[str]) -> Refusals:
+        """Terminates; already terminated is success."""
+        ...
+
+    def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
+        """Requests that would launch their machine again: they go before it."""
+        ...
+
+
+class FindsUnused(Protocol):
+    """Finds what nothing uses and no teardown of ours would remove."""
+
+    def unused(self, region: str, *, everybodys: bool = False) -> Iterator[Leftover]:
+        """Schedules of ours whose machines are gone; with `everybodys`, what others forgot as well."""
         ...
 
 
 class FindsLeftovers(Protocol):
     """Finds and removes what belongs to a job, or everything that is ours."""
 
-    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
-        """By label or by name, every kind, every prepared region, every page. With `data`, the bucket as well."""
+    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
+        """By label or by name, every kind, every prepared region, every page. With `data`, the bucket as well.
+
+        Without `machines`, whoever has listed them already is spared a second listing.
+        """
         ...
 
     def stacks(self) -> Mapping[str, int]:

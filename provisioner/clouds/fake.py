@@ -26,8 +26,6 @@ NOTHING = timedelta(0)
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
-
-
 Errors = defaultdict[str, deque[AccelctlError]]
 
 
@@ -263,24 +261,21 @@ class FakeCloud:
         return Caller(account="000000000000", name="nobody")
 
     @faulty
-    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
+    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
         del data  # this cloud's store is memory: there is no bucket
-        machines = [
+        rented = [
             Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
                      price_per_hour=self._history[pool_of(instance)][-1].price_per_hour, state=instance.state)
             for instance in self.instances
-            if instance.alive and job in ("", instance.labels.get(JOB))
+            if machines and instance.alive and job in ("", instance.labels.get(JOB))
         ]  # fmt: skip
-        identities = [
-            Leftover(kind="identity", id=name, region="", labels=made.labels, order=1)
-            for name, made in self.identities.items()
-            if job in ("", made.job)
-        ]
+        made = [one for one in self.identities.items() if job in ("", one[1].job)]
+        identities = [Leftover(kind="identity", id=name, region="", labels=one.labels, order=1) for name, one in made]
         networks = [
             Leftover(kind="network", id=f"network-{region}", region=region, labels=ours(kind="network"), order=2)
             for region in ([] if job else self._prepared)
         ]
-        return iter([*machines, *identities, *networks])
+        return iter([*rented, *identities, *networks])
 
     def stacks(self) -> Mapping[str, int]:
         return {}

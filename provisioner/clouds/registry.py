@@ -8,6 +8,7 @@ from provisioner.clouds.base import (
     CloudProvider,
     DescribesMachines,
     FindsLeftovers,
+    FindsUnused,
     GivesIdentity,
     KeepsConsole,
     KnowsPrices,
@@ -24,8 +25,8 @@ CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 
 
 class Cloud(
-    CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, DescribesMachines, PreparesRegion,
-    KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Protocol,
+    CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused, DescribesMachines,
+    PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
 

@@ -1,6 +1,8 @@
 """Machines as they stand in an account, ours or not: how they are held, who would replace them, what they did."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from provisioner.domain.instances import Instance
@@ -55,7 +57,7 @@ class Tenure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One metric of one device: the highest value of each period of the window, oldest first.
+    """One metric of one device: the highest value of the window, or of each of its parts.
 
     `coverage` is the share of the window's periods that have a value, from 0 to 1.
     """
@@ -73,11 +75,23 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What to read of machines of one kind: which metrics, and how far back."""
+
+    instances: Sequence[Instance]
+    kind: AcceleratorKind
+    metrics: frozenset[Metric]
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """One machine, and what decides how it can go.."""
+    """One machine, and what decides how it can go."""
 
     instance: Instance
     tenure: Tenure
     owner: OwnerKind = OwnerKind.NOBODY
     owner_name: str = ""
     instance_store_root: bool = False
+    request: str = ""
+    """The persistent request that would launch it again."""

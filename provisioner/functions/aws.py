@@ -17,6 +17,7 @@ from provisioner.domain.jobs import JobRecord
 from provisioner.errors import CloudError, ConfigError, InstanceNotFound
 from provisioner.jobs.lookouts import mark
 from provisioner.reaper.round import Round, Rounds
+from provisioner.reaper.thresholds import configured
 from provisioner.reaper.view import machine_document, other_document, summary
 from provisioner.settings import Scope
 from provisioner.workplace import Workplace, holder
@@ -46,10 +47,11 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     mark(place.objects, place.clock.now(), holder=holder(), name=context.function_name)
     if event.get("detail-type") == WARNING:
         return recovered(place, event, enough)
+    said = place.settings.values["thresholds"]
     rounds = Rounds(
         cloud=place.cloud, objects=place.objects, stepper=place.stepper, clock=place.clock,
         token=context.aws_request_id[:8], enough=enough,
-        everybodys=place.settings["scope"] is Scope.ACCOUNT,
+        everybodys=place.settings["scope"] is Scope.ACCOUNT, thresholds=configured(said.value or (), said.source),
     )  # fmt: skip
     done = rounds.run(place.regions, apply=mode == "apply")
     return told(place, done)

@@ -71,6 +71,15 @@ def quiet_verdict(seen: Observed, thresholds: Thresholds, quiet: Quiet, now: dat
     return Found(verdict=Verdict.SUSPECT, reason=f"a quiet host for {hours(quiet)}, but its accelerators are not seen")
 
 
+def lacking(seen: Observed, metrics: frozenset[Metric], thresholds: Thresholds, now: datetime) -> bool:
+    """Whether these are still to be asked for: not what its agent has told, nor cores that are silent by design."""
+    if seen.unreadable:
+        return False
+    by_design = thresholds.quiet[seen.accelerator].needs == "heartbeat" and fresh(seen, thresholds, now)
+    wanted = metrics - {Metric.ACCELERATOR} if by_design else metrics
+    return any(not complete(seen.of(metric), thresholds.limits.coverage) for metric in wanted)
+
+
 def loudest(seen: Observed, quiet: Quiet) -> str:
     """The first series at or above its threshold, in words; empty where none is. Partial series count too."""
     limits = {

@@ -19,6 +19,7 @@ from provisioner.reaper.observed import JobStanding, Observed
 from provisioner.reaper.thresholds import Thresholds
 
 DAY = 24
+ENDED = (InstanceState.STOPPING, InstanceState.STOPPED, InstanceState.TERMINATED)
 
 
 class Action(StrEnum):
@@ -48,7 +49,7 @@ class Decision:
 
 def decide(seen: Observed, thresholds: Thresholds, now: datetime) -> Decision:
     """What to do about this machine now."""
-    if seen.instance.state in (InstanceState.STOPPING, InstanceState.STOPPED, InstanceState.TERMINATED):
+    if seen.instance.state in ENDED:
         found = Found(verdict=Verdict.IDLE, reason=f"it is {seen.instance.state} already")
         return told(seen, Action.KEEP, found, saves=False)
     found = standing(seen, thresholds, now)
@@ -62,6 +63,13 @@ def decide(seen: Observed, thresholds: Thresholds, now: datetime) -> Decision:
     if seen.protected:
         return told(seen, Action.REPORT, replace(found, reason=f"{found.reason}; it is protected from termination"))
     return in_two_phases(seen, found, thresholds, now)
+
+
+def settled(seen: Observed, thresholds: Thresholds, now: datetime) -> bool:
+    """Nothing more that could be measured would change what is decided."""
+    if seen.instance.state in ENDED or label_doubt(seen) or seen.job is JobStanding.UNREADABLE:
+        return True
+    return standing(seen, thresholds, now).verdict in (Verdict.BUSY, Verdict.PAST_END)
 
 
 def standing(seen: Observed, thresholds: Thresholds, now: datetime) -> Found:

@@ -1,26 +1,32 @@
 """Gathers what is known of every machine of ours. What cannot be read is named, and never taken for nothing."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
 from typing import Protocol
 
 from provisioner.catalog import labels, load
 from provisioner.clouds.base import CloudProvider, MeasuresUtilisation
-from provisioner.domain.estate import AcceleratorKind, Holding, Metric, Series, Tenure
+from provisioner.domain.estate import AcceleratorKind, Holding, Look, Metric, Series, Tenure
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import JobRecord
 from provisioner.domain.machines import ImageKind, MachineType
-from provisioner.domain.reports import NodeReport
 from provisioner.errors import AccelctlError, CloudError
-from provisioner.jobs.progress import Progress
-from provisioner.jobs.records import Records
+from provisioner.jobs.objects import Objects
 from provisioner.reaper import marks
+from provisioner.reaper.activity import lacking
+from provisioner.reaper.decide import settled
+from provisioner.reaper.known import KnownJobs
 from provisioner.reaper.observed import Heartbeat, JobStanding, Observed
+from provisioner.reaper.pulses import Pulse, pulses
 from provisioner.reaper.thresholds import Thresholds
 
+DEVICES = frozenset({Metric.ACCELERATOR})
+RUNGS = (DEVICES, frozenset({Metric.CPU}), frozenset({Metric.NETWORK, Metric.DISK}))
+"""What is asked first, and of what is not settled by then, next."""
+AT_ONCE = 500
+"""Machines of one look: its failure is theirs alone."""
 KINDS = {ImageKind.NVIDIA: AcceleratorKind.NVIDIA, ImageKind.NEURON: AcceleratorKind.NEURON}
 
 
@@ -43,12 +49,12 @@ class Observer:
         self,
         *,
         cloud: ReapableCloud,
-        records: Records,
-        progress: Progress,
+        objects: Objects,
+        jobs: KnownJobs,
         thresholds: Thresholds,
         everybodys: bool = False,
     ) -> None:
-        self._cloud, self._records, self._progress, self._thresholds = cloud, records, progress, thresholds
+        self._cloud, self._objects, self._jobs, self._thresholds = cloud, objects, jobs, thresholds
         self._everybodys = everybodys
         self.blind: list[Blind] = []
 
@@ -62,55 +68,90 @@ class Observer:
                 continue
             yield from self.region(region, found, now)
 
-    def holdings(self, region: str) -> tuple[Holding, ...]:
+    def holdings(self, region: str, only: Sequence[str] = ()) -> tuple[Holding, ...]:
         """What is looked at there; of others' machines those alone that have accelerators."""
-        held = self._cloud.holdings(region, everybodys=self._everybodys)
+        held = self._cloud.holdings(region, everybodys=self._everybodys, only=only)
         return tuple(one for one in held if labels.MANAGED in one.instance.labels or has_accelerators(one.instance))
 
-    def region(self, region: str, found: Sequence[Holding], now: datetime) -> Iterator[Observed]:
-        longest = max(quiet.window for quiet in self._thresholds.quiet.values())
-        unreadable: tuple[str, ...] = ()
-        series: dict[str, tuple[Series, ...]] = {}
-        try:
-            series |= self._cloud.utilisation(region, [one.instance.id for one in found], longest, now)
-        except CloudError as refusal:
-            unreadable = (f"metrics: {refusal.message}",)
-        for one in found:
-            yield self.observed(one, series.get(one.instance.id, ()), unreadable)
+    def region(self, region: str, found: Sequence[Holding], now: datetime) -> list[Observed]:
+        """Agents first, then rung by rung: nothing is asked of a machine that is settled, nor what its agent told."""
+        told, unreadable = self._pulses(region, found)
+        machines = [self.observed(one, told.get(one.instance.id), unreadable, now) for one in found]
+        for metrics in RUNGS:
+            read = dict(self._told(region, machines, metrics, now))
+            machines = [read.get(one.instance.id, one) for one in machines]
+        return machines
 
-    def observed(self, holding: Holding, series: tuple[Series, ...], unreadable: tuple[str, ...]) -> Observed:
+    def again(self, region: str, ids: Sequence[str], now: datetime) -> list[Observed]:
+        """A second look at these alone, with nothing remembered. Raises CloudError."""
+        self._jobs = self._jobs.again()
+        return self.region(region, self.holdings(region, ids), now)
+
+    def _pulses(self, region: str, found: Sequence[Holding]) -> tuple[Mapping[str, Pulse], tuple[str, ...]]:
+        """By instance, and what could not be read. Without a machine of a job there is nothing to ask for."""
+        if not any(labels.JOB in one.instance.labels for one in found):
+            return {}, ()
+        try:
+            return pulses(self._objects, region), ()
+        except AccelctlError as refusal:
+            return {}, (f"heartbeats: {refusal.message}",)
+
+    def _told(
+        self, region: str, machines: Sequence[Observed], metrics: frozenset[Metric], now: datetime
+    ) -> Iterator[tuple[str, Observed]]:
+        """Those that were asked for, by id, with the answer. What is refused is named, once for all."""
+        groups: dict[tuple[AcceleratorKind, timedelta], list[Observed]] = {}
+        for one in machines:
+            held = self._thresholds.of(one.instance.labels)
+            if lacking(one, metrics, held, now) and not settled(one, held, now):
+                window = held.quiet[one.accelerator].window
+                groups.setdefault((one.accelerator, window), []).append(one)
+        for (kind, window), members in groups.items():
+            if kind is AcceleratorKind.NONE and metrics is DEVICES:
+                continue
+            for start in range(0, len(members), AT_ONCE):
+                part = members[start : start + AT_ONCE]
+                look = Look(instances=[one.instance for one in part], kind=kind, metrics=metrics, window=window)
+                yield from self._looked(region, look, part, now)
+
+    def _looked(
+        self, region: str, look: Look, members: Sequence[Observed], now: datetime
+    ) -> Iterator[tuple[str, Observed]]:
+        try:
+            series = self._cloud.utilisation(region, look, now)
+        except CloudError as refusal:
+            for one in members:
+                yield one.instance.id, replace(one, unreadable=(*one.unreadable, f"metrics: {refusal.message}"))
+            return
+        for one in members:
+            yield one.instance.id, replace(one, series=(*series.get(one.instance.id, ()), *one.series))
+
+    def observed(self, holding: Holding, pulse: Pulse | None, unreadable: tuple[str, ...], now: datetime) -> Observed:
         instance = holding.instance
         machine = load().find(instance.cloud, instance.instance_type)
-        standing, record, report = self.job(instance)
+        job = instance.labels.get(labels.JOB, "")
+        held = self._thresholds.of(instance.labels)
+        heard = pulse if pulse and pulse.job == job and pulse.at <= now + held.limits.clock_skew else None
+        standing, record = self.job(instance, job)
+        kind = kind_of(machine)
         return Observed(
-            instance=instance, accelerator=kind_of(machine), tenure=holding.tenure, owner=holding.owner,
-            owner_name=holding.owner_name, series=(*series, *glimpses(report)), heartbeat=heartbeat(report),
+            instance=instance, accelerator=kind, tenure=holding.tenure, owner=holding.owner,
+            owner_name=holding.owner_name, series=series(heard, held, kind, now), heartbeat=heartbeat(heard),
             job=standing, mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
             price_per_hour=price(machine, holding, record), local_disks=bool(machine and machine.local_disk_gb),
-            instance_store_root=holding.instance_store_root, unreadable=unreadable,
+            instance_store_root=holding.instance_store_root, request=holding.request,
+            unreadable=unreadable if job else (),
         )  # fmt: skip
 
-    def job(self, instance: Instance) -> tuple[JobStanding, JobRecord | None, NodeReport | None]:
-        """What the record says of the machine, and what the machine said."""
-        job = instance.labels.get(labels.JOB, "")
+    def job(self, instance: Instance, job: str) -> tuple[JobStanding, JobRecord | None]:
+        """What the record says of the machine."""
         if not job:
-            return JobStanding.NONE, None, None
+            return JobStanding.NONE, None
         try:
-            if job not in self.known:
-                return JobStanding.OVER, None, None
-            record = self._records.read(job).record
-            return standing(record, instance.id), record, self._report(record, instance.id)
+            record = self._jobs.find(job)
         except AccelctlError:
-            return JobStanding.UNREADABLE, None, None
-
-    @cached_property
-    def known(self) -> frozenset[str]:
-        """The jobs that have a record. Raises CloudError."""
-        return frozenset(self._records.ids())
-
-    def _report(self, record: JobRecord, instance_id: str) -> NodeReport | None:
-        found = self._progress.report(record.id, record.attempts[-1].number) if record.attempts else None
-        return found if found and found.instance_id == instance_id else None
+            return JobStanding.UNREADABLE, None
+        return (standing(record, instance.id), record) if record else (JobStanding.OVER, None)
 
 
 def standing(record: JobRecord, instance_id: str) -> JobStanding:
@@ -123,26 +164,18 @@ def standing(record: JobRecord, instance_id: str) -> JobStanding:
     return JobStanding.LIVE
 
 
-def heartbeat(report: NodeReport | None) -> Heartbeat | None:
-    if report is None:
+def series(pulse: Pulse | None, thresholds: Thresholds, kind: AcceleratorKind, now: datetime) -> tuple[Series, ...]:
+    """None of an agent that has fallen silent."""
+    if pulse is None or now - pulse.at > thresholds.limits.heartbeat_fresh:
+        return ()
+    return pulse.series(thresholds.quiet[kind].window, now, thresholds.limits.coverage)
+
+
+def heartbeat(pulse: Pulse | None) -> Heartbeat | None:
+    if pulse is None:
         return None
-    silent = tuple(f"{one.device}: {one.reason}" for one in report.utilisation if one.percent is None and one.reason)
-    progress_at = report.checkpoint.at if report.checkpoint else None
-    return Heartbeat(at=report.at, phase=report.phase, silent=silent, progress_at=progress_at)
-
-
-def glimpses(report: NodeReport | None) -> tuple[Series, ...]:
-    """The agent's last sample of each device."""
-    return tuple(
-        Series(
-            metric=Metric.CPU if one.kind == "cpu" else Metric.ACCELERATOR,
-            values=(one.percent,),
-            device=one.device,
-            glimpse=True,
-        )
-        for one in (report.utilisation if report else ())
-        if one.percent is not None
-    )
+    silent = (f"{pulse.silent} of its devices give no utilisation",) if pulse.silent else ()
+    return Heartbeat(at=pulse.at, phase=pulse.phase, silent=silent)
 
 
 def has_accelerators(instance: Instance) -> bool:

@@ -29,8 +29,6 @@ class Heartbeat:
     at: datetime
     phase: Phase
     silent: tuple[str, ...] = ()
-    progress_at: datetime | None = None
-    """When the newest checkpoint was saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +59,8 @@ class Observed:
     local_disks: bool = False
     """Their contents go with a stop."""
     instance_store_root: bool = False
+    request: str = ""
+    """The persistent request that would launch it again: it goes first."""
     protected: bool = False
     unreadable: tuple[str, ...] = ()
 

@@ -4,24 +4,35 @@ The command and every function run this and nothing else.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from provisioner.catalog.labels import JOB
 from provisioner.clock import Clock
-from provisioner.clouds.base import FindsLeftovers
+from provisioner.clouds.base import FindsLeftovers, FindsUnused, Leftover
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
-from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Records, Unreadable
 from provisioner.jobs.step import Stepped
+from provisioner.reaper.known import KnownJobs
 from provisioner.reaper.observe import Observer
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
-from provisioner.reaper.thresholds import defaults
+from provisioner.reaper.thresholds import Thresholds, defaults
+
+UNUSED = {
+    "volume": "it is attached to nothing",
+    "address": "it is bound to nothing",
+    "network-interface": "no machine has it",
+    "spot-request": "no job asked for it",
+    "fleet": "no job asked for it",
+    "launch-template": "no job launches from it",
+}
+"""Of what carries our label and no job's."""
 
 
-class RoundCloud(SweptCloud, FindsLeftovers, Protocol):
+class RoundCloud(SweptCloud, FindsLeftovers, FindsUnused, Protocol):
     """What a round needs of a cloud."""
 
 
@@ -42,6 +53,16 @@ class Other:
     action: str
     outcome: Outcome
     reason: str
+    region: str = ""
+    price_per_hour: Decimal | None = None
+    """At most; None where it is not known, or is nothing's."""
+
+    @classmethod
+    def of(cls, left: Leftover, reason: str) -> "Other":
+        return cls(
+            kind=left.kind, id=left.id, action="report", outcome=Outcome.PLANNED, reason=reason, region=left.region,
+            price_per_hour=left.price_per_hour,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +76,7 @@ class Round:
     def failed(self) -> list[str]:
         """What could not be done or seen, and why."""
         told = [f"{one.machine.instance.id}: {one.why}" for one in self.report.failed]
+        told += [f"{count} machines could not be judged: {what}" for what, count in self.report.unread.items()]
         told += [f"{one.region}: {one.reason}" for one in self.report.blind]
         return told + [f"{one.kind} {one.id}: {one.reason}" for one in self.others if one.outcome is Outcome.REFUSED]
 
@@ -72,6 +94,7 @@ class Rounds:
     stepper: StepsJobs
     clock: Clock
     token: str
+    thresholds: Thresholds = field(default_factory=defaults)
     everybodys: bool = False
     """Others' accelerators are looked at as well, marked, and never ended."""
     tell: Callable[[JobRecord, JobRecord], None] = say_nothing
@@ -80,28 +103,24 @@ class Rounds:
 
     def run(self, regions: Sequence[str], *, apply: bool) -> Round:
         """Without `apply` nothing changes."""
-        records, thresholds = Records(self.objects), defaults()
-        found = tuple(records.each())
-        jobs = tuple(self._jobs(found, apply=apply))
+        known, thresholds = KnownJobs(Records(self.objects)), self.thresholds
+        jobs = tuple(self._jobs(known, apply=apply))
         observer = Observer(
-            cloud=self.cloud, records=records, progress=Progress(self.objects), thresholds=thresholds,
-            everybodys=self.everybodys,
-        )  # fmt: skip
+            cloud=self.cloud, objects=self.objects, jobs=known, thresholds=thresholds, everybodys=self.everybodys
+        )
         sweeper = Sweeper(
             cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, enough=self.enough
         )
         report = sweeper.run(regions, apply=apply)
-        return Round(report=report, others=(*jobs, *self._left_behind(found)))
+        return Round(report=report, others=(*jobs, *self._left_behind(known), *self._unused(regions)))
 
-    def _jobs(self, found: Sequence[JobRecord | Unreadable], *, apply: bool) -> Iterator[Other]:
-        """Those that nobody leads just now, and those whose records need a person."""
-        for record in found:
+    def _jobs(self, known: KnownJobs, *, apply: bool) -> Iterator[Other]:
+        """Those that nobody leads just now."""
+        for record in known.open():
             if isinstance(record, Unreadable):
-                yield Other(kind="job", id=record.job, action="step", outcome=Outcome.REFUSED, reason=record.problem)
-                continue
-            led = record.lease is not None and record.lease.until > self.clock.now()
-            if record.ended_at is None and not led and not self.enough():
-                yield self._stepped(record) if apply else job(record, Outcome.PLANNED)
+                yield job(record.job, Outcome.REFUSED, record.problem)
+            elif not (record.lease and record.lease.until > self.clock.now()) and not self.enough():
+                yield self._stepped(record) if apply else job(record.id, Outcome.PLANNED)
 
     def _stepped(self, record: JobRecord) -> Other:
         """One job never stops the others."""
@@ -109,25 +128,43 @@ class Rounds:
             stepped = self.stepper.step(record.id)
             self.stepper.release(record.id)
         except AccelctlError as failure:
-            return job(record, Outcome.REFUSED, failure.message)
+            return job(record.id, Outcome.REFUSED, failure.message)
         self.tell(record, stepped.record)
-        return job(record, Outcome.DONE, stepped.decision.reason)
+        return job(record.id, Outcome.DONE, stepped.decision.reason)
 
-    def _left_behind(self, found: Sequence[JobRecord | Unreadable]) -> Iterator[Other]:
-        """What carries the label of a job that is over: its teardown removes it. A damaged record may be live."""
-        live = {one.job if isinstance(one, Unreadable) else one.id for one in found if not is_over(one)}
+    def _left_behind(self, known: KnownJobs) -> Iterator[Other]:
+        """What is ours and nobody's any more: its teardown removes it. A damaged record may be live."""
+        live = {one.job if isinstance(one, Unreadable) else one.id for one in known.open()}
+        for one in self._listed(lambda: self.cloud.leftovers(machines=False)):
+            if isinstance(one, Other):
+                yield one
+            elif why := why_unused(one, live):
+                yield Other.of(one, f"{why}; 'accelctl teardown' removes it")
+
+    def _unused(self, regions: Sequence[str]) -> Iterator[Other]:
+        for region in regions:
+            for one in self._listed(lambda region=region: self.cloud.unused(region, everybodys=self.everybodys)):
+                if isinstance(one, Other):
+                    yield one
+                elif one.kind == "schedule":
+                    yield Other.of(one, "the machines that it would end are gone; 'pulumi destroy' removes it")
+                else:
+                    yield Other.of(one, f"it is {one.state}, and not accelctl's: its owner may not need it")
+
+    def _listed(self, listing: Callable[[], Iterator[Leftover]]) -> Iterator[Leftover | Other]:
+        """A listing that is refused is said once, and never stops what was listed before it."""
         try:
-            for one in self.cloud.leftovers():
-                if one.kind != "instance" and one.labels.get(JOB) and one.labels[JOB] not in live:
-                    over = f"job {one.labels[JOB]} is over; 'accelctl teardown' removes it"
-                    yield Other(kind=one.kind, id=one.id, action="report", outcome=Outcome.PLANNED, reason=over)
+            yield from listing()
         except AccelctlError as refusal:
             yield Other(kind="listing", id="", action="report", outcome=Outcome.REFUSED, reason=refusal.message)
 
 
-def is_over(one: JobRecord | Unreadable) -> bool:
-    return isinstance(one, JobRecord) and one.ended_at is not None
+def why_unused(one: Leftover, live: set[str]) -> str:
+    """Empty where something may need it still."""
+    if job := one.labels.get(JOB):
+        return "" if job in live else f"job {job} is over"
+    return UNUSED.get(one.kind, "") if one.state not in ("in-use", "active") else ""
 
 
-def job(record: JobRecord, outcome: Outcome, reason: str = "nobody steps it just now") -> Other:
-    return Other(kind="job", id=record.id, action="step", outcome=outcome, reason=reason)
+def job(name: str, outcome: Outcome, reason: str = "nobody steps it just now") -> Other:
+    return Other(kind="job", id=name, action="step", outcome=outcome, reason=reason)

@@ -1,18 +1,20 @@
 """One run over what is there: the dearest machine first, each decided, some acted on, none forgotten.
 
 An act is two-phased over runs (mark, grace, act) and looks again just before: what became busy meanwhile is spared.
+Machines are acted on in batches, and each has an outcome of its own: one machine's refusal never stops the others.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
 from provisioner.catalog import labels
-from provisioner.clouds.base import ReapsInstances
-from provisioner.errors import CloudError, InstanceNotFound
+from provisioner.clouds.base import ReapsInstances, Refusals
+from provisioner.errors import AccelctlError, CloudError, InstanceNotFound
 from provisioner.reaper import marks
 from provisioner.reaper.caps import Caps, caps_of
 from provisioner.reaper.decide import Action, Decision, decide
@@ -21,6 +23,10 @@ from provisioner.reaper.observed import Mark, Observed
 from provisioner.reaper.thresholds import Thresholds
 
 ENDS = {Action.STOP, Action.TERMINATE}
+
+
+Key = tuple[str, str]
+"""Region and id of a machine."""
 
 
 class Outcome(StrEnum):
@@ -43,6 +49,10 @@ class Swept:
     outcome: Outcome = Outcome.PLANNED
     why: str = ""
 
+    @property
+    def key(self) -> Key:
+        return self.machine.instance.region, self.machine.instance.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -55,6 +65,11 @@ class Report:
     @property
     def not_reached(self) -> list[Swept]:
         return [one for one in self.machines if one.outcome is Outcome.LATER]
+
+    @property
+    def unread(self) -> Counter[str]:
+        """What could not be read, and of how many machines."""
+        return Counter(what for one in self.machines for what in one.machine.unreadable)
 
     @property
     def failed(self) -> list[Swept]:
@@ -84,66 +99,102 @@ class Sweeper:
         """Without `apply` nothing changes."""
         now = self._cloud.time()
         machines = sorted(self._observer.machines(regions, now), key=dearest)
-        caps = caps_of(machines)
-        swept = tuple(self._each(machines, caps, now, apply=apply))
+        decided = [Swept(machine=one, decision=self._decided(one, now)) for one in machines]
+        done = dict(self._acted(decided, caps_of(machines), now)) if apply else {}
+        swept = tuple(done.get(one.key, one) for one in decided)
         return Report(at=now, machines=swept, blind=tuple(self._observer.blind))
 
-    def _each(self, machines: Sequence[Observed], caps: Caps, now: datetime, *, apply: bool) -> Iterator[Swept]:
-        for machine in machines:
-            decision = decide(machine, self._thresholds, now)
-            if apply and decision.action not in (Action.KEEP, Action.REPORT):
-                if self._enough():
-                    yield Swept(machine=machine, decision=decision, outcome=Outcome.LATER)
-                    continue
-                yield self._acted(machine, decision, caps, now)
+    def _decided(self, one: Observed, now: datetime) -> Decision:
+        return decide(one, self._thresholds.of(one.instance.labels), now)
+
+    def _acted(self, decided: Sequence[Swept], caps: Caps, now: datetime) -> Iterator[tuple[Key, Swept]]:
+        """Ends come first: they stop a bill. A batch that there is no time for is left to the next run."""
+        for batch in (*batches(decided, ENDS), *batches(decided, {Action.UNMARK}), *batches(decided, {Action.MARK})):
+            if self._enough():
+                yield from ((one.key, replace(one, outcome=Outcome.LATER)) for one in batch)
+            elif batch[0].decision.action in ENDS:
+                yield from self._ended(batch, caps)
             else:
-                yield Swept(machine=machine, decision=decision)
+                yield from outcomes(batch, self._labelled(batch, now))
+        for one in decided:
+            if one.decision.action is Action.SCALE_OWNER:
+                held = f"'{one.machine.owner_name}' would replace it: scale that {one.machine.owner} in"
+                yield one.key, replace(one, outcome=Outcome.REFUSED, why=held)
 
-    def _acted(self, machine: Observed, decision: Decision, caps: Caps, now: datetime) -> Swept:
-        """One machine's refusal never stops the others."""
+    def _labelled(self, batch: Sequence[Swept], now: datetime) -> Refusals:
+        region, decision = batch[0].machine.instance.region, batch[0].decision
+        mark = Mark(at=now, token=self._token, reason=decision.reason)
+        text = marks.written(mark) if decision.action is Action.MARK else None
+        return self._cloud.relabel(region, ids(batch), labels.REAP, text)
+
+    def _ended(self, batch: Sequence[Swept], caps: Caps) -> Iterator[tuple[Key, Swept]]:
+        """Within the caps, and only what a second look finds unchanged."""
+        allowed: list[Swept] = []
+        for one in batch:
+            if refusal := caps.refusal(one.machine):
+                yield one.key, replace(one, outcome=Outcome.REFUSED, why=refusal)
+            else:
+                caps.spend(one.machine)
+                allowed.append(one)
+        if allowed:
+            changed = self._changed(allowed)
+            yield from outcomes([one for one in allowed if one.machine.instance.id in changed], changed)
+            same = [one for one in allowed if one.machine.instance.id not in changed]
+            yield from outcomes(same, self._sent_home(same))
+
+    def _changed(self, batch: Sequence[Swept]) -> Refusals:
+        """A second look at these very machines: why, by id, one is no longer decided the same."""
+        region, now = batch[0].machine.instance.region, self._cloud.time()
         try:
-            refusal = self._act(machine, decision, caps, now)
-        except InstanceNotFound:
-            return Swept(machine=machine, decision=decision, outcome=Outcome.GONE)
-        except CloudError as error:
-            refusal = error.message
-        outcome = Outcome.REFUSED if refusal else Outcome.DONE
-        return Swept(machine=machine, decision=decision, outcome=outcome, why=refusal)
+            found = self._observer.again(region, ids(batch), now)
+        except CloudError as refusal:
+            return dict.fromkeys(ids(batch), refusal)
+        second = {one.instance.id: self._decided(one, now) for one in found}
+        told: dict[str, AccelctlError] = {}
+        for one in batch:
+            again = second.get(one.machine.instance.id)
+            if again is None:
+                told[one.machine.instance.id] = InstanceNotFound(f"{one.machine.instance.id} is gone.")
+            elif again.action is not one.decision.action:
+                told[one.machine.instance.id] = CloudError(f"it changed meanwhile: {again.reason}")
+        return told
 
-    def _act(self, machine: Observed, decision: Decision, caps: Caps, now: datetime) -> str:
-        """Why nothing was done; empty where it was. Raises CloudError."""
-        instance = machine.instance
-        if decision.action is Action.MARK:
-            mark = Mark(at=now, token=self._token, reason=decision.reason)
-            self._cloud.relabel(instance, labels.REAP, marks.written(mark))
-        elif decision.action is Action.UNMARK:
-            self._cloud.relabel(instance, labels.REAP, None)
-        elif decision.action in ENDS:
-            return self._end(machine, decision, caps)
+    def _sent_home(self, batch: Sequence[Swept]) -> Refusals:
+        """What would launch a machine again goes first; where it stays, so does the machine."""
+        if not batch:
+            return {}
+        region, action = batch[0].machine.instance.region, batch[0].decision.action
+        requests = {one.machine.request: one.machine.instance.id for one in batch if one.machine.request}
+        held = dict(self._cloud.cancel_requests(region, list(requests))) if requests else {}
+        kept = {requests[request]: refusal for request, refusal in held.items()}
+        going = [one for one in ids(batch) if one not in kept]
+        way = self._cloud.stop if action is Action.STOP else self._cloud.end
+        return kept | dict(way(region, going))
+
+
+def batches(decided: Sequence[Swept], actions: set[Action]) -> list[list[Swept]]:
+    """Those that one call can serve, in the order of the dearest of each."""
+    found: dict[tuple[str, Action, str], list[Swept]] = {}
+    for one in decided:
+        if one.decision.action in actions:
+            text = one.decision.reason if one.decision.action is Action.MARK else ""
+            found.setdefault((one.machine.instance.region, one.decision.action, text), []).append(one)
+    return list(found.values())
+
+
+def ids(batch: Sequence[Swept]) -> list[str]:
+    return [one.machine.instance.id for one in batch]
+
+
+def outcomes(batch: Sequence[Swept], refused: Refusals) -> Iterator[tuple[Key, Swept]]:
+    for one in batch:
+        refusal = refused.get(one.machine.instance.id)
+        if refusal is None:
+            yield one.key, replace(one, outcome=Outcome.DONE)
+        elif isinstance(refusal, InstanceNotFound):
+            yield one.key, replace(one, outcome=Outcome.GONE)
         else:
-            return f"'{machine.owner_name}' would replace it: scale that {machine.owner} in"
-        return ""
-
-    def _end(self, machine: Observed, decision: Decision, caps: Caps) -> str:
-        if refusal := caps.refusal(machine):
-            return refusal
-        if changed := self._changed(machine, decision):
-            return changed
-        caps.spend(machine)
-        if decision.action is Action.STOP:
-            self._cloud.stop(machine.instance)
-        else:
-            self._cloud.terminate(machine.instance.id, region=machine.instance.region)
-        return ""
-
-    def _changed(self, machine: Observed, decision: Decision) -> str:
-        """A second look at this very machine; empty where it would be decided the same."""
-        region, now = machine.instance.region, self._cloud.time()
-        found = [one for one in self._observer.holdings(region) if one.instance.id == machine.instance.id]
-        for again in self._observer.region(region, found, now):
-            second = decide(again, self._thresholds, now)
-            return "" if second.action is decision.action else f"it changed meanwhile: {second.reason}"
-        raise InstanceNotFound(f"{machine.instance.id} is gone.")
+            yield one.key, replace(one, outcome=Outcome.REFUSED, why=refusal.message)
 
 
 def dearest(machine: Observed) -> tuple[Decimal, str]:

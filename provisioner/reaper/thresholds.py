@@ -1,8 +1,8 @@
 """The figures of thresholds.toml, read once and checked."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -42,12 +42,32 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exemption:
+    """What holds for machines with these labels (`*` is any value) instead; of one accelerator kind, or of all."""
+
+    labels: tuple[tuple[str, str], ...]
+    accelerator: AcceleratorKind | None
+    quiet: tuple[tuple[str, Any], ...]
+    limits: tuple[tuple[str, Any], ...]
+    grace: timedelta | None
+
+    def fits(self, held: Mapping[str, str]) -> bool:
+        return all(key in held and wanted in ("*", held[key]) for key, wanted in self.labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """All of them."""
 
     quiet: Mapping[AcceleratorKind, Quiet]
     limits: Limits
     grace: Mapping[str, timedelta]
+    exemptions: tuple["Exemption", ...] = ()
+
+    def of(self, labels: Mapping[str, str]) -> "Thresholds":
+        """Those of a machine with these labels; of several exemptions that fit, a later one has the last word."""
+        fitting = tuple(one for one in self.exemptions if one.fits(labels))
+        return merged(self, fitting) if fitting else self
 
     def grace_of(self, environment: str) -> timedelta:
         return self.grace.get(environment, self.grace["default"])
@@ -65,6 +85,43 @@ def parsed(tables: Mapping[str, Mapping[str, Any]], source: str) -> Thresholds:
     limits = built(Limits, tables.get("limits", {}), f"{source}: limits")
     grace = {name: duration(value) for name, value in tables.get("grace", {}).items() if name != "reason"}
     return Thresholds(quiet=kinds, limits=limits, grace=grace)
+
+
+def configured(tables: Sequence[Mapping[str, Any]], source: str) -> Thresholds:
+    """The product's own with the user's exemptions. Raises ConfigError naming what cannot be understood."""
+    return replace(defaults(), exemptions=tuple(exemption(table, f"thresholds ({source})") for table in tables))
+
+
+def exemption(table: Mapping[str, Any], where: str) -> Exemption:
+    fields = {name: str(annotation) for kind in (Quiet, Limits) for name, annotation in kind.__annotations__.items()}
+    known = {"labels", "accelerator", "grace", "reason", *fields}
+    if unknown := set(table) - known:
+        raise ConfigError(f"{where}: '{min(unknown)}' is not known.", hint=f"known: {', '.join(sorted(known))}.")
+    if not isinstance(table.get("labels"), Mapping) or not table["labels"]:
+        raise ConfigError(
+            f"{where}: a table without labels.", hint='say whose, as in labels = {"accelctl:team" = "research"}.'
+        )
+    try:
+        values = {name: value_of(table[name], fields[name]) for name in fields if name in table}
+        kind = AcceleratorKind(table["accelerator"]) if "accelerator" in table else None
+        grace = duration(table["grace"]) if "grace" in table else None
+    except (TypeError, ValueError) as wrong:
+        raise ConfigError(f"{where}: {wrong}.", hint="durations are text such as '1h', the rest numbers.") from wrong
+    return Exemption(
+        labels=tuple(sorted((str(key), str(value)) for key, value in table["labels"].items())), accelerator=kind,
+        quiet=tuple((name, value) for name, value in values.items() if name in Quiet.__annotations__),
+        limits=tuple((name, value) for name, value in values.items() if name in Limits.__annotations__), grace=grace,
+    )  # fmt: skip
+
+
+def merged(usual: Thresholds, exemptions: Sequence[Exemption]) -> Thresholds:
+    quiet, limits, grace = dict(usual.quiet), usual.limits, usual.grace
+    for one in exemptions:
+        for kind in [one.accelerator] if one.accelerator else list(AcceleratorKind):
+            quiet[kind] = replace(quiet[kind], **dict(one.quiet))
+        limits = replace(limits, **dict(one.limits))
+        grace = dict.fromkeys(grace, one.grace) if one.grace is not None else grace
+    return Thresholds(quiet=quiet, limits=limits, grace=grace)
 
 
 def built(kind: type[T], table: Mapping[str, Any], where: str) -> T:

@@ -28,7 +28,10 @@ def machine_document(one: Swept) -> dict[str, Any]:
 
 
 def other_document(one: Other) -> dict[str, Any]:
-    return {"kind": one.kind, "id": one.id, "action": one.action, "outcome": one.outcome, "reason": one.reason}
+    return {
+        "kind": one.kind, "region": one.region, "id": one.id, "action": one.action, "outcome": one.outcome,
+        "reason": one.reason, "price_per_hour": one.price_per_hour,
+    }  # fmt: skip
 
 
 def summary(report: Report) -> dict[str, Any]:

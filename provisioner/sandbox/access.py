@@ -29,10 +29,14 @@ JUDGED = ("StringEquals", "StringLike")
 
 
 class Access:
-    """Judges calls with role credentials. `unjudged` collects conditions it cannot judge: they deny."""
+    """Judges calls with role credentials. `unjudged` collects conditions it cannot judge: they deny.
+
+    `used` holds, by role, what it was allowed and did: IAM's own "last accessed", with every action.
+    """
 
     def __init__(self) -> None:
         self.unjudged: set[str] = set()
+        self.used: dict[str, set[str]] = {}
 
     def refusal(self, call: Call, token: str) -> AwsError | None:
         try:
@@ -48,6 +52,7 @@ class Access:
                 for rules in ([policies, boundary] if boundary else [policies])
             ):
                 return self.not_authorized(call, caller, f"{action} on resource: {resource}")
+            self.used.setdefault(caller.arn.split("/")[1], set()).add(action)
         return None
 
     def not_authorized(self, call: Call, caller: AssumedRoleAccessKey, what: str) -> AwsError:

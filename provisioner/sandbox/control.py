@@ -69,6 +69,7 @@ class Control:
             "now": self._cloud.clock.now().isoformat(timespec="seconds"),
             "machines": [self.machine(instance) for instance in self._cloud.instances()],
             "requests": dict(self.counts), "unjudged_conditions": sorted(self._access.unjudged),
+            "used_permissions": {role: sorted(actions) for role, actions in list(self._access.used.items())},
             "failed_schedules": self._cloud.schedules.failed, "failed_functions": self._cloud.functions.failed,
             "failed_jobs": self.google.jobs.failed, "google": self.google.counts(),
             "azure": self.azure.counts(),

@@ -90,7 +90,13 @@ def rest_shapes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
     https = [(name, one["http"]) for name, one in model["operations"].items()]
     calls = [(http["method"], http["requestUri"].split("?")[0].rstrip("/"), name) for name, http in https]
     calls.sort(key=lambda call: (call[1].count("{"), -len(call[1])))
-    return [(method, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(uri))), name) for method, uri, name in calls]
+    return [(method, shape(uri), name) for method, uri, name in calls]
+
+
+def shape(uri: str) -> re.Pattern[str]:
+    """A last part may hold slashes: an ARN does, and comes decoded."""
+    parts = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(uri))
+    return re.compile(re.sub(r"\[\^/\]\+$", ".+", parts))
 
 
 def s3_operation(method: str, path: str, query: dict[str, str]) -> str:

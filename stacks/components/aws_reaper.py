@@ -25,6 +25,7 @@ KEYS = (
     Key(name="bucket", parse=text, default="", help="the job store; accelctl-<account> by default"),
     Key(name="memoryMib", parse=whole(128, 10240), default="256", help="MiB of the function's memory"),
     Key(name="logDays", parse=whole(1, 3653), default="30", help="days that its log is kept"),
+    Key(name="thresholds", parse=text, default="", help="exemptions as JSON: a list of tables, as in accelctl.toml"),
     Key(name="alarmTopic", parse=text, default="", help="ARN of an SNS topic that hears the alarm"),
     Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
     Key(name="team", parse=label, default="unassigned", help="label"),
@@ -67,11 +68,13 @@ class Reaper(pulumi.ComponentResource):
             self._name, name=NAME, handler=HANDLER, runtime=RUNTIME, architectures=[architecture()], role=role.arn,
             code=pulumi.FileArchive(str(packed)), memory_size=self._config["memoryMib"],
             timeout=int(PATIENCE.total_seconds()),
-            environment=aws.lambda_.FunctionEnvironmentArgs(
-                variables={"ACCELCTL_REAP": self._config["reap"], "ACCELCTL_STORE": self._bucket}
-            ),
+            environment=aws.lambda_.FunctionEnvironmentArgs(variables=self._variables()),
             tags=self._marks, opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, log]),
         )  # fmt: skip
+
+    def _variables(self) -> dict[str, str]:
+        said = {"ACCELCTL_THRESHOLDS": self._config["thresholds"]} if self._config["thresholds"] else {}
+        return {"ACCELCTL_REAP": self._config["reap"], "ACCELCTL_STORE": self._bucket} | said
 
     def _schedule(self) -> None:
         minutes = int(self._config["every"].total_seconds() // 60)

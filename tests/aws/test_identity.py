@@ -32,8 +32,9 @@ def test_a_job_reads_its_own_prefix_and_the_named_objects() -> None:
 
 def test_a_job_writes_only_what_a_machine_reports() -> None:
     """Never its own record: what it may do next is not for the machine to say."""
-    assert resources("s3:PutObject") == {f"{OWN}/{part}/*" for part in ("attempts", "checkpoints", "blobs")}
-    assert resources("s3:DeleteObject") == {f"{OWN}/{part}/*" for part in ("checkpoints", "blobs")}
+    pulse = "arn:aws:s3:::store/heartbeats/*/j1/*"
+    assert resources("s3:PutObject") == {pulse, *(f"{OWN}/{part}/*" for part in ("attempts", "checkpoints", "blobs"))}
+    assert resources("s3:DeleteObject") == {pulse, *(f"{OWN}/{part}/*" for part in ("checkpoints", "blobs"))}
 
 
 def test_listing_is_limited_to_the_prefix() -> None:

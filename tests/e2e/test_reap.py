@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from provisioner.reaper.pulses import pulses
 from provisioner.sandbox.client import ask
+from provisioner.workplace import Workplace
 from tests.e2e.estate import machines, measured, pass_hours
 from tests.e2e.jobs import Job, accelctl, counting
 from tests.sandbox.world import aws, launch, state_of, until
@@ -96,6 +98,21 @@ def test_a_job_that_nobody_looks_after_is_stepped() -> None:
 
     assert until(continued, 60)
     assert accelctl("teardown", "alone", "--yes").returncode == 0
+
+
+def test_a_running_job_tells_what_it_does_by_a_name_in_the_store() -> None:
+    """Its role may write there, and it is seen in the listing that the reaper reads."""
+    assert accelctl(*counting("telling", "--detach", steps=5000)).returncode == 0
+    job = Job("telling").holds(lambda found: found["attempts"])["id"]
+    place = {"Bucket": "accelctl-123456789012", "Prefix": f"heartbeats/us-east-1/{job}/"}
+
+    def told() -> list[str]:
+        return [one["Key"] for one in aws("s3").list_objects_v2(**place).get("Contents", [])]
+
+    assert until(lambda: any(".run." in key for key in told()), 60)
+    seen = pulses(Workplace().objects, "us-east-1")
+    assert {pulse.phase for pulse in seen.values() if pulse.job == job} == {"run"}
+    assert accelctl("teardown", "telling", "--yes").returncode == 0
 
 
 def test_others_accelerators_are_marked_and_told_of_and_never_ended() -> None:

@@ -44,12 +44,14 @@ def command(apply: bool, regions: tuple[str, ...], scope: str | None, form: str)
 def rounds(place: "Workplace") -> "Rounds":
     from provisioner.cli.stepping import tell
     from provisioner.reaper.round import Rounds
+    from provisioner.reaper.thresholds import configured
     from provisioner.settings import Scope
 
+    said = place.settings.values["thresholds"]
     return Rounds(
         cloud=place.cloud, objects=place.objects, stepper=place.stepper, clock=place.clock,
         token=uuid.uuid4().hex[:8], tell=tell,
-        everybodys=place.settings["scope"] is Scope.ACCOUNT,
+        everybodys=place.settings["scope"] is Scope.ACCOUNT, thresholds=configured(said.value or (), said.source),
     )  # fmt: skip
 
 

@@ -10,14 +10,25 @@ from provisioner.clouds.aws.identity import Identities
 from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.inventory import Inventory
 from provisioner.clouds.aws.launch import Launches
-from provisioner.clouds.aws.metrics import publish, utilisation
+from provisioner.clouds.aws.metrics import Utilisation, publish
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.offerings import Offerings
 from provisioner.clouds.aws.quotas import quotas
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
-from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover, Prepared, PriceChange, Quota, Traits
-from provisioner.domain.estate import Holding, Series
+from provisioner.clouds.aws.unused import forgotten, pointless
+from provisioner.clouds.base import (
+    Caller,
+    IdentityRequest,
+    JobStore,
+    Leftover,
+    Prepared,
+    PriceChange,
+    Quota,
+    Refusals,
+    Traits,
+)
+from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
@@ -46,6 +57,7 @@ class Aws:
         self._launches = Launches(self._sessions, self._networks, self._instances, clock)
         self._inventory = Inventory(self._sessions, self._store, self._identities)
         self._machines = Machines(self._sessions, clock)
+        self._utilisation = Utilisation(self._sessions)
 
     def offerings(self, wanted: Requirements) -> Sequence[Offering]:
         store = self._store.find()
@@ -124,29 +136,39 @@ class Aws:
     def time(self) -> datetime:
         return self._sessions.time()
 
-    def holdings(self, region: str, *, everybodys: bool = False) -> Iterator[Holding]:
-        return holdings(self._sessions, region, everybodys=everybodys)
+    def holdings(self, region: str, *, everybodys: bool = False, only: Sequence[str] = ()) -> Iterator[Holding]:
+        return holdings(self._sessions, region, everybodys=everybodys, only=only)
 
-    def utilisation(
-        self, region: str, instances: Sequence[str], window: timedelta, now: datetime
-    ) -> Mapping[str, tuple[Series, ...]]:
-        return utilisation(self._sessions, region, instances, window, now)
+    def utilisation(self, region: str, look: Look, now: datetime) -> Mapping[str, tuple[Series, ...]]:
+        return self._utilisation.read(region, look, now)
 
     def publish(self, values: Mapping[str, float]) -> None:
         publish(self._sessions, values)
 
-    def relabel(self, instance: Instance, key: str, value: str | None) -> None:
-        self._instances.relabel(instance, key, value)
+    def relabel(self, region: str, ids: Sequence[str], key: str, value: str | None) -> Refusals:
+        return self._instances.relabel(region, ids, key, value)
 
-    def stop(self, instance: Instance) -> None:
-        self._instances.stop(instance)
+    def stop(self, region: str, ids: Sequence[str]) -> Refusals:
+        return self._instances.stop(region, ids)
+
+    def end(self, region: str, ids: Sequence[str]) -> Refusals:
+        return self._instances.end(region, ids)
+
+    def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
+        return self._instances.cancel_requests(region, ids)
 
     def stacks(self) -> Mapping[str, int]:
         """In the prepared regions and in the credentials' own."""
         return self._inventory.stacks(sorted({*self.prepared_regions(), self._sessions.anywhere}))
 
-    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
-        return self._inventory.leftovers(job=job, regions=self._store.marked_regions(), data=data)
+    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
+        regions = self._store.marked_regions()
+        return self._inventory.leftovers(job=job, regions=regions, data=data, machines=machines)
+
+    def unused(self, region: str, *, everybodys: bool = False) -> Iterator[Leftover]:
+        yield from pointless(self._sessions, region)
+        if everybodys:
+            yield from forgotten(self._sessions, region)
 
     def remove(self, leftover: Leftover) -> None:
         self._inventory.remove(leftover)

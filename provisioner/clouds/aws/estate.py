@@ -1,6 +1,6 @@
 """Machines as they stand in an account: how each is held, and who would replace it if it went."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from provisioner.catalog import labels
@@ -13,6 +13,8 @@ from provisioner.domain.estate import Holding, OwnerKind, Tenure
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
+PAGE: Any = {"PageSize": 1000}
+"""The most that DescribeInstances gives at once."""
 THERE = ("pending", "running", "stopping", "stopped")
 OWNERS = {
     "aws:autoscaling:groupName": OwnerKind.GROUP, "eks:nodegroup-name": OwnerKind.POOL,
@@ -22,24 +24,35 @@ OWNERS = {
 """By the label that tells, the strongest claim first. A job's own fleet is instant: it replaces nothing."""
 
 
-def holdings(sessions: Sessions, region: str, *, everybodys: bool) -> Iterator[Holding]:
-    """Every machine of ours that is there, or everybody's, page by page."""
+def holdings(sessions: Sessions, region: str, *, everybodys: bool, only: Sequence[str] = ()) -> Iterator[Holding]:
+    """Every machine of ours that is there, or everybody's, page by page; or `only` those that are still there."""
     ec2 = sessions.ec2(region)
-    filters = [*([] if everybodys else tags.matching({})), {"Name": "instance-state-name", "Values": list(THERE)}]
+    filters: list[Any] = [
+        *([] if everybodys else tags.matching({})), {"Name": "instance-state-name", "Values": list(THERE)},
+        *([{"Name": "instance-id", "Values": list(only)}] if only else []),
+    ]  # fmt: skip
+    persistent: set[str] | None = None
+    for raw in described(ec2, filters):
+        if persistent is None and raw.get("SpotInstanceRequestId"):
+            persistent = persistent_requests(ec2)
+        yield holding(raw, region, persistent or set())
+
+
+def described(ec2: "EC2Client", filters: list[Any]) -> Iterator[Mapping[str, Any]]:
+    """Only one page is held in memory."""
     with translated("ec2:DescribeInstances"):
-        pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)  # type: ignore[arg-type]
-        found = [raw for page in pages for held in page["Reservations"] for raw in held.get("Instances", [])]
-    persistent = persistent_requests(ec2, [raw for raw in found if raw.get("SpotInstanceRequestId")])
-    for raw in found:
-        yield holding(raw, region, persistent)
+        for page in ec2.get_paginator("describe_instances").paginate(Filters=filters, PaginationConfig=PAGE):
+            yield from (raw for held in page["Reservations"] for raw in held.get("Instances", []))
 
 
 def holding(raw: Mapping[str, Any], region: str, persistent: set[str]) -> Holding:
     instance = parsed(raw, region)
+    request = raw.get("SpotInstanceRequestId", "")
     owner = next(((kind, instance.labels[key]) for key, kind in OWNERS.items() if key in instance.labels), None)
     return Holding(
         instance=instance, tenure=tenure(raw, persistent), owner=owner[0] if owner else OwnerKind.NOBODY,
         owner_name=owner[1] if owner else "", instance_store_root=raw.get("RootDeviceType") == "instance-store",
+        request=request if request in persistent else "",
     )  # fmt: skip
 
 
@@ -53,10 +66,8 @@ def tenure(raw: Mapping[str, Any], persistent: set[str]) -> Tenure:
     return Tenure.ON_DEMAND
 
 
-def persistent_requests(ec2: "EC2Client", spot: list[Mapping[str, Any]]) -> set[str]:
-    """Those requests that would launch the machine again."""
-    if not spot:
-        return set()
+def persistent_requests(ec2: "EC2Client") -> set[str]:
+    """Those requests that would launch their machine again."""
     filters = [{"Name": "type", "Values": ["persistent"]}, {"Name": "state", "Values": ["open", "active"]}]
     with translated("ec2:DescribeSpotInstanceRequests"):
         pages = ec2.get_paginator("describe_spot_instance_requests").paginate(Filters=filters)  # type: ignore[arg-type]

@@ -146,6 +146,7 @@ def policy(wanted: IdentityRequest, account: str) -> dict[str, Any]:
             [f"{own}/{part}/*" for part in ("attempts", "checkpoints", "blobs")],
         ),
         allow(["s3:DeleteObject"], [f"{own}/{part}/*" for part in ("checkpoints", "blobs")]),
+        allow(["s3:PutObject", "s3:DeleteObject"], [f"arn:aws:s3:::{bucket}/heartbeats/*/{wanted.job}/*"]),
         listing(bucket, f"jobs/{wanted.job}/*"),
         allow(["cloudwatch:PutMetricData"], ["*"], {"StringEquals": {"cloudwatch:namespace": "accelctl"}}),
     ]

@@ -1,13 +1,15 @@
 """Machines: what EC2 says of them, as the domain says it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.clouds.aws import tags
+from provisioner.clouds.aws.batches import refusals
 from provisioner.clouds.aws.errors import translated
 from provisioner.clouds.aws.sessions import Sessions
+from provisioner.clouds.base import Refusals
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.offerings import CapacityType
 from provisioner.errors import InstanceNotFound
@@ -89,18 +91,27 @@ class Instances:
         except InstanceNotFound:
             return
 
-    def stop(self, instance: Instance) -> None:
-        with translated("ec2:StopInstances"):
-            self._sessions.ec2(instance.region).stop_instances(InstanceIds=[instance.id])
+    def end(self, region: str, ids: Sequence[str]) -> Refusals:
+        ec2 = self._sessions.ec2(region)
+        return refusals("ec2:TerminateInstances", ids, lambda part: ec2.terminate_instances(InstanceIds=part))
 
-    def relabel(self, instance: Instance, key: str, value: str | None) -> None:
-        ec2 = self._sessions.ec2(instance.region)
+    def stop(self, region: str, ids: Sequence[str]) -> Refusals:
+        ec2 = self._sessions.ec2(region)
+        return refusals("ec2:StopInstances", ids, lambda part: ec2.stop_instances(InstanceIds=part))
+
+    def relabel(self, region: str, ids: Sequence[str], key: str, value: str | None) -> Refusals:
+        ec2 = self._sessions.ec2(region)
         if value is None:
-            with translated("ec2:DeleteTags"):
-                ec2.delete_tags(Resources=[instance.id], Tags=[{"Key": key}])
-        else:
-            with translated("ec2:CreateTags"):
-                ec2.create_tags(Resources=[instance.id], Tags=[{"Key": key, "Value": value}])
+            return refusals("ec2:DeleteTags", ids, lambda part: ec2.delete_tags(Resources=part, Tags=[{"Key": key}]))
+        tag: Any = [{"Key": key, "Value": value}]
+        return refusals("ec2:CreateTags", ids, lambda part: ec2.create_tags(Resources=part, Tags=tag))
+
+    def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
+        ec2 = self._sessions.ec2(region)
+        return refusals(
+            "ec2:CancelSpotInstanceRequests", ids,
+            lambda part: ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=part),
+        )  # fmt: skip
 
     def console(self, instance_id: str, region: str) -> str:
         try:

@@ -9,8 +9,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
+from provisioner.catalog.tariffs import tariff
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, is_gone, translated
+from provisioner.clouds.aws.estate import THERE
 from provisioner.clouds.aws.identity import BOUNDARY, JOBS, Identities
 from provisioner.clouds.aws.kinds import BY_NAME, KINDS, Kind
 from provisioner.clouds.aws.offerings import on_demand_price
@@ -49,6 +51,8 @@ BUCKET = Unlabelled(
     found="`HeadBucket`; with `--with-data`, last of all", removed="`DeleteObjects`, `DeleteBucket`",
 )  # fmt: skip
 
+HOURS_PER_MONTH = 730
+
 
 class Inventory:
     """What is ours in one account."""
@@ -56,36 +60,36 @@ class Inventory:
     def __init__(self, sessions: Sessions, store: BucketStore, identities: Identities) -> None:
         self._sessions, self._store, self._identities = sessions, store, identities
 
-    def leftovers(self, *, job: str, regions: Sequence[str], data: bool) -> Iterator[Leftover]:
+    def leftovers(self, *, job: str, regions: Sequence[str], data: bool, machines: bool = True) -> Iterator[Leftover]:
         """Of the job; of everything where none is named. The bucket comes last: it holds the marks of the regions."""
         found = 0
-        for leftover in self._below(job, regions):
+        for leftover in self._below(job, regions, machines=machines):
             found += 1
             yield leftover
         store = self._store.find() if data and not job and not found else None
         if store and self._store.ours:
             yield self._unlabelled(BUCKET, self._store.bucket, store.region)
 
-    def _below(self, job: str, regions: Sequence[str]) -> Iterator[Leftover]:
+    def _below(self, job: str, regions: Sequence[str], *, machines: bool) -> Iterator[Leftover]:
         for region in regions:
-            yield from self._in_region(region, job)
+            yield from self._in_region(region, job, machines=machines)
         for name in self._identities.names():
             if job in ("", name.removeprefix("accelctl-")):
                 yield self._unlabelled(IDENTITY, name)
         if not job and self._identities.has_boundary():
             yield self._unlabelled(LIMIT, BOUNDARY)
 
-    def _in_region(self, region: str, job: str) -> Iterator[Leftover]:
+    def _in_region(self, region: str, job: str, *, machines: bool) -> Iterator[Leftover]:
         """The region's mark comes only once nothing else of it is left: without it nobody would look there again."""
         found = 0
-        for kind in KINDS:
+        for kind in KINDS if machines else [kind for kind in KINDS if kind.name != "instance"]:
             for item in self._items(kind, region, job) if kind.job or not job else ():
                 found += 1
                 yield Leftover(
                     kind=kind.name, id=item[kind.id], region=region, labels=tags.read(item.get("Tags")),
                     order=kind.order, price_per_hour=hourly_of(kind, item, region), state=state_of(item),
                 )  # fmt: skip
-        if not job and not found:
+        if not job and not found and machines:
             yield self._unlabelled(MARKER, region, region)
 
     def _unlabelled(self, kind: Unlabelled, id: str, region: str = "") -> Leftover:
@@ -108,7 +112,7 @@ class Inventory:
             found = rows(ec2, kind.describe, kind.items, Filters=tags.matching(wanted))
         if kind.name == "instance":
             found = [instance for reservation in found for instance in reservation["Instances"]]
-        return [one for one in found if state_of(one) not in kind.gone]
+        return [one for one in found if state_of(one) not in kind.gone or comes_back(one)]
 
     def remove(self, leftover: Leftover) -> None:
         """Looks at the mark again first. Already gone is success; a refusal is a CloudError, whatever it is."""
@@ -160,13 +164,29 @@ def fleet_of(ec2: Any, id: str) -> list[Any]:
 
 def hourly_of(kind: Kind, item: dict[str, Any], region: str) -> Decimal | None:
     """At most: a machine at its on-demand price, unless it is stopped. None is unknown."""
+    if kind.name == "volume":
+        return item["Size"] * tariff().disk_gib_month / HOURS_PER_MONTH
     if kind.hourly is not None or "InstanceType" not in item:
         return kind.hourly
     return Decimal(0) if state_of(item) == "stopped" else on_demand_price(item["InstanceType"], region)
 
 
+def comes_back(item: dict[str, Any]) -> bool:
+    """A persistent request that has its machine would launch another one in its place: it goes before the machine."""
+    return item.get("Type") == "persistent" and state_of(item) == "active"
+
+
+def still_there(ec2: Any, machines: list[str]) -> list[str]:
+    """Those of them that are there."""
+    filters = [{"Name": "instance-id", "Values": machines}, {"Name": "instance-state-name", "Values": list(THERE)}]
+    found = rows(ec2, "describe_instances", "Reservations", Filters=filters) if machines else []
+    return [one["InstanceId"] for reservation in found for one in reservation["Instances"]]
+
+
 def state_of(item: dict[str, Any]) -> str:
     """Each kind says it in a member of its own."""
+    if "PublicIp" in item:
+        return "in-use" if item.get("AssociationId") else "unused"
     held: Any = item.get("State") or item.get("Status") or item.get("FleetState") or ""
     return held if isinstance(held, str) else held.get("Name", "")
 

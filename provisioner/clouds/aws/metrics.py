@@ -4,15 +4,17 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/viewing_metrics_with_cloudwatch.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from provisioner.catalog import labels
 from provisioner.clouds.aws.errors import translated
 from provisioner.clouds.aws.sessions import Sessions
-from provisioner.domain.estate import Metric, Series
+from provisioner.domain.estate import AcceleratorKind, Look, Metric, Series
+from provisioner.domain.instances import Instance
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -41,12 +43,17 @@ HOST = (
     Source(namespace="AWS/EC2", name="EBSReadBytes", metric=Metric.DISK, device="read", summed=True),
     Source(namespace="AWS/EC2", name="EBSWriteBytes", metric=Metric.DISK, device="written", summed=True),
 )
-DEVICES = (
-    Source(namespace="accelctl", name="AcceleratorUtilisation", metric=Metric.ACCELERATOR),
-    Source(namespace="CWAgent", name="nvidia_smi_utilization_gpu", metric=Metric.ACCELERATOR),
-    Source(namespace="CWAgent", name="neuroncore_utilization", metric=Metric.ACCELERATOR),
-)
-DEVICE_NAMES = ("Device", "index", "NeuronCore")
+AGENT = Source(namespace="accelctl", name="AcceleratorUtilisation", metric=Metric.ACCELERATOR)
+"""The highest of a machine's devices, which our agent publishes: its dimensions are the machine and its job."""
+FOUND = {
+    AcceleratorKind.NVIDIA: Source(
+        namespace="CWAgent", name="nvidia_smi_utilization_gpu", metric=Metric.ACCELERATOR
+    ),
+    AcceleratorKind.NEURON: Source(namespace="CWAgent", name="neuroncore_utilization", metric=Metric.ACCELERATOR),
+}  # fmt: skip
+"""What others publish, with whatever dimensions they carry: these are listed first."""
+DEVICE_NAMES = ("index", "NeuronCore")
+Dimensions = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +62,7 @@ class Asked:
 
     instance: str
     source: Source
-    dimensions: tuple[tuple[str, str], ...]
+    dimensions: Dimensions
 
 
 OWN = "accelctl/reaper"
@@ -69,46 +76,63 @@ def publish(sessions: Sessions, values: Mapping[str, float]) -> None:
         sessions.client("cloudwatch", sessions.anywhere).put_metric_data(Namespace=OWN, MetricData=rows)
 
 
-def utilisation(
-    sessions: Sessions, region: str, instances: Sequence[str], window: timedelta, now: datetime
-) -> Mapping[str, tuple[Series, ...]]:
-    """By instance. A series that CloudWatch does not have is absent: missing is not zero."""
-    watch: CloudWatchClient = sessions.client("cloudwatch", region)
-    wanted = set(instances)
-    host = [
-        Asked(instance=one, source=source, dimensions=(("InstanceId", one),)) for one in instances for source in HOST
-    ]
-    asked = [*host, *(one for one in discovered(watch) if one.instance in wanted)]
-    found: dict[str, tuple[Series, ...]] = {}
-    for question, values in answered(watch, asked, window, now):
-        expected = window // PERIOD
-        scaled = tuple(value / PERIOD.total_seconds() if question.source.summed else value for value in values)
-        device = question.source.device or device_of(question.dimensions)
-        series = Series(
-            metric=question.source.metric, values=scaled, coverage=min(len(values) / expected, 1.0), device=device
-        )
-        found[question.instance] = (*found.get(question.instance, ()), series)
-    return found
+class Utilisation:
+    """Reads series. Which dimensions a namespace carries in a region is asked once."""
 
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._listed: dict[tuple[str, Source], Mapping[str, Iterable[Dimensions]]] = {}
 
-def discovered(watch: "CloudWatchClient") -> Iterator[Asked]:
-    """The series of devices that were published within three hours, with whatever dimensions they carry."""
-    for source in DEVICES:
-        with translated("cloudwatch:ListMetrics"):
-            pages = watch.get_paginator("list_metrics").paginate(
-                Namespace=source.namespace, MetricName=source.name, RecentlyActive="PT3H"
-            )
-            for page in pages:
-                for metric in page["Metrics"]:
+    def read(self, region: str, look: Look, now: datetime) -> Mapping[str, tuple[Series, ...]]:
+        """By instance. A series that CloudWatch does not have is absent: missing is not zero."""
+        found: dict[str, tuple[Series, ...]] = {}
+        expected = look.window // PERIOD
+        for question, highest, count in answered(self._watch(region), self._questions(region, look), look.window, now):
+            scaled = highest / PERIOD.total_seconds() if question.source.summed else highest
+            series = Series(
+                metric=question.source.metric, values=(scaled,), coverage=min(count / expected, 1.0),
+                device=question.source.device or device_of(question.dimensions),
+            )  # fmt: skip
+            found[question.instance] = (*found.get(question.instance, ()), series)
+        return found
+
+    def _questions(self, region: str, look: Look) -> Iterator[Asked]:
+        for one in look.instances:
+            for source in HOST:
+                if source.metric in look.metrics:
+                    yield Asked(instance=one.id, source=source, dimensions=(("InstanceId", one.id),))
+            if Metric.ACCELERATOR in look.metrics:
+                yield from self._devices(region, one, look.kind)
+
+    def _devices(self, region: str, one: Instance, kind: AcceleratorKind) -> Iterator[Asked]:
+        if job := one.labels.get(labels.JOB):
+            yield Asked(instance=one.id, source=AGENT, dimensions=(("InstanceId", one.id), ("Job", job)))
+        if source := FOUND.get(kind):
+            for dimensions in self._dimensions(region, source).get(one.id, ()):
+                yield Asked(instance=one.id, source=source, dimensions=dimensions)
+
+    def _dimensions(self, region: str, source: Source) -> Mapping[str, Iterable[Dimensions]]:
+        """By instance, of the series that had a value within three hours."""
+        if (region, source) not in self._listed:
+            found: dict[str, dict[Dimensions, None]] = {}
+            with translated("cloudwatch:ListMetrics"):
+                pages = self._watch(region).get_paginator("list_metrics").paginate(
+                    Namespace=source.namespace, MetricName=source.name, RecentlyActive="PT3H"
+                )  # fmt: skip
+                for metric in (metric for page in pages for metric in page["Metrics"]):
                     dimensions = tuple((one["Name"], one["Value"]) for one in metric.get("Dimensions", []))
-                    if instance := dict(dimensions).get("InstanceId"):
-                        yield Asked(instance=instance, source=source, dimensions=dimensions)
+                    found.setdefault(dict(dimensions).get("InstanceId", ""), {})[dimensions] = None
+            self._listed[region, source] = found
+        return self._listed[region, source]
+
+    def _watch(self, region: str) -> "CloudWatchClient":
+        return self._sessions.client("cloudwatch", region)
 
 
 def answered(
     watch: "CloudWatchClient", asked: Iterable[Asked], window: timedelta, now: datetime
-) -> Iterator[tuple[Asked, list[float]]]:
-    """The values of each question that has any, oldest first."""
+) -> Iterator[tuple[Asked, float, int]]:
+    """The highest value of each question that has any, and how many it has."""
     end = datetime.fromtimestamp((now - DELAY).timestamp() // 300 * 300, now.tzinfo)
     remaining = iter(asked)
     while batch := list(islice(remaining, QUERIES)):
@@ -121,7 +145,9 @@ def answered(
             for page in pages:
                 for result in page["MetricDataResults"]:
                     values.setdefault(result.get("Id", ""), []).extend(result.get("Values", []))
-        yield from ((one, values[f"m{number}"]) for number, one in enumerate(batch) if values.get(f"m{number}"))
+        for number, one in enumerate(batch):
+            if told := values.get(f"m{number}"):
+                yield one, max(told), len(told)
 
 
 def query(number: int, asked: Asked) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Clients of AWS's services: one session, one client for each service and region, everything bounded."""
 
+import re
 import threading
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,7 @@ SLOWLY: dict[str, Any] = {
     "connect_timeout": 10,
     "read_timeout": 60,
 }
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 ANY_REGION = "us-east-1"
 """One that every account has: the one that was asked for may not exist."""
 ONCE: dict[str, Any] = SLOWLY | {"retries": {"total_max_attempts": 1}}
@@ -39,7 +41,10 @@ class Sessions:
         import boto3
 
         with translated("sts:GetCallerIdentity"):
-            return boto3.Session(region_name=self._region or None)
+            made = boto3.Session(region_name=self._region or None)
+        core: Any = made._session
+        core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=moment)
+        return made
 
     def client(self, service: str, region: str = "", *, once: bool = False) -> Any:
         """A client; with `once`, one that never repeats a call by itself. Raises ConfigError without credentials."""
@@ -107,6 +112,17 @@ class Sessions:
         with translated("sts:GetCallerIdentity"):
             found = self.client("sts", self.anywhere).get_caller_identity()
         return Caller(account=found["Account"], name=found["Arn"].rsplit("/", 1)[-1].rsplit(":", 1)[-1][:63])
+
+
+def moment(value: Any) -> datetime:
+    """As botocore reads times, several times faster: a listing of thousands of machines holds little else."""
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    if ISO.fullmatch(value):
+        return datetime.fromisoformat(value)
+    from botocore.utils import parse_timestamp
+
+    return parse_timestamp(value)
 
 
 def rows(client: Any, operation: str, items: str, **asked: Any) -> list[Any]:

@@ -100,8 +100,10 @@ class BucketStore:
             ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
         )
         encrypted = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
-        unfinished = {"ID": "unfinished", "Status": "Enabled", "Filter": {"Prefix": ""},
+        unfinished: Any = {"ID": "unfinished", "Status": "Enabled", "Filter": {"Prefix": ""},
                       "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_AFTER_DAYS}}  # fmt: skip
+        orphaned: Any = {"ID": "heartbeats", "Status": "Enabled", "Filter": {"Prefix": "heartbeats/"},
+                    "Expiration": {"Days": 1}}  # fmt: skip
         with translated("s3:PutBucketTagging"):
             s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags.written(labels.ours(kind="store"))})
         with translated("s3:PutBucketPublicAccessBlock"):
@@ -112,8 +114,9 @@ class BucketStore:
             s3.put_bucket_ownership_controls(
                 Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
             )
+        rules: Any = {"Rules": [unfinished, orphaned]}
         with translated("s3:PutLifecycleConfiguration"):
-            s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [unfinished]})  # pyright: ignore[reportArgumentType]
+            s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rules)
         with translated("s3:PutBucketPolicy"):
             s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket)))
 

@@ -1,0 +1,115 @@
+"""The pulse: one empty object whose name says what this machine did in the last two hours.
+
+A listing of the region's pulses shows thousands of machines, a thousand to a page, and none is read by itself. The
+name is <version>.<time>.<phase>.<silent devices>.<slots>: see docs/job-layout.md.
+"""
+
+import glob
+import math
+import time
+
+from .aws import Unreachable
+from .store import Denied, Missing
+from .utilisation import NO_RUNTIME
+
+SLOT = 300.0
+SLOTS = 24
+NONE = "--"
+
+
+class Pulse:
+    """Samples with every heartbeat; writes at the end of each slot, and when the phase changes."""
+
+    def __init__(self, imds, store, boarding, instance_id):
+        self._imds, self._store = imds, store
+        self._job, self._instance = boarding["job"], instance_id
+        self._place = self._written = None
+        self._slots, self._phase, self._shut = [], "", False
+        self._begin()
+
+    def _begin(self):
+        self._since, self._moved = time.monotonic(), moved()
+        self._busiest, self._cpu = None, None
+
+    def beat(self, phase, devices):
+        """Quietly: a store that refuses is not asked again."""
+        known = [one for one in devices if one["percent"] is not None]
+        self._cpu = highest(self._cpu, [one["percent"] for one in known if one["kind"] == "cpu"])
+        self._busiest = highest(self._busiest, [one["percent"] for one in known if one["kind"] != "cpu"])
+        full = time.monotonic() - self._since >= SLOT
+        if full:
+            self._slots = [*self._slots, self._slot()][-SLOTS:]
+            self._begin()
+        if full or phase != self._phase:
+            self._write(phase, sum(silent(one) for one in devices))
+
+    def _slot(self):
+        """Eight characters: accelerators, processors, network, disk."""
+        seconds = time.monotonic() - self._since
+        rates = [(after - before) / seconds for before, after in zip(self._moved, moved())]
+        return "".join([percent(self._busiest), percent(self._cpu)] + [rate(one) for one in rates])
+
+    def _write(self, phase, mute):
+        """The new name first: the machine is never without one."""
+        name = "1.%x.%s.%d.%s" % (int(time.time()), phase, mute, "".join(self._slots))
+        if self._shut:
+            return
+        try:
+            self._place = self._place or "heartbeats/%s/%s/%s/" % (self._imds.region(), self._job, self._instance)
+            self._store.put(self._place + name, b"")
+            self._forget(self._written)
+            self._phase, self._written = phase, name
+        except (Denied, Missing):
+            self._shut = True
+        except Unreachable:
+            return
+
+    def end(self):
+        """The machine goes home, and its pulse with it."""
+        try:
+            self._forget(self._written)
+        except (Denied, Missing, Unreachable):
+            return
+
+    def _forget(self, name):
+        if name:
+            self._store.delete(self._place + name)
+
+
+def silent(device):
+    """Whether it is a device that says nothing of itself: such as a GPU cut up by MIG."""
+    mute = device["percent"] is None and device["kind"] not in ("cpu", "none")
+    return mute and device["reason"] != NO_RUNTIME
+
+
+def highest(before, values):
+    return max([value for value in [before, *values] if value is not None], default=None)
+
+
+def percent(value):
+    """Half percents in two digits, rounded up."""
+    return NONE if value is None else "%02x" % min(math.ceil(value * 2), 255)
+
+
+def rate(value):
+    """Bytes per second on a scale of eighths of an octave, rounded up."""
+    return "%02x" % min(math.ceil(8 * math.log2(max(value, 0) + 1)), 255)
+
+
+def moved():
+    """Bytes so far: over every network but the loopback, and to and from every disk."""
+    network = disk = 0
+    with open("/proc/net/dev") as file:
+        for line in file:
+            name, _, counts = line.partition(":")
+            if counts and name.strip() != "lo":
+                words = counts.split()
+                network += int(words[0]) + int(words[8])
+    for path in glob.glob("/sys/block/[!lr]*/stat"):
+        try:
+            with open(path) as file:
+                words = file.read().split()
+        except OSError:  # a disk that was just taken off
+            continue
+        disk += 512 * (int(words[2]) + int(words[6]))
+    return network, disk

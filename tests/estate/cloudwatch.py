@@ -1,0 +1,69 @@
+"""CloudWatch's part: GetMetricData at most 500 queries a call, ListMetrics 500 a page, as its limits say.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+"""
+
+from typing import Any
+
+from tests.estate.ec2 import Refusal
+from tests.estate.tables import Estate, id_of
+
+QUERIES = 500
+LISTED = 500
+BUSY = {"nvidia_smi_utilization_gpu": 91.0, "CPUUtilization": 60.0}
+QUIET = {"nvidia_smi_utilization_gpu": 0.0, "CPUUtilization": 1.0}
+EXTRA = [{"Name": "index", "Value": "0"}, {"Name": "name", "Value": "NVIDIA A10G"}, {"Name": "arch", "Value": "Ampere"}]
+
+
+def answer(estate: Estate, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Raises Refusal."""
+    if operation == "GetMetricData":
+        return data(estate, asked)
+    return metrics(estate, asked) if operation == "ListMetrics" else {}
+
+
+def data(estate: Estate, asked: dict[str, Any]) -> dict[str, Any]:
+    queries = asked["MetricDataQueries"]
+    if len(queries) > QUERIES:
+        raise Refusal("ValidationError", f"{len(queries)} queries are more than {QUERIES}")
+    if {id_of(number) for number in estate.unwatched} & {machine_of(one["MetricStat"]["Metric"]) for one in queries}:
+        raise Refusal("AccessDenied", "not these", 403)
+    period = queries[0]["MetricStat"]["Period"]
+    times = list(range(int(asked["StartTime"]), int(asked["EndTime"]), period))
+    return {"MetricDataResults": [result(estate, query, times) for query in queries], "Messages": []}
+
+
+def result(estate: Estate, query: dict[str, Any], times: list[int]) -> dict[str, Any]:
+    metric = query["MetricStat"]["Metric"]
+    estate.read[machine_of(metric), metric["MetricName"]] += 1
+    values = [value_of(estate, metric)] * len(times) if known(metric) else []
+    return {"Id": query["Id"], "Label": metric["MetricName"], "Timestamps": times[: len(values)], "Values": values,
+            "StatusCode": "Complete"}  # fmt: skip
+
+
+def known(metric: dict[str, Any]) -> bool:
+    """Dimensions match exactly, or there is nothing."""
+    names = {one["Name"] for one in metric["Dimensions"]}
+    if metric["Namespace"] == "AWS/EC2":
+        return names == {"InstanceId"}
+    return metric["Namespace"] == "CWAgent" and names == {"InstanceId", "index", "name", "arch"}
+
+
+def value_of(estate: Estate, metric: dict[str, Any]) -> float:
+    return (QUIET if estate.idle(machine_of(metric)) else BUSY).get(metric["MetricName"], 1000.0)
+
+
+def machine_of(metric: dict[str, Any]) -> str:
+    return next(one["Value"] for one in metric["Dimensions"] if one["Name"] == "InstanceId")
+
+
+def metrics(estate: Estate, asked: dict[str, Any]) -> dict[str, Any]:
+    """One GPU for each machine."""
+    if asked.get("MetricName") != "nvidia_smi_utilization_gpu":
+        return {"Metrics": []}
+    start = int(asked.get("NextToken") or 0)
+    numbers = range(start, min(start + LISTED, estate.machines))
+    held = [{"Namespace": "CWAgent", "MetricName": "nvidia_smi_utilization_gpu",
+             "Dimensions": [{"Name": "InstanceId", "Value": id_of(number)}, *EXTRA]} for number in numbers]  # fmt: skip
+    more = {"NextToken": str(start + LISTED)} if start + LISTED < estate.machines else {}
+    return {"Metrics": held} | more

@@ -1,0 +1,99 @@
+"""A large estate is looked at in pages and batches: nothing is asked twice, nor of a machine that is settled."""
+
+from collections import Counter
+
+from provisioner.cli.commands.reap import rounds
+from provisioner.reaper.round import Round
+from provisioner.workplace import Workplace
+from tests.estate.serving import serving
+from tests.estate.tables import OURS, REGION, Estate, id_of
+
+BUSY, IDLE = id_of(0), id_of(1)
+
+
+def swept(*, apply: bool = False) -> Round:
+    return rounds(Workplace()).run([REGION], apply=apply)
+
+
+def test_half_of_1200_machines_are_idle_and_15_requests_tell_which() -> None:
+    """Two pages of machines and three of dimensions, then 500 series a call."""
+    with serving(Estate(machines=1200)) as estate:
+        done = swept()
+
+    verdicts = [str(one.decision.verdict) for one in done.report.machines]
+    assert (verdicts.count("idle"), verdicts.count("busy")) == (600, 600)
+    assert (estate.asked["DescribeInstances"], estate.asked["ListMetrics"]) == (2, 3)
+    assert estate.asked["GetMetricData"] == 3 + 2 + 5
+
+
+def test_nothing_is_asked_twice_nor_of_a_machine_that_is_settled() -> None:
+    """A busy GPU needs no look at its host; an idle one needs all of it."""
+    with serving(Estate(machines=10)) as estate:
+        swept()
+
+    assert set(estate.read.values()) == {1}
+    assert {metric for one, metric in estate.read if one == BUSY} == {"nvidia_smi_utilization_gpu"}
+    assert len({metric for one, metric in estate.read if one == IDLE}) == 6
+
+
+def test_a_look_that_fails_is_the_failure_of_its_machines_alone() -> None:
+    """500 of 600 cannot be read: they are kept and named, the others are judged."""
+    with serving(Estate(machines=600, unwatched=frozenset({9}))):
+        done = swept()
+
+    verdicts = [str(one.decision.verdict) for one in done.report.machines]
+    assert (verdicts.count("unknown"), verdicts.count("idle")) == (500, 50)
+    assert any("500 machines could not be judged" in line for line in done.failed)
+
+
+def marked(numbers: range, at: str = "2026-01-01T00:00:00Z") -> dict[str, dict[str, str]]:
+    """Labels of machines whose grace is long over."""
+    return {id_of(number): OURS | {"accelctl:reap": f"{at} before idle"} for number in numbers}
+
+
+def outcomes(done: Round) -> Counter[tuple[str, str]]:
+    return Counter((str(one.decision.action), str(one.outcome)) for one in done.report.machines)
+
+
+def test_a_bad_machine_in_every_batch_and_the_rest_is_handled_within_the_caps() -> None:
+    """Of 100 that are due one is one-time spot, one protected, one gone; a tenth of 200 may go at once."""
+    special = Estate(machines=200, one_time=frozenset({1}), protected=frozenset({1}), vanished=frozenset({3}),
+                     labels=marked(range(200)))  # fmt: skip
+    with serving(special) as estate:
+        done = swept(apply=True)
+
+    assert outcomes(done) == {
+        ("stop", "done"): 18, ("stop", "gone"): 1, ("terminate", "refused"): 1, ("stop", "refused"): 80,
+        ("unmark", "done"): 100,
+    }  # fmt: skip
+    assert sum(estate.state_of(one) == "stopped" for one in estate.ids()) == 18
+    assert len(done.failed) == 81
+
+
+def test_a_persistent_request_goes_before_its_machine() -> None:
+    """Else the machine would come back."""
+    with serving(Estate(machines=20, persistent=frozenset({1}), labels=marked(range(1, 2)))) as estate:
+        done = swept(apply=True)
+
+    assert outcomes(done)["terminate", "done"] == 1
+    assert (estate.cancelled, estate.state_of(id_of(1))) == (["sir-00000001 after 0 ends"], "terminated")
+
+
+def test_marking_hundreds_takes_a_call_for_each_two_hundred() -> None:
+    """One of them has vanished: it is gone, and the others are marked."""
+    with serving(Estate(machines=800, vanished=frozenset({7}))) as estate:
+        done = swept(apply=True)
+
+    assert outcomes(done) == {("mark", "done"): 399, ("mark", "gone"): 1, ("keep", "planned"): 400}
+    assert estate.asked["CreateTags"] <= 2 + 2 * 8
+
+
+def test_an_account_that_asks_to_slow_down_is_still_seen_whole() -> None:
+    """Few calls a second are answered; every machine is decided, or named as one that could not be."""
+    with serving(Estate(machines=100, rate=8)) as estate:
+        done = swept()
+
+    unknown = [one for one in done.report.machines if one.decision.verdict == "unknown"]
+    assert len(done.report.machines) == 100
+    assert not unknown or any("could not be judged" in line for line in done.failed)
+    assert estate.asked["slowed down"] > 0

@@ -1,0 +1,94 @@
+"""A team may say what idle means on its machines, and a word that nobody knows is never passed over."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.domain.estate import AcceleratorKind
+from provisioner.errors import ConfigError
+from provisioner.reaper.thresholds import configured, defaults
+from provisioner.settings import load
+from tests.e2e.jobs import accelctl
+from tests.estate.serving import serving
+from tests.estate.tables import OURS, Estate, id_of
+from tests.reaper.test_estates import swept
+
+NVIDIA = AcceleratorKind.NVIDIA
+RESEARCH = {"accelctl:team": "research"}
+FILE = """
+[[thresholds]]
+labels = {"accelctl:team" = "research"}
+cpu_below = 0.5
+grace = "6h"
+"""
+
+
+def test_an_exemption_holds_for_its_labels_alone() -> None:
+    """Only the keys that it names; `*` is any value."""
+    held = configured([{"labels": {"accelctl:team": "*"}, "window": "3h", "grace": "6h"}], "accelctl.toml")
+
+    assert held.of(RESEARCH).quiet[NVIDIA].window == timedelta(hours=3)
+    assert held.of(RESEARCH).grace_of("production") == timedelta(hours=6)
+    assert held.of(RESEARCH).quiet[NVIDIA].cpu_below == defaults().quiet[NVIDIA].cpu_below
+    assert held.of({"accelctl:owner": "research"}).quiet == defaults().quiet
+
+
+def test_a_later_one_has_the_last_word_and_one_kind_may_be_meant() -> None:
+    """Of the accelerators that are named; the others are as before."""
+    first = {"labels": RESEARCH, "minimum_age": "2h", "cpu_below": 30}
+    held = configured([first, {"labels": RESEARCH, "cpu_below": 50.0, "accelerator": "neuron"}], "x").of(RESEARCH)
+
+    assert held.limits.minimum_age == timedelta(hours=2)
+    assert (held.quiet[NVIDIA].cpu_below, held.quiet[AcceleratorKind.NEURON].cpu_below) == (30.0, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"labels": RESEARCH, "windw": "3h"}, "'windw' is not known"),
+        ({"labels": RESEARCH, "window": "soon"}, "soon"),
+        ({"labels": RESEARCH, "accelerator": "gpu"}, "gpu"),
+        ({"labels": RESEARCH, "cpu_below": "much"}, "much"),
+        ({"window": "3h"}, "without labels"),
+    ],
+)
+def test_what_cannot_be_understood_is_named(table: dict[str, Any], said: str) -> None:
+    """With where it was said."""
+    with pytest.raises(ConfigError, match=said) as problem:
+        configured([table], "accelctl.toml")
+    assert "accelctl.toml" in problem.value.message
+
+
+def test_the_file_and_the_variable_say_it_alike(tmp_path: Path) -> None:
+    """Tables in accelctl.toml, JSON in ACCELCTL_THRESHOLDS: the function has no file."""
+    (tmp_path / "accelctl.toml").write_text(FILE)
+    text = '[{"labels": {"accelctl:team": "research"}, "cpu_below": 0.5, "grace": "6h"}]'
+
+    by_file = load(environment={}, folder=tmp_path)["thresholds"]
+    by_variable = load(environment={"ACCELCTL_THRESHOLDS": text}, folder=tmp_path.parent)["thresholds"]
+
+    assert configured(by_file, "here") == configured(by_variable, "here")
+    with pytest.raises(ConfigError, match="thresholds"):
+        load(environment={"ACCELCTL_THRESHOLDS": "none"}, folder=tmp_path.parent)
+
+
+def test_reap_judges_each_machine_by_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor at 1 % is busy to those who say so."""
+    text = '[{"labels": {"accelctl:team": "research"}, "cpu_below": 0.5}]'
+    with serving(Estate(machines=4, labels={id_of(1): OURS | RESEARCH})):
+        monkeypatch.setenv("ACCELCTL_THRESHOLDS", text)
+        verdicts = {one.machine.instance.id: str(one.decision.verdict) for one in swept().report.machines}
+
+    assert (verdicts[id_of(1)], verdicts[id_of(3)]) == ("busy", "idle")
+
+
+def test_reap_refuses_an_unknown_word_as_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 2, before anything is looked at."""
+    with serving(Estate(machines=1)) as estate:
+        monkeypatch.setenv("ACCELCTL_THRESHOLDS", '[{"labels": {"a": "b"}, "windw": "3h"}]')
+        done = accelctl("reap")
+
+    assert (done.returncode, "windw" in done.stderr) == (2, True)
+    assert estate.asked["DescribeInstances"] == 0
