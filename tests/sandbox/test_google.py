@@ -8,7 +8,7 @@ from google.api_core.retry import Retry
 from google.cloud import tpu_v2
 
 from provisioner.sandbox.client import PROJECT
-from tests.sandbox.google import client, nodes
+from tests.sandbox.google import call, client, nodes
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 PLACE = f"projects/{PROJECT}/locations/us-central1-a"
@@ -56,3 +56,34 @@ def test_what_google_refuses_is_refused(wrong: tpu_v2.Node, said: str) -> None:
         client().create_node(parent=PLACE, node_id="wrong", node=wrong)
 
     assert nodes() == []
+
+
+HERE = f"projects/{PROJECT}"
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "body", "field"),
+    [
+        ("compute", f"{HERE}/global/networks", {}, "name"),
+        ("iam", f"{HERE}/serviceAccounts", {}, "accountId"),
+        ("cloudresourcemanager", f"{HERE}:setIamPolicy", {}, "policy"),
+        ("cloudresourcemanager", f"{HERE}:setIamPolicy", {"policy": {"bindings": [{"role": "roles/x"}]}}, "members"),
+        ("cloudscheduler", f"{PLACE}/jobs", {"name": "j", "schedule": "* * * * *"}, "httpTarget"),
+        ("cloudscheduler", f"{PLACE}/jobs", {"name": "j", "schedule": "* * * * *", "httpTarget": {}}, "uri"),
+        ("cloudscheduler", f"{PLACE}/jobs", {"name": "j", "httpTarget": {"uri": "u"}}, "schedule"),
+        ("tpu", f"{PLACE}/nodes", {"acceleratorType": "v5litepod-8"}, "nodeId"),
+    ],
+)
+def test_a_missing_field_is_named(service: str, name: str, body: dict[str, Any], field: str) -> None:
+    """400, whatever is made."""
+    status, said = call(service, "POST", name, body)
+
+    assert (status, said["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert f"'{field}'" in said["error"]["message"]
+
+
+def test_what_is_no_document_is_refused() -> None:
+    """400, as what cannot be read is."""
+    status, said = call("compute", "POST", f"{HERE}/global/networks", [1])
+
+    assert (status, "Invalid JSON" in said["error"]["message"]) == (400, True)

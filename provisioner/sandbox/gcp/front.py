@@ -6,9 +6,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from provisioner.sandbox.clock import SandboxClock
-from provisioner.sandbox.gcp.others import Accounts, Jobs, Networks
+from provisioner.sandbox.gcp.accounts import Accounts
+from provisioner.sandbox.gcp.jobs import Jobs
+from provisioner.sandbox.gcp.networks import Networks
 from provisioner.sandbox.gcp.tpus import Tpus
-from provisioner.sandbox.gcp.wire import Document, Refused, Request, read
+from provisioner.sandbox.gcp.wire import Body, Document, Refused, Request, read
 
 DELETERS = ("roles/tpu.admin", "roles/owner")
 
@@ -60,4 +62,4 @@ class Google:
         if not self.accounts.may(caller, DELETERS):
             raise Refused("PERMISSION_DENIED", f"Permission 'tpu.nodes.delete' denied for '{caller}'")
         with self._lock:
-            self._services[service](Request(method, service, name, "", {}, {}))
+            self._services[service](Request(method, service, name, "", {}, Body()))

@@ -50,9 +50,12 @@ class Tpus:
 
     def _create(self, request: Request) -> Document:
         parent, node = request.name.removesuffix("/nodes"), request.body
+        identity = request.query.get("nodeId") or request.query.get("node_id")
+        if not identity:
+            raise Refused("INVALID_ARGUMENT", "Required field 'nodeId' is missing.")
         refuse_wrong(node, zone=parent.rsplit("/", 1)[-1])
         self._refuse_strangers(node)
-        name = f"{parent}/nodes/{request.query.get('nodeId') or request.query.get('node_id', '')}"
+        name = f"{parent}/nodes/{identity}"
         made = add(self.nodes, name, {**node, "name": name, "state": "READY", "health": "HEALTHY"})
         made["networkEndpoints"] = [self._endpoint(node) for _ in range(hosts(node["acceleratorType"]))]
         return self._operations.begin(parent, "create", name, {"@type": KIND, **made})
