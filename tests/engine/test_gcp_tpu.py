@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.sandbox.client import PROJECT, ask
 from tests.engine.project import ROOT, Project, project
-from tests.sandbox.google import nodes
+from tests.sandbox.google import call, nodes
 from tests.sandbox.world import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
@@ -42,6 +42,17 @@ def test_what_is_made_is_right_and_safe(stack: Project) -> None:
     assert dict(node.labels)["accelctl-stack"] == "gcp-tpu-v5e"
     assert "tunnel-through-iap" in stack.outputs()["connect"][0]
     assert stack.outputs()["on_demand_usd_per_hour"] == "9.60"
+
+
+def test_ssh_comes_through_googles_proxy_alone_and_machines_reach_each_other(stack: Project) -> None:
+    """A network lets nothing in by itself."""
+    names = [one for key, one in stack.resources().items() if "firewall:Firewall::" in key]
+    rules = [call("compute", "GET", name)[1] for name in names]
+
+    assert sorted((one["sourceRanges"], one["allowed"]) for one in rules) == [
+        (["10.78.0.0/16"], [{"IPProtocol": "all"}]),
+        (["35.235.240.0/20"], [{"IPProtocol": "tcp", "ports": ["22"]}]),
+    ]
 
 
 def test_up_again_changes_nothing(stack: Project) -> None:
@@ -104,7 +115,14 @@ def test_the_end_really_ends_the_nodes_and_destroy_leaves_nothing(stack: Project
 
     stack.run("destroy", "--yes", "--skip-preview")
 
-    assert ask("status")["google"] == {"nodes": 0, "networks": 0, "subnetworks": 0, "accounts": 0, "jobs": 0}
+    assert ask("status")["google"] == {
+        "nodes": 0,
+        "networks": 0,
+        "subnetworks": 0,
+        "firewalls": 0,
+        "accounts": 0,
+        "jobs": 0,
+    }
 
 
 @pytest.fixture

@@ -87,3 +87,21 @@ def test_what_is_no_document_is_refused() -> None:
     status, said = call("compute", "POST", f"{HERE}/global/networks", [1])
 
     assert (status, "Invalid JSON" in said["error"]["message"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"network": "nowhere", "allowed": [{"IPProtocol": "tcp"}]}, "nowhere"),
+        ({}, "'allowed'"),
+        ({"allowed": [{"IPProtocol": "tcp"}], "sourceRanges": ["the world"]}, "the world"),
+    ],
+)
+def test_a_wrong_firewall_rule_is_refused(rule: dict[str, Any], said: str) -> None:
+    """The network has to be there, and something has to be let through, from somewhere."""
+    call("compute", "POST", f"{HERE}/global/networks", {"name": "n"})
+    wanted = {"name": "f", "network": f"{HERE}/global/networks/n"} | rule
+
+    status, answer = call("compute", "POST", f"{HERE}/global/firewalls", wanted)
+
+    assert (status, said in answer["error"]["message"]) == (400, True)

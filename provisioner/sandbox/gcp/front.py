@@ -51,7 +51,8 @@ class Google:
         """How much of each kind there is."""
         return {
             "nodes": len(self.tpus.nodes), "networks": len(self.networks.networks),
-            "subnetworks": len(self.networks.subnets), "accounts": len(self.accounts.by_email),
+            "subnetworks": len(self.networks.subnets), "firewalls": len(self.networks.firewalls),
+            "accounts": len(self.accounts.by_email),
             "jobs": len(self.jobs.jobs),
         }  # fmt: skip
 
