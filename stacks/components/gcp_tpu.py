@@ -8,6 +8,7 @@ import pulumi_gcp as gcp
 
 from provisioner.catalog import labels
 from provisioner.catalog.tpus import TpuFamily, families
+from stacks.components.gcp_names import account_id
 from stacks.components.gcp_network import PrivateNetwork
 from stacks.settings import Key, label, lasting, one_of, text, whole
 
@@ -42,8 +43,8 @@ class TpuMachines(pulumi.ComponentResource):
         region = config["zone"].rsplit("-", 1)[0]
         self._network = PrivateNetwork(name, region=region, opts=self._mine)
         self._machine = gcp.serviceaccount.Account(
-            f"{name}-machine", account_id=account_id(f"{name}-machine"), display_name="accelctl: nothing is granted",
-            opts=self._mine,
+            f"{name}-machine", account_id=account_id(pulumi.get_stack(), f"{name}-machine"),
+            display_name="accelctl: nothing is granted", opts=self._mine,
         )  # fmt: skip
         self.end = End(name, after=config["endAfter"], project=project(), opts=self._mine)
         self.nodes = [self._node(number) for number in range(config["nodes"])]
@@ -96,8 +97,8 @@ class End(pulumi.ComponentResource):
         self._after, self._mine = int(after.total_seconds() // 60), pulumi.ResourceOptions(parent=self)
         moment = f"{datetime.now(UTC) + after:%Y-%m-%dT%H:%M:00Z}"
         self._keeper = gcp.serviceaccount.Account(
-            f"{name}-{self._after}m", account_id=account_id(f"{name}-{self._after}m"), display_name=moment,
-            description="accelctl: ends the stack's TPU nodes at the moment of its name",
+            f"{name}-{self._after}m", account_id=account_id(pulumi.get_stack(), f"{name}-{self._after}m"),
+            display_name=moment, description="accelctl: ends the stack's TPU nodes at the moment of its name",
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["displayName"]),
         )  # fmt: skip
         self.at = self._keeper.display_name.apply(lambda text: text or moment)
@@ -121,11 +122,6 @@ def cron(at: str) -> str:
     """The minute of the moment; a year later the node is long gone."""
     moment = datetime.fromisoformat(at)
     return f"{moment.minute} {moment.hour} {moment.day} {moment.month} *"
-
-
-def account_id(name: str) -> str:
-    """At most 30 characters, and of this stack alone."""
-    return f"{pulumi.get_stack()}-{name}".replace("gcp-tpu-", "")[:30].rstrip("-")
 
 
 def caller() -> str:

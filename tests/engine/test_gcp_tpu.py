@@ -127,13 +127,13 @@ def test_the_end_really_ends_the_nodes_and_destroy_leaves_nothing(stack: Project
 
 @pytest.fixture
 def fresh(sandbox: dict[str, Any], tmp_path: Path) -> Iterator[Project]:
-    made = project(tmp_path, "gcp-tpu-v5p")
+    made = project(tmp_path, "gcp-tpu-v5p-Team_One.whose-name-is-longer-than-what-Google-takes")
     yield made
     made.run("destroy", "--yes", "--skip-preview")
 
 
 def test_v5p_comes_the_same_way_and_wants_a_project(fresh: Project) -> None:
-    """Without one it says which key is missing."""
+    """Without one it says which key is missing. A stack may be called as one likes."""
     assert os.environ.get("GOOGLE_PROJECT") == PROJECT
     missing = fresh.run("preview", well=False)
     assert "gcp:project" in missing.stdout

@@ -105,3 +105,11 @@ def test_a_wrong_firewall_rule_is_refused(rule: dict[str, Any], said: str) -> No
     status, answer = call("compute", "POST", f"{HERE}/global/firewalls", wanted)
 
     assert (status, said in answer["error"]["message"]) == (400, True)
+
+
+@pytest.mark.parametrize("identity", ["short", "9lives", "Ann-and-co", "under_score", "ends-with-", "x" * 31])
+def test_an_accounts_id_is_as_google_wants_it(identity: str) -> None:
+    """6 to 30 small letters, digits and hyphens."""
+    status, answer = call("iam", "POST", f"{HERE}/serviceAccounts", {"accountId": identity})
+
+    assert (status, f'"{identity}"' in answer["error"]["message"]) == (400, True)
