@@ -1,6 +1,7 @@
 """Google's service accounts and what a project grants them, as pulumi-gcp names and shapes them."""
 
 from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind
+from provisioner.sandbox.pulumi.wire import given
 
 
 def create_account(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
@@ -19,6 +20,35 @@ def read_account(clients: Clients, name: str, _: Inputs) -> Inputs | None:
 
 def delete_account(clients: Clients, name: str, _: Inputs) -> None:
     clients("iam").delete(name)
+
+
+def create_role(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
+    iam = clients("iam")
+    body = {"roleId": inputs["roleId"], "role": {"stage": "GA"} | role_of(inputs)}
+    found = iam.call("POST", f"projects/{inputs.get('project') or iam.project}/roles", body)
+    return found["name"], read_role(clients, found["name"], inputs) or {}
+
+
+def role_of(inputs: Inputs) -> Inputs:
+    said = {"includedPermissions": inputs["permissions"], "title": inputs["title"]}
+    return given(said | {"description": inputs.get("description"), "stage": inputs.get("stage")})
+
+
+def read_role(clients: Clients, name: str, _: Inputs) -> Inputs | None:
+    """A deleted one is still there for weeks: it is gone all the same."""
+    found = clients("iam").get(name)
+    if found is None or found.get("deleted"):
+        return None
+    return {"name": name, "deleted": False, "title": found["title"], "permissions": found["includedPermissions"]}
+
+
+def update_role(clients: Clients, name: str, _: Inputs, new: Inputs) -> None:
+    clients("iam").call("PATCH", name, role_of(new))
+
+
+def delete_role(clients: Clients, name: str, state: Inputs) -> None:
+    if read_role(clients, name, state) is not None:
+        clients("iam").delete(name)
 
 
 def bindings(clients: Clients, project: str) -> list[Inputs]:
@@ -58,5 +88,9 @@ KINDS: dict[str, Kind] = {
     ),
     "gcp:projects/iAMMember:IAMMember": Kind(
         create=grant, read=granted, delete=revoke, computed=("etag",), required=("project", "role", "member")
+    ),
+    "gcp:projects/iAMCustomRole:IAMCustomRole": Kind(
+        create=create_role, read=read_role, delete=delete_role, update=update_role, computed=("name", "deleted"),
+        required=("roleId", "title", "permissions"), replaces=("roleId", "project"),
     ),
 }  # fmt: skip
