@@ -9,6 +9,11 @@ from stacks.components.gcp_names import account_id, role_id
 
 ALLOWED = ["tpu.nodes.delete", "tpu.nodes.get"]
 """All that the account may. Scheduler's own agent makes its tokens, by what the API's enabling granted it."""
+RETRIES = gcp.cloudscheduler.JobRetryConfigArgs(
+    retry_count=5, min_backoff_duration="60s", max_backoff_duration="960s", max_doublings=4
+)
+"""After 1, 2, 4, 8 and 16 minutes: what the API or a grant that is still on its way refuses at first is tried again."""
+A_YEAR = timedelta(days=365)
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -30,6 +35,13 @@ class End(pulumi.ComponentResource):
         )  # fmt: skip
         self.at = self._keeper.display_name.apply(lambda text: text or moment)
         self._may = self._allowed(name, project, now)
+        hook = pulumi.ResourceHook(f"{name}-end", self._refuse_late, pulumi.ResourceHookOptions(on_dry_run=True))
+        self.in_time = pulumi.ResourceHookBinding(before_create=[hook])
+
+    async def _refuse_late(self, _: pulumi.ResourceHookArgs) -> None:
+        """Nothing is made that nothing would end. What is there already stays as it is."""
+        if at := await self.at.future():
+            refuse_late(at, datetime.now(UTC))
 
     def _allowed(self, name: str, project: str, now: datetime) -> gcp.projects.IAMMember:
         """The account may delete the project's nodes; Google cannot grant that for single ones."""
@@ -50,11 +62,20 @@ class End(pulumi.ComponentResource):
         gcp.cloudscheduler.Job(
             f"{name}-{self._after}m", region=region, time_zone="Etc/UTC", schedule=self.at.apply(cron),
             http_target=gcp.cloudscheduler.JobHttpTargetArgs(http_method="DELETE", uri=address, oauth_token=token),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._may]),
+            retry_config=RETRIES, opts=pulumi.ResourceOptions(parent=self, depends_on=[self._may], hooks=self.in_time),
         )  # fmt: skip
 
 
+def refuse_late(at: str, now: datetime) -> None:
+    """Raises RunError for a moment that cron would find in another year."""
+    if not now < datetime.fromisoformat(at) <= now + A_YEAR:
+        raise pulumi.RunError(
+            f"the end of this stack is {at}, past or more than a year away: nothing would end what is made now.\n"
+            "hint: pulumi config set endAfter to another duration, or pulumi destroy."
+        )
+
+
 def cron(at: str) -> str:
-    """The minute of the moment; a year later the node is long gone."""
+    """The minute of the moment. Cron has no year: when it comes back, the node is long gone, and so is its name."""
     moment = datetime.fromisoformat(at)
     return f"{moment.minute} {moment.hour} {moment.day} {moment.month} *"

@@ -70,7 +70,7 @@ class TpuMachines(pulumi.ComponentResource):
             ),
             service_account=gcp.tpu.V2VmServiceAccountArgs(email=self._machine.email, scopes=[SCOPE]),
             shielded_instance_config=gcp.tpu.V2VmShieldedInstanceConfigArgs(enable_secure_boot=True),
-            opts=self._mine,
+            opts=pulumi.ResourceOptions(parent=self, hooks=self.end.in_time),
         )  # fmt: skip
 
     def export(self) -> None:

@@ -1,5 +1,6 @@
 """Cloud Scheduler in the sandbox: what it calls, it calls as somebody, who may what the project grants."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -84,3 +85,68 @@ def test_a_deleted_role_grants_nothing_and_keeps_its_id() -> None:
     assert [status for status, _ in refused] == [400, 400]
     assert "does not exist" in refused[0][1]["error"]["message"]
     assert "in a deleted state" in refused[1][1]["error"]["message"]
+
+
+def soon(minutes: int = 1) -> str:
+    """Cron's line for the start of that minute."""
+    moment = datetime.fromisoformat(ask("clock")["now"]) + timedelta(minutes=minutes)
+    return f"{moment.minute} {moment.hour} {moment.day} {moment.month} *"
+
+
+def there(path: str) -> bool:
+    return any(one.name == path for one in nodes())
+
+
+def tried(job: str) -> bool:
+    return "lastAttemptTime" in call("cloudscheduler", "GET", job)[1]
+
+
+def test_what_is_refused_is_tried_again() -> None:
+    """After a pause: a grant that comes late is not too late, and the job has not failed."""
+    email, role = granted("comes-late", "tpu.nodes.get")
+    job = deleting(
+        path := node("late"), email, schedule=soon(), retryConfig={"retryCount": 2, "minBackoffDuration": "60s"}
+    )
+    ask("clock", advance="60")
+    assert until(lambda: tried(job))
+    assert there(path)
+    permit(role, DELETE)
+    ask("clock", advance="60")
+
+    assert until(lambda: not there(path))
+    assert not failures(job)
+
+
+def test_a_job_gives_up_after_as_many_tries_as_it_says() -> None:
+    """A node that is gone already is one of them: nothing else happens."""
+    email, _ = granted("comes-twice", DELETE)
+    job = deleting(f"{PLACE}/nodes/gone", email, schedule=soon(), retryConfig={"retryCount": 1})
+    ask("clock", advance="60")
+    assert until(lambda: tried(job))
+    assert not failures(job)
+    ask("clock", advance="60")
+
+    assert "NOT_FOUND" in until(lambda: failures(job))[0]
+
+
+def test_a_changed_job_comes_when_it_says_now() -> None:
+    """And no longer when it said before."""
+    email, _ = granted("comes-later", DELETE)
+    later, witness = node("later"), node("witness")
+    job = deleting(later, email, schedule=soon())
+    deleting(witness, email, schedule=soon(2))
+    assert call("cloudscheduler", "PATCH", job, {"schedule": soon(30)}, updateMask="schedule")[0] == 200
+    ask("clock", advance="180")
+    assert until(lambda: not there(witness))
+    assert there(later)
+    ask("clock", advance="1800")
+
+    assert until(lambda: not there(later))
+
+
+@pytest.mark.parametrize("wrong", [{"retryCount": 6}, {"minBackoffDuration": "a minute"}])
+def test_retries_are_as_google_allows_them(wrong: dict[str, Any]) -> None:
+    """Five at most, and durations in seconds."""
+    job = {"name": f"{PLACE}/jobs/j", "schedule": "* * * * *", "httpTarget": {"uri": "u"}, "retryConfig": wrong}
+
+    assert call("cloudscheduler", "POST", f"{PLACE}/jobs", job)[0] == 400
