@@ -37,6 +37,7 @@ class End(pulumi.ComponentResource):
         self._may = self._allowed(name, project, now)
         hook = pulumi.ResourceHook(f"{name}-end", self._refuse_late, pulumi.ResourceHookOptions(on_dry_run=True))
         self.in_time = pulumi.ResourceHookBinding(before_create=[hook])
+        self._always_in_time = pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
 
     async def _refuse_late(self, _: pulumi.ResourceHookArgs) -> None:
         """Nothing is made that nothing would end. What is there already stays as it is."""
@@ -62,7 +63,8 @@ class End(pulumi.ComponentResource):
         gcp.cloudscheduler.Job(
             f"{name}-{self._after}m", region=region, time_zone="Etc/UTC", schedule=self.at.apply(cron),
             http_target=gcp.cloudscheduler.JobHttpTargetArgs(http_method="DELETE", uri=address, oauth_token=token),
-            retry_config=RETRIES, opts=pulumi.ResourceOptions(parent=self, depends_on=[self._may], hooks=self.in_time),
+            retry_config=RETRIES,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._may], hooks=self._always_in_time),
         )  # fmt: skip
 
 

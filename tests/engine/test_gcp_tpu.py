@@ -73,6 +73,29 @@ def test_up_again_changes_nothing(stack: Project) -> None:
     assert stack.outputs()["ends_at"] == before
 
 
+def test_what_somebody_changed_by_hand_is_seen_and_put_back_in_place(stack: Project) -> None:
+    """A label, the moment when the job comes, what the account says of itself."""
+    before = stack.resources()
+    node, job, keeper = (only(before, kind) for kind in ("V2Vm::", "job:Job::", "End$gcp:serviceaccount/account"))
+    was = [call(service, "GET", name)[1] for service, name in (("tpu", node), ("cloudscheduler", job), ("iam", keeper))]
+    call("tpu", "PATCH", node, {"labels": was[0]["labels"] | {"accelctl-owner": "eve"}}, updateMask="labels")
+    call("cloudscheduler", "PATCH", job, {"schedule": "0 0 1 1 *"}, updateMask="schedule")
+    call("iam", "PATCH", keeper, {"serviceAccount": {"description": "mine"}, "updateMask": "description"})
+
+    assert stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE, well=False).returncode != 0
+    stack.up(*PACK)
+
+    now = [call(service, "GET", name)[1] for service, name in (("tpu", node), ("cloudscheduler", job), ("iam", keeper))]
+    assert stack.resources() == before
+    assert [now[0]["labels"], now[1]["schedule"], now[2]] == [was[0]["labels"], was[1]["schedule"], was[2]]
+
+
+def only(resources: dict[str, str], part: str) -> str:
+    """The id of the one whose type has this in it."""
+    (found,) = [one for key, one in resources.items() if part in key]
+    return found
+
+
 def test_another_end_keeps_the_node_and_another_type_replaces_it(stack: Project) -> None:
     """Labels change in place; a type cannot."""
     before, name = stack.outputs()["ends_at"], nodes()[0].name
@@ -112,6 +135,26 @@ def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, val
     assert done.returncode != 0
     assert f"accelctl:{key}" in done.stdout
     assert said in done.stdout
+
+
+def test_nothing_is_made_once_the_end_has_passed(stack: Project) -> None:
+    """What is there stays; another end lets the next one in."""
+    stack.configure(endAfter="3h", acceleratorType="v5litepod-16")
+    stack.up()
+    keeper = only(stack.resources(), "End$gcp:serviceaccount/account")
+    late = {"serviceAccount": {"displayName": "2026-01-01T00:00:00Z"}, "updateMask": "displayName"}
+    assert call("iam", "PATCH", keeper, late)[0] == 200
+    stack.run("refresh", "--yes", "--skip-preview")
+    stack.configure(acceleratorType="v5litepod-4")
+    before = nodes()
+
+    refused = stack.up(well=False)
+
+    assert (refused.returncode != 0, nodes()) == (True, before)
+    assert "the end of this stack is 2026-01-01T00:00:00Z" in refused.stdout + refused.stderr
+    stack.configure(endAfter="2h")
+    stack.up(*PACK)
+    assert [node.accelerator_type for node in nodes()] == ["v5litepod-4"]
 
 
 def test_the_end_really_ends_the_nodes_and_destroy_leaves_nothing(stack: Project) -> None:

@@ -58,6 +58,34 @@ def test_what_google_refuses_is_refused(wrong: tpu_v2.Node, said: str) -> None:
     assert nodes() == []
 
 
+def by_topology(generation: str, topology: str, **more: Any) -> tpu_v2.Node:
+    kind = tpu_v2.AcceleratorConfig.Type[generation]
+    return node(accelerator_type="", accelerator_config={"type_": kind, "topology": topology}, **more)
+
+
+def test_a_type_may_be_said_by_its_topology() -> None:
+    """Sixteen chips of v5e are four hosts."""
+    made = client().create_node(parent=PLACE, node_id="flat", node=by_topology("V5LITE_POD", "4x4"))
+    found = made.result(polling=SOON)
+    client().delete_node(name=found.name).result(polling=SOON)
+
+    assert (found.accelerator_type, len(found.network_endpoints)) == ("v5litepod-16", 4)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (by_topology("V5LITE_POD", "3x3"), "3x3 was not found for V5LITE_POD"),
+        (by_topology("V5P", "2x4"), "2x4 was not found for V5P"),
+        (by_topology("V5P", "2x2x1"), "Runtime version"),
+    ],
+)
+def test_a_topology_that_its_generation_lacks_is_refused(wrong: tpu_v2.Node, said: str) -> None:
+    """As a type is that nobody knows; the runtime has to fit it."""
+    with pytest.raises(exceptions.BadRequest, match=said):
+        client().create_node(parent=PLACE, node_id="wrong", node=wrong)
+
+
 HERE = f"projects/{PROJECT}"
 
 

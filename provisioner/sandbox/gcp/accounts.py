@@ -30,6 +30,8 @@ class Accounts:
         if request.method == "DELETE":
             del self.by_email[email]
             return {}
+        if request.method == "PATCH":
+            account |= {one: request.body["serviceAccount"][one] for one in request.body["updateMask"].split(",")}
         return account
 
     def _create(self, project: str, body: Body) -> Document:

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from math import prod
 
 from provisioner.sandbox.gcp.wire import Document, Operations, Refused, Request, add, found
 
@@ -16,6 +17,14 @@ ZONES = {
     "v5p": ("us-east5-a", "us-central1-a", "europe-west4-b"),
     "v6e": ("us-east5-a", "us-east5-b", "us-east1-d", "europe-west4-a", "asia-northeast1-b"),
 }
+FLAT = ("1x1", "2x2", "2x4", "4x4", "4x8", "8x8", "8x16", "16x16")
+GENERATIONS = {
+    "V5LITE_POD": ("v5litepod", 1, FLAT), "V6E": ("v6e", 1, FLAT),
+    "V5P": ("v5p", 2, ("2x2x1", "2x2x2", "2x2x4", "2x4x4", "4x4x4", "4x4x8", "4x8x8")),
+}  # fmt: skip
+"""How types of a generation are called, what their names count of each chip, and its topologies."""
+NUMBERS = {9: "V5LITE_POD", 10: "V5P", 11: "V6E"}
+"""An enumeration goes over the wire by its name or by its number."""
 LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 NODE = re.compile(r"projects/[^/]+/locations/([^/]+)/nodes/([^/]+)")
@@ -53,11 +62,13 @@ class Tpus:
         identity = request.query.get("nodeId") or request.query.get("node_id")
         if not identity:
             raise Refused("INVALID_ARGUMENT", "Required field 'nodeId' is missing.")
-        refuse_wrong(node, zone=parent.rsplit("/", 1)[-1])
+        kind = kind_of(node)
+        refuse_wrong(node, kind, zone=parent.rsplit("/", 1)[-1])
         self._refuse_strangers(node)
         name = f"{parent}/nodes/{identity}"
-        made = add(self.nodes, name, {**node, "name": name, "state": "READY", "health": "HEALTHY"})
-        made["networkEndpoints"] = [self._endpoint(node) for _ in range(hosts(node["acceleratorType"]))]
+        said = {"name": name, "acceleratorType": kind, "state": "READY", "health": "HEALTHY"}
+        made = add(self.nodes, name, {**node, **said})
+        made["networkEndpoints"] = [self._endpoint(node) for _ in range(hosts(kind))]
         return self._operations.begin(parent, "create", name, {"@type": KIND, **made})
 
     def _endpoint(self, node: Document) -> Document:
@@ -94,17 +105,33 @@ class Tpus:
         return self._operations.begin(name.split("/nodes/", maxsplit=1)[0], "delete", name, EMPTY)
 
 
-def refuse_wrong(node: Document, *, zone: str) -> None:
+BAD = "Cloud TPU received a bad request."
+
+
+def kind_of(node: Document) -> str:
+    """The type by its name, or by a generation and a topology."""
+    config = node.get("acceleratorConfig")
+    if not config:
+        return node["acceleratorType"]
+    if node.get("acceleratorType"):
+        raise Refused("INVALID_ARGUMENT", f"{BAD} only one of accelerator_type and accelerator_config may be set")
+    generation, topology = NUMBERS.get(config["type"], config["type"]), config["topology"]
+    if generation not in GENERATIONS or topology not in GENERATIONS[generation][2]:
+        raise Refused("INVALID_ARGUMENT", f"{BAD} the topology {topology} was not found for {generation}")
+    prefix, counted, _ = GENERATIONS[generation]
+    return f"{prefix}-{prod(int(side) for side in topology.split('x')) * counted}"
+
+
+def refuse_wrong(node: Document, kind: str, *, zone: str) -> None:
     """In Google's words."""
-    kind, bad = node.get("acceleratorType", ""), "Cloud TPU received a bad request."
     family = kind.rsplit("-", 1)[0]
     if kind not in CHIPS or zone not in ZONES[family]:
-        raise Refused("INVALID_ARGUMENT", f"{bad} the accelerator {kind} was not found in zone {zone}")
+        raise Refused("INVALID_ARGUMENT", f"{BAD} the accelerator {kind} was not found in zone {zone}")
     if node.get("runtimeVersion") != RUNTIMES[family]:
-        raise Refused("INVALID_ARGUMENT", f"{bad} Runtime version '{node.get('runtimeVersion')}' not found for {kind}")
+        raise Refused("INVALID_ARGUMENT", f"{BAD} Runtime version '{node.get('runtimeVersion')}' not found for {kind}")
     ways = [name for name in ("preemptible", "spot", "reserved") if (node.get("schedulingConfig") or {}).get(name)]
     if len(ways) > 1:
-        raise Refused("INVALID_ARGUMENT", f"{bad} only one of {', '.join(ways)} may be set")
+        raise Refused("INVALID_ARGUMENT", f"{BAD} only one of {', '.join(ways)} may be set")
     refuse_labels(node)
 
 

@@ -3,10 +3,12 @@
 from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind
 from provisioner.sandbox.pulumi.wire import given
 
+SAID = ("displayName", "description")
+
 
 def create_account(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
     iam = clients("iam")
-    body = {"accountId": inputs["accountId"], "serviceAccount": {"displayName": inputs.get("displayName", "")}}
+    body = {"accountId": inputs["accountId"], "serviceAccount": {one: inputs[one] for one in SAID if one in inputs}}
     found = iam.call("POST", f"projects/{iam.project}/serviceAccounts", body)
     return found["name"], read_account(clients, found["name"], inputs) or {}
 
@@ -15,7 +17,13 @@ def read_account(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     found = clients("iam").get(name)
     if found is None:
         return None
-    return {"email": found["email"], "member": f"serviceAccount:{found['email']}", "uniqueId": found["uniqueId"]}
+    known = {"email": found["email"], "member": f"serviceAccount:{found['email']}", "uniqueId": found["uniqueId"]}
+    return known | {one: found[one] for one in SAID if one in found}
+
+
+def update_account(clients: Clients, name: str, _: Inputs, new: Inputs) -> None:
+    said = {one: new.get(one, "") for one in SAID}
+    clients("iam").call("PATCH", name, {"serviceAccount": said, "updateMask": ",".join(SAID)})
 
 
 def delete_account(clients: Clients, name: str, _: Inputs) -> None:
@@ -83,8 +91,9 @@ def revoke(clients: Clients, _: str, state: Inputs) -> None:
 
 KINDS: dict[str, Kind] = {
     "gcp:serviceaccount/account:Account": Kind(
-        create=create_account, read=read_account, delete=delete_account, computed=("email", "member", "uniqueId"),
-        required=("accountId",),
+        create=create_account, read=read_account, delete=delete_account, update=update_account,
+        computed=("email", "member", "uniqueId"), required=("accountId",), replaces=("accountId", "project"),
+        drifts=SAID,
     ),
     "gcp:projects/iAMMember:IAMMember": Kind(
         create=grant, read=granted, delete=revoke, computed=("etag",), required=("project", "role", "member")
@@ -92,5 +101,6 @@ KINDS: dict[str, Kind] = {
     "gcp:projects/iAMCustomRole:IAMCustomRole": Kind(
         create=create_role, read=read_role, delete=delete_role, update=update_role, computed=("name", "deleted"),
         required=("roleId", "title", "permissions"), replaces=("roleId", "project"),
+        drifts=("title", "permissions"),
     ),
 }  # fmt: skip

@@ -71,5 +71,6 @@ KINDS: dict[str, Kind] = {
     "gcp:compute/firewall:Firewall": Kind(
         create=create_firewall, read=read_firewall, delete=delete_link, update=update_firewall, autoname="name",
         computed=("selfLink",), required=("network",), replaces=("name", "network", "direction"),
+        drifts=("allows", "sourceRanges", "description"),
     ),
 }  # fmt: skip

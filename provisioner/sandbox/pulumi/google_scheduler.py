@@ -4,6 +4,7 @@ from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind
 from provisioner.sandbox.pulumi.wire import given
 
 PLAIN = ("description", "schedule", "timeZone", "attemptDeadline")
+JOB = (*PLAIN, "httpTarget", "retryConfig")
 RETRIES = ("retryCount", "maxRetryDuration", "minBackoffDuration", "maxBackoffDuration", "maxDoublings")
 
 
@@ -34,7 +35,7 @@ def read_job(clients: Clients, name: str, _: Inputs) -> Inputs | None:
         return None
     return {
         "state": found["state"],
-        **{one: found[one] for one in (*PLAIN, "httpTarget", "retryConfig") if one in found},
+        **{one: found[one] for one in JOB if one in found},
     }
 
 
@@ -50,6 +51,6 @@ def delete_job(clients: Clients, name: str, _: Inputs) -> None:
 KINDS: dict[str, Kind] = {
     "gcp:cloudscheduler/job:Job": Kind(
         create=create_job, read=read_job, delete=delete_job, update=update_job, autoname="name", computed=("state",),
-        replaces=("name", "region", "project"),
+        replaces=("name", "region", "project"), drifts=JOB,
     ),
 }  # fmt: skip

@@ -22,16 +22,18 @@ def wanted(inputs: Inputs) -> Inputs:
     return plain | ({"serviceAccount": {"email": account["email"], "scope": account.get("scopes")}} if account else {})
 
 
-def read_node(clients: Clients, name: str, _: Inputs) -> Inputs | None:
+def read_node(clients: Clients, name: str, state: Inputs) -> Inputs | None:
     found = clients("tpu").get(name)
     if found is None:
         return None
     endpoints = [{"ipAddress": one["ipAddress"], "port": one["port"],
                   "accessConfigs": [one["accessConfig"]] if "accessConfig" in one else []}
                  for one in found["networkEndpoints"]]  # fmt: skip
-    labels = found.get("labels") or {}
-    return {"state": found["state"], "health": found["health"], "networkEndpoints": endpoints, "labels": labels,
-            "effectiveLabels": labels, "pulumiLabels": labels}  # fmt: skip
+    labels, said = found.get("labels") or {}, state.get("labels") or {}
+    ours = {key: value for key, value in labels.items() if key in said}  # others' labels are none of the program's
+    plain = {one: found[one] for one in IN_PLACE if one in found}
+    return plain | {"state": found["state"], "health": found["health"], "networkEndpoints": endpoints, "labels": ours,
+                    "effectiveLabels": labels, "pulumiLabels": ours}  # fmt: skip
 
 
 def update_node(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
@@ -59,6 +61,6 @@ KINDS: dict[str, Kind] = {
         create=create_node, read=read_node, delete=delete_node, update=update_node, autoname="name",
         computed=("state", "networkEndpoints"), required=("runtimeVersion",), refusals=refusals,
         replaces=("name", "zone", "acceleratorType", "acceleratorConfig", "runtimeVersion", "networkConfig",
-                  "schedulingConfig", "serviceAccount", "cidrBlock"),
+                  "schedulingConfig", "serviceAccount", "cidrBlock"), drifts=IN_PLACE,
     ),
 }  # fmt: skip
