@@ -58,6 +58,20 @@ def test_what_google_refuses_is_refused(wrong: tpu_v2.Node, said: str) -> None:
     assert nodes() == []
 
 
+@pytest.mark.parametrize(
+    ("mask", "change"),
+    [("labels", {"labels": {"accelctl:owner": "eve"}}), ("labels,acceleratorType", {"labels": {"team": "eve"}})],
+)
+def test_a_refused_change_changes_nothing(mask: str, change: dict[str, Any]) -> None:
+    """Neither wrong labels, nor right ones beside what cannot change."""
+    made = client().create_node(parent=PLACE, node_id="changed", node=node()).result(polling=SOON)
+    status, _ = call("tpu", "PATCH", made.name, change, updateMask=mask)
+    after = client().get_node(name=made.name)
+    client().delete_node(name=made.name).result(polling=SOON)
+
+    assert (status, dict(after.labels)) == (400, {"team": "vision"})
+
+
 def by_topology(generation: str, topology: str, **more: Any) -> tpu_v2.Node:
     kind = tpu_v2.AcceleratorConfig.Type[generation]
     return node(accelerator_type="", accelerator_config={"type_": kind, "topology": topology}, **more)

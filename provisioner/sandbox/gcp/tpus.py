@@ -91,12 +91,13 @@ class Tpus:
 
     def _update(self, request: Request) -> Document:
         """Labels, metadata, tags and description; nothing else changes in place."""
-        node = found(self.nodes, request.name)
-        for name in request.query.get("updateMask", "").split(","):
+        node, fields = found(self.nodes, request.name), request.query.get("updateMask", "").split(",")
+        for name in fields:
             if name not in ("labels", "metadata", "tags", "description"):
-                raise Refused("INVALID_ARGUMENT", f"Cloud TPU received a bad request. '{name}' cannot be updated")
-            node[name] = request.body.get(name)
-        refuse_labels(node)
+                raise Refused("INVALID_ARGUMENT", f"{BAD} '{name}' cannot be updated")
+        wanted = {name: request.body.get(name) for name in fields}
+        refuse_labels(wanted)
+        node |= wanted
         return self._operations.begin(request.name.split("/nodes/")[0], "update", request.name, {"@type": KIND, **node})
 
     def delete(self, name: str) -> Document:
