@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
+from math import prod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,7 @@ class TpuFamily:
     runtime: str
     cores_per_chip: int
     prefix: str
+    generation: str
     sizes: tuple[int, ...]
     zones: tuple[str, ...]
     usd_per_chip: Decimal
@@ -37,6 +39,7 @@ def families() -> dict[str, TpuFamily]:
     return {
         name: TpuFamily(
             name=name, runtime=row["runtime"], cores_per_chip=row["cores_per_chip"], prefix=row["prefix"],
+            generation=row["generation"],
             sizes=tuple(row["sizes"]), zones=tuple(row["zones"]), usd_per_chip=Decimal(row["usd_per_chip"]),
             priced_in=tuple(row["priced_in"]),
         )
@@ -46,3 +49,15 @@ def families() -> dict[str, TpuFamily]:
 
 def family_of(accelerator_type: str) -> TpuFamily | None:
     return next((one for one in families().values() if accelerator_type in one.types), None)
+
+
+def type_of(generation: str, topology: str) -> str:
+    """The type's name of a generation as Google's API writes it (V5LITE_POD) and a topology (2x4): v5litepod-8.
+
+    Of a generation that the catalog lacks, or a topology that is none, a name that no family has.
+    """
+    family = next((one for one in families().values() if one.generation == generation), None)
+    sides = topology.split("x")
+    if family is None or not all(side.isdigit() for side in sides):
+        return f"{generation.lower()}-{topology}"
+    return f"{family.prefix}-{prod(int(side) for side in sides) * family.cores_per_chip}"

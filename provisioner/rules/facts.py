@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import TypeVar
@@ -51,6 +51,8 @@ class Facts:
     region: str | Unknown = ""
     capacity: Capacity | Unknown = Capacity.ON_DEMAND
     ends_at: datetime | Unknown | None = None
+    lasts: timedelta | Unknown | None = None
+    """The longest run that the cloud itself allows, from each start."""
     group: bool = False
     """It makes machines by itself: a scaling group, a fleet, a node group."""
     least: int | Unknown = 0
@@ -78,6 +80,8 @@ class Facts:
     part: Part = Part.MACHINE
     fault: str | Unknown = ""
     """What is wrong with something that is no machine, and how to mend it."""
+    restarts: bool | Unknown = False
+    """It asks to be started again, which no spot machine can."""
     usd_per_hour: Decimal | None = None
 
 

@@ -1,29 +1,44 @@
 """Facts of Google Cloud's resources, off the inputs that Pulumi gives them. Shapes: the pulumi-gcp package, 10."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import labels
-from provisioner.catalog.tpus import family_of
-from provisioner.rules.aws import Inputs, at, end_of, listed, truth
+from provisioner.catalog.tpus import family_of, type_of
+from provisioner.rules.aws import Inputs, at, end_of, equal, listed, moment, truth
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
 
+ACCELERATED = ("a2", "a3", "a4", "a4x", "g2", "g4", "tpu7x")
+"""Families of machine types that have accelerators; those whose names begin with ct have TPUs."""
 
-def held(inputs: Inputs) -> Any:
-    """Our labels under our names."""
-    found = at(inputs, "labels", default={})
-    return found if isinstance(found, Unknown) or UNKNOWN in found.values() else labels.from_google(found)
+
+def ours(found: Any) -> Any:
+    """Our labels under our names; one that is not known yet hides none beside it."""
+    if isinstance(found, Unknown):
+        return found
+    later = [key for key, value in found.items() if value is UNKNOWN]
+    plain = labels.from_google({key: value for key, value in found.items() if key not in later})
+    return plain | dict.fromkeys(labels.from_google(dict.fromkeys(later, "")), UNKNOWN)
+
+
+def some(values: Iterable[Any]) -> Any:
+    """Whether one of them holds; UNKNOWN where only one that is not known yet could."""
+    said = list(values)
+    return True if True in said else UNKNOWN if UNKNOWN in said else False
 
 
 def bought(scheduling: Any) -> Any:
-    """Spot, from a reservation, or on demand."""
-    said = {name: truth(at(scheduling, name)) for name in ("spot", "preemptible", "reserved")}
-    if UNKNOWN in said.values():
-        return UNKNOWN
-    if said["spot"] or said["preemptible"]:
+    """Spot, from a reservation, or on demand. Compute says it by a model; `preemptible` is the older word for spot."""
+    model = at(scheduling, "provisioningModel")
+    spot = some([equal(model, "SPOT"), truth(at(scheduling, "spot")), truth(at(scheduling, "preemptible"))])
+    prepaid = some([equal(model, "RESERVATION_BOUND"), truth(at(scheduling, "reserved"))])
+    if spot is True:
         return Capacity.SPOT
-    return Capacity.CAPACITY_BLOCK if said["reserved"] else Capacity.ON_DEMAND
+    if UNKNOWN in (spot, prepaid):
+        return UNKNOWN
+    return Capacity.CAPACITY_BLOCK if prepaid else Capacity.ON_DEMAND
 
 
 def tpu_price(kind: Any, zone: Any) -> Decimal | None:
@@ -34,50 +49,107 @@ def tpu_price(kind: Any, zone: Any) -> Decimal | None:
     return family.price(str(kind), str(zone or family.zones[0])) if family else None
 
 
+def slice_of(inputs: Inputs) -> Any:
+    """The type's name, which a generation and a topology say as well; Google's own default is the smallest v2."""
+    config = at(inputs, "acceleratorConfig")
+    if config is None:
+        return at(inputs, "acceleratorType", default="v2-8")
+    generation, topology = at(config, "type"), at(config, "topology")
+    return UNKNOWN if UNKNOWN in (generation, topology) else type_of(str(generation), str(topology))
+
+
+def outer_address(inputs: Any) -> Any:
+    """Of a TPU, which may have one network or several."""
+    several = listed(at(inputs, "networkConfigs"))
+    networks = [at(inputs, "networkConfig"), *([UNKNOWN] if several is UNKNOWN else several)]
+    return some(truth(at(one, "enableExternalIps")) for one in networks)
+
+
 def tpu(subject: str, inputs: Inputs) -> Facts:
     """A reserved slice is prepaid, as a capacity block is."""
-    kind, marks = at(inputs, "acceleratorType", default="v2-8"), held(inputs)
+    kind, marks = slice_of(inputs), ours(at(inputs, "labels", default={}))
     kept = at(inputs, "deletionPolicy", default="DELETE")
     return Facts(
         subject=subject, cloud="gcp", instance_types=UNKNOWN if kind is UNKNOWN else (kind,), labels=marks,
         usd_per_hour=tpu_price(kind, at(inputs, "zone")), capacity=bought(at(inputs, "schedulingConfig", default={})),
-        ends_at=end_of(marks), public_address=truth(at(inputs, "networkConfig", "enableExternalIps")),
+        ends_at=end_of(marks), public_address=outer_address(inputs),
         leaves_behind=UNKNOWN if kept is UNKNOWN else "the node" if kept == "ABANDON" else "",
         protected=kept == "PREVENT",
     )  # fmt: skip
 
 
 def instance(subject: str, inputs: Inputs) -> Facts:
-    """Machines with accelerators; one without counts by its type's name. Google ends what has a longest run."""
-    kind, marks = at(inputs, "machineType"), held(inputs)
-    model, longest = at(inputs, "scheduling", "provisioningModel"), at(inputs, "scheduling", "maxRunDuration")
-    ends = at(inputs, "scheduling", "terminationTime")
-    cards = listed(at(inputs, "networkInterfaces"))
+    """A machine, or the template of one; one without accelerators is none. Google ends what has a longest run."""
+    marks, scheduling = ours(at(inputs, "labels", default={})), at(inputs, "scheduling", default={})
+    ends = at(scheduling, "terminationTime")
     return Facts(
-        subject=subject, cloud="gcp", instance_types=accelerated(kind, inputs), labels=marks, usd_per_hour=None,
-        capacity=UNKNOWN if model is UNKNOWN else Capacity.SPOT if model == "SPOT" or longest else Capacity.ON_DEMAND,
-        ends_at=ends if isinstance(ends, Unknown) else end_of({labels.EXPIRES_AT: ends} if ends else marks),
-        public_address=UNKNOWN if cards is UNKNOWN else any(at(one, "accessConfigs") for one in cards),
-        protected=truth(at(inputs, "deletionProtection")),
+        subject=subject, cloud="gcp", instance_types=accelerated(at(inputs, "machineType"), inputs), labels=marks,
+        usd_per_hour=None, capacity=bought(scheduling), ends_at=end_of(marks) if ends is None else moment(ends),
+        lasts=longest_run(scheduling), public_address=has_address(listed(at(inputs, "networkInterfaces"))),
+        protected=truth(at(inputs, "deletionProtection")), leaves_behind=disks_left(inputs),
+        restarts=truth(at(scheduling, "automaticRestart")),
     )  # fmt: skip
 
 
-def accelerated(kind: Any, inputs: Inputs) -> Any:
-    """The type, where it has accelerators: families a2, a3, a4, g2 and ct, or guest accelerators beside it."""
-    guests = at(inputs, "guestAccelerators")
-    if kind is UNKNOWN or guests is UNKNOWN:
+def longest_run(scheduling: Any) -> Any:
+    """None where there is none, or where it is none."""
+    seconds = at(scheduling, "maxRunDuration", "seconds")
+    if seconds is None or isinstance(seconds, Unknown):
+        return seconds
+    try:
+        return timedelta(seconds=int(seconds))
+    except ValueError:
+        return None
+    except OverflowError:
+        return timedelta.max
+
+
+def has_address(cards: Any) -> Any:
+    """Of either protocol."""
+    if cards is UNKNOWN:
         return UNKNOWN
-    return (
-        (kind,) if guests or str(kind).split("-")[0] in ("a2", "a3", "a4", "a4x", "g2", "ct5lp", "ct5p", "ct6e") else ()
-    )
+    given = [at(one, name, default=[]) for one in cards for name in ("accessConfigs", "ipv6AccessConfigs")]
+    return some(one if one is UNKNOWN else bool(one) for one in given)
+
+
+def disks_left(inputs: Inputs) -> Any:
+    """Those that are made with the machine; one that was there before it is nobody's to delete."""
+    disks = listed(at(inputs, "disks"))
+    made = [at(inputs, "bootDisk"), *([UNKNOWN] if disks is UNKNOWN else disks)]
+    gone = [truth(at(one, "autoDelete", default=True)) for one in made if at(one, "source") in (None, UNKNOWN)]
+    return "a disk" if False in gone else UNKNOWN if UNKNOWN in gone else ""
+
+
+def accelerated(kind: Any, inputs: Any) -> Any:
+    """The type, where it has accelerators: by its family, or by guest accelerators beside it."""
+    if isinstance(kind, Unknown):
+        return UNKNOWN
+    name = str(kind).rsplit("/", 1)[-1]
+    family = name.split("-")[0]
+    if family in ACCELERATED or family.startswith("ct"):
+        return (name,)
+    guests = guests_of(inputs)
+    return UNKNOWN if guests is UNKNOWN else (name,) if guests else ()
+
+
+def guests_of(inputs: Any) -> Any:
+    """Whether there are any: a count of 0 is none."""
+    guests = listed(at(inputs, "guestAccelerators"))
+    if guests is UNKNOWN:
+        return UNKNOWN
+    counts = [at(one, "count", default=1) for one in guests]
+    return some(one if one is UNKNOWN else int(one) > 0 for one in counts)
 
 
 def queued(subject: str, inputs: Inputs) -> Facts:
     """A queued resource cannot be asked for on spot, and takes no labels: nothing but its owner ends it."""
-    kinds: Any = [at(one, "node", "acceleratorType") for one in listed(at(inputs, "tpu", "nodeSpecs"))]
+    specs = listed(at(inputs, "tpu", "nodeSpecs"))
+    nodes = [at(one, "node", default={}) for one in ([UNKNOWN] if specs is UNKNOWN else specs)]
+    kinds = [slice_of(one) for one in nodes]
     return Facts(
         subject=subject, cloud="gcp", instance_types=UNKNOWN if UNKNOWN in kinds else tuple(kinds), takes_labels=False,
         usd_per_hour=tpu_price(kinds[0], at(inputs, "zone")) if kinds else None,
+        public_address=some(outer_address(one) for one in nodes),
     )  # fmt: skip
 
 
@@ -86,13 +158,11 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     config = at(inputs, "nodeConfig", default={})
     scaling = at(inputs, "autoscaling")
     least = at(inputs, "nodeCount", default=at(inputs, "initialNodeCount", default=1))
-    marks = at(config, "resourceLabels", default={})
-    spot = truth(at(config, "spot"))
     return Facts(
         subject=subject, cloud="gcp", instance_types=accelerated(at(config, "machineType"), config), group=True,
         least=least if scaling is None else at(scaling, "minNodeCount", default=0),
-        labels=marks if isinstance(marks, Unknown) else labels.from_google(marks),
-        capacity=UNKNOWN if spot is UNKNOWN else Capacity.SPOT if spot else Capacity.ON_DEMAND,
+        labels=ours(at(config, "resourceLabels", default={})),
+        capacity=bought(config),
     )  # fmt: skip
 
 
@@ -102,5 +172,6 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "gcp:container/nodePool:NodePool": node_pool,
     "gcp:compute/instance:Instance": instance,
     "gcp:compute/instanceTemplate:InstanceTemplate": instance,
+    "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate": instance,
 }
 """By the type's token."""

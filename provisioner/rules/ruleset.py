@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -91,7 +91,7 @@ def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
             return ""
         known(facts.instance_types)
         return f"it keeps at least {known(facts.least)} machines for ever; set its least to 0, or give it a schedule"
-    if known(facts.capacity) is not Capacity.ON_DEMAND or known(facts.ends_at) is not None:
+    if known(facts.capacity) is not Capacity.ON_DEMAND or time_left(facts, now) is not None:
         return ""
     known(facts.instance_types)
     return f"it is on demand and has no end; buy it as spot, or {END}"
@@ -100,10 +100,16 @@ def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
 def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if cheap(facts, allowed):
         return ""
-    ends_at = known(facts.ends_at)
-    if ends_at is None or ends_at <= now + allowed.longest_end:
+    left = time_left(facts, now)
+    if left is None or left <= allowed.longest_end:
         return ""
-    return f"it ends on {ends_at:%Y-%m-%d}, more than {allowed.longest_end.days} days from now; end it sooner"
+    return f"it ends {left.days} days from now, and {allowed.longest_end.days} are allowed; end it sooner"
+
+
+def time_left(facts: Facts, now: datetime) -> timedelta | None:
+    """To the nearer of its ends; None for no end."""
+    ends_at, lasts = known(facts.ends_at), known(facts.lasts)
+    return min((one for one in (ends_at and ends_at - now, lasts) if one is not None), default=None)
 
 
 def reservation_ends(facts: Facts, allowed: Configuration, now: datetime) -> str:
@@ -142,6 +148,8 @@ def orphan_proof(facts: Facts, allowed: Configuration, now: datetime) -> str:
 def spot_settings_sane(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if known(facts.persistent):
         return "a persistent request buys it again after every interruption; make it one-time"
+    if facts.restarts is not False and known(facts.capacity) is Capacity.SPOT and known(facts.restarts):
+        return "no spot machine can be restarted when the cloud takes it; turn the automatic restart off"
     return ""
 
 
@@ -182,7 +190,7 @@ RULES = (
     Rule(name="orphan-proof", level=Level.MANDATORY, check=orphan_proof,
          help="Nothing stays and costs when the resource goes."),
     Rule(name="spot-settings-sane", level=Level.MANDATORY, check=spot_settings_sane,
-         help="A spot request buys once."),
+         help="A spot request buys once, and asks for nothing that spot cannot do."),
     Rule(name="allowed-machines", level=Level.MANDATORY, check=allowed_machines,
          help="Only the types and regions that the team allows."),
     Rule(name="security-floor", level=Level.MANDATORY, check=security_floor,

@@ -1,6 +1,6 @@
 """TPU VMs: the right runtime for the type, spot by default, private, with an end that Cloud Scheduler keeps."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pulumi
@@ -8,12 +8,12 @@ import pulumi_gcp as gcp
 
 from provisioner.catalog import labels
 from provisioner.catalog.tpus import TpuFamily, families
+from stacks.components.gcp_end import SCOPE, End
+from stacks.components.gcp_names import account_id
 from stacks.components.gcp_network import PrivateNetwork
 from stacks.settings import Key, label, lasting, one_of, text, whole
 
 LONGEST = timedelta(days=14)
-DELETER = "roles/tpu.admin"
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SCHEDULING = {"spot": {"spot": True}, "reserved": {"reserved": True}, "on-demand": {}}
 
 
@@ -42,8 +42,8 @@ class TpuMachines(pulumi.ComponentResource):
         region = config["zone"].rsplit("-", 1)[0]
         self._network = PrivateNetwork(name, region=region, opts=self._mine)
         self._machine = gcp.serviceaccount.Account(
-            f"{name}-machine", account_id=account_id(f"{name}-machine"), display_name="accelctl: nothing is granted",
-            opts=self._mine,
+            f"{name}-machine", account_id=account_id(pulumi.get_stack(), f"{name}-machine"),
+            display_name="accelctl: nothing is granted", opts=self._mine,
         )  # fmt: skip
         self.end = End(name, after=config["endAfter"], project=project(), opts=self._mine)
         self.nodes = [self._node(number) for number in range(config["nodes"])]
@@ -70,7 +70,7 @@ class TpuMachines(pulumi.ComponentResource):
             ),
             service_account=gcp.tpu.V2VmServiceAccountArgs(email=self._machine.email, scopes=[SCOPE]),
             shielded_instance_config=gcp.tpu.V2VmShieldedInstanceConfigArgs(enable_secure_boot=True),
-            opts=self._mine,
+            opts=pulumi.ResourceOptions(parent=self, hooks=self.end.in_time),
         )  # fmt: skip
 
     def export(self) -> None:
@@ -83,49 +83,6 @@ class TpuMachines(pulumi.ComponentResource):
         ]))  # fmt: skip
         pulumi.export("ends_at", self.end.at)
         pulumi.export("on_demand_usd_per_hour", f"{price * self._config['nodes']}" if price else "unknown")
-
-
-class End(pulumi.ComponentResource):
-    """`at` is fixed when it is first made: it stands beside the account whose token ends the nodes.
-
-    The account's logical name holds the duration, so that another one makes another account with another moment.
-    """
-
-    def __init__(self, name: str, *, after: timedelta, project: str, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("accelctl:gcp:End", name, None, opts)
-        self._after, self._mine = int(after.total_seconds() // 60), pulumi.ResourceOptions(parent=self)
-        moment = f"{datetime.now(UTC) + after:%Y-%m-%dT%H:%M:00Z}"
-        self._keeper = gcp.serviceaccount.Account(
-            f"{name}-{self._after}m", account_id=account_id(f"{name}-{self._after}m"), display_name=moment,
-            description="accelctl: ends the stack's TPU nodes at the moment of its name",
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["displayName"]),
-        )  # fmt: skip
-        self.at = self._keeper.display_name.apply(lambda text: text or moment)
-        member = self._keeper.email.apply(lambda email: f"serviceAccount:{email}")
-        self._may = gcp.projects.IAMMember(
-            f"{name}-{self._after}m", project=project, role=DELETER, member=member, opts=self._mine
-        )
-
-    def of(self, node: gcp.tpu.V2Vm, name: str, *, region: str) -> None:
-        """Deletes the node at the moment, with the account's token. Gone with the stack."""
-        address = node.id.apply(lambda path: f"https://tpu.googleapis.com/v2/{path}")
-        token = gcp.cloudscheduler.JobHttpTargetOauthTokenArgs(service_account_email=self._keeper.email, scope=SCOPE)
-        gcp.cloudscheduler.Job(
-            f"{name}-{self._after}m", region=region, time_zone="Etc/UTC", schedule=self.at.apply(cron),
-            http_target=gcp.cloudscheduler.JobHttpTargetArgs(http_method="DELETE", uri=address, oauth_token=token),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._may]),
-        )  # fmt: skip
-
-
-def cron(at: str) -> str:
-    """The minute of the moment; a year later the node is long gone."""
-    moment = datetime.fromisoformat(at)
-    return f"{moment.minute} {moment.hour} {moment.day} {moment.month} *"
-
-
-def account_id(name: str) -> str:
-    """At most 30 characters, and of this stack alone."""
-    return f"{pulumi.get_stack()}-{name}".replace("gcp-tpu-", "")[:30].rstrip("-")
 
 
 def caller() -> str:

@@ -32,7 +32,9 @@ def inputs_of(case: dict[str, Any]) -> dict[str, Any]:
 
 def moments(value: Any) -> Any:
     """The times of the table, wherever they stand."""
-    return {name: moment(one) if isinstance(one, str) else one for name, one in value.items()}
+    if isinstance(value, dict):
+        return {name: moments(one) for name, one in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return moment(value) if isinstance(value, str) else value
 
 
 def moment(text: str) -> str:

@@ -96,6 +96,17 @@ def test_a_finding_says_what_it_costs_and_how_to_mend_it() -> None:
     assert "an unknown price" in str(strange)
 
 
+def test_a_tpu_by_its_topology_costs_what_its_chips_cost() -> None:
+    """As the same slice by its name does."""
+    by_name, by_topology = (
+        findings(next(case for case in CASES if case["name"] == name), DEVELOPMENT)[0].usd_per_hour
+        for name in ("a-tpu-on-demand", "a-tpu-of-eight-chips-by-its-topology")
+    )
+
+    assert by_name is not None
+    assert by_name == by_topology
+
+
 def exempted(until: date) -> Configuration:
     exemption = Exemption(
         pattern="p5-*", rule="accelerator-not-always-on", reason="a demonstration", owner="ann", until=until

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import requests
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import tpu_v2
 
@@ -22,3 +23,11 @@ def client() -> Any:
 
 def nodes(zone: str = "-") -> list[tpu_v2.Node]:
     return list(client().list_nodes(parent=f"projects/{PROJECT}/locations/{zone}"))
+
+
+def call(service: str, method: str, name: str, body: Any = None, **query: str) -> tuple[int, dict[str, Any]]:
+    """One request as it goes over the wire: the status, and the document."""
+    place = os.environ[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{service.upper()}"]
+    version = "v2" if service == "tpu" else "v1"
+    answer = requests.request(method, f"{place}{version}/{name}", json=body, params=query, timeout=10)
+    return answer.status_code, answer.json()

@@ -6,11 +6,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from provisioner.sandbox.clock import SandboxClock
-from provisioner.sandbox.gcp.others import Accounts, Jobs, Networks
+from provisioner.sandbox.gcp.accounts import Accounts
+from provisioner.sandbox.gcp.jobs import Jobs
+from provisioner.sandbox.gcp.networks import Networks
 from provisioner.sandbox.gcp.tpus import Tpus
-from provisioner.sandbox.gcp.wire import Document, Refused, Request, read
+from provisioner.sandbox.gcp.wire import Body, Document, Refused, Request, read
 
-DELETERS = ("roles/tpu.admin", "roles/owner")
+VERBS = {"DELETE": "delete", "GET": "get", "POST": "create", "PATCH": "update"}
 
 
 class Google:
@@ -49,15 +51,19 @@ class Google:
         """How much of each kind there is."""
         return {
             "nodes": len(self.tpus.nodes), "networks": len(self.networks.networks),
-            "subnetworks": len(self.networks.subnets), "accounts": len(self.accounts.by_email),
-            "jobs": len(self.jobs.jobs),
+            "subnetworks": len(self.networks.subnets), "firewalls": len(self.networks.firewalls),
+            "accounts": len(self.accounts.by_email),
+            "roles": self.accounts.count_roles(), "jobs": len(self.jobs.jobs),
         }  # fmt: skip
 
     def _called(self, method: str, address: str, caller: str) -> None:
         """A scheduled call to Google's own host; whether it may is the project's policy."""
         parts = urlsplit(address)
         service, name = parts.netloc.split(".")[0], parts.path.split("/", 2)[-1]
-        if not self.accounts.may(caller, DELETERS):
-            raise Refused("PERMISSION_DENIED", f"Permission 'tpu.nodes.delete' denied for '{caller}'")
+        if service not in self._services:
+            raise Refused("NOT_FOUND", f"the sandbox has no {parts.netloc}")
+        permission = f"{service}.{name.split('/')[-2:][0]}.{VERBS.get(method, method)}"
+        if not self.accounts.may(caller, permission):
+            raise Refused("PERMISSION_DENIED", f"Permission '{permission}' denied for '{caller}'")
         with self._lock:
-            self._services[service](Request(method, service, name, "", {}, {}))
+            self._services[service](Request(method, service, name, "", {}, Body()))

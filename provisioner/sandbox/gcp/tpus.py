@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from math import prod
 
 from provisioner.sandbox.gcp.wire import Document, Operations, Refused, Request, add, found
 
@@ -16,6 +17,14 @@ ZONES = {
     "v5p": ("us-east5-a", "us-central1-a", "europe-west4-b"),
     "v6e": ("us-east5-a", "us-east5-b", "us-east1-d", "europe-west4-a", "asia-northeast1-b"),
 }
+FLAT = ("1x1", "2x2", "2x4", "4x4", "4x8", "8x8", "8x16", "16x16")
+GENERATIONS = {
+    "V5LITE_POD": ("v5litepod", 1, FLAT), "V6E": ("v6e", 1, FLAT),
+    "V5P": ("v5p", 2, ("2x2x1", "2x2x2", "2x2x4", "2x4x4", "4x4x4", "4x4x8", "4x8x8")),
+}  # fmt: skip
+"""How types of a generation are called, what their names count of each chip, and its topologies."""
+NUMBERS = {9: "V5LITE_POD", 10: "V5P", 11: "V6E"}
+"""An enumeration goes over the wire by its name or by its number."""
 LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 NODE = re.compile(r"projects/[^/]+/locations/([^/]+)/nodes/([^/]+)")
@@ -50,11 +59,16 @@ class Tpus:
 
     def _create(self, request: Request) -> Document:
         parent, node = request.name.removesuffix("/nodes"), request.body
-        refuse_wrong(node, zone=parent.rsplit("/", 1)[-1])
+        identity = request.query.get("nodeId") or request.query.get("node_id")
+        if not identity:
+            raise Refused("INVALID_ARGUMENT", "Required field 'nodeId' is missing.")
+        kind = kind_of(node)
+        refuse_wrong(node, kind, zone=parent.rsplit("/", 1)[-1])
         self._refuse_strangers(node)
-        name = f"{parent}/nodes/{request.query.get('nodeId') or request.query.get('node_id', '')}"
-        made = add(self.nodes, name, {**node, "name": name, "state": "READY", "health": "HEALTHY"})
-        made["networkEndpoints"] = [self._endpoint(node) for _ in range(hosts(node["acceleratorType"]))]
+        name = f"{parent}/nodes/{identity}"
+        said = {"name": name, "acceleratorType": kind, "state": "READY", "health": "HEALTHY"}
+        made = add(self.nodes, name, {**node, **said})
+        made["networkEndpoints"] = [self._endpoint(node) for _ in range(hosts(kind))]
         return self._operations.begin(parent, "create", name, {"@type": KIND, **made})
 
     def _endpoint(self, node: Document) -> Document:
@@ -77,12 +91,13 @@ class Tpus:
 
     def _update(self, request: Request) -> Document:
         """Labels, metadata, tags and description; nothing else changes in place."""
-        node = found(self.nodes, request.name)
-        for name in request.query.get("updateMask", "").split(","):
+        node, fields = found(self.nodes, request.name), request.query.get("updateMask", "").split(",")
+        for name in fields:
             if name not in ("labels", "metadata", "tags", "description"):
-                raise Refused("INVALID_ARGUMENT", f"Cloud TPU received a bad request. '{name}' cannot be updated")
-            node[name] = request.body.get(name)
-        refuse_labels(node)
+                raise Refused("INVALID_ARGUMENT", f"{BAD} '{name}' cannot be updated")
+        wanted = {name: request.body.get(name) for name in fields}
+        refuse_labels(wanted)
+        node |= wanted
         return self._operations.begin(request.name.split("/nodes/")[0], "update", request.name, {"@type": KIND, **node})
 
     def delete(self, name: str) -> Document:
@@ -91,17 +106,33 @@ class Tpus:
         return self._operations.begin(name.split("/nodes/", maxsplit=1)[0], "delete", name, EMPTY)
 
 
-def refuse_wrong(node: Document, *, zone: str) -> None:
+BAD = "Cloud TPU received a bad request."
+
+
+def kind_of(node: Document) -> str:
+    """The type by its name, or by a generation and a topology."""
+    config = node.get("acceleratorConfig")
+    if not config:
+        return node["acceleratorType"]
+    if node.get("acceleratorType"):
+        raise Refused("INVALID_ARGUMENT", f"{BAD} only one of accelerator_type and accelerator_config may be set")
+    generation, topology = NUMBERS.get(config["type"], config["type"]), config["topology"]
+    if generation not in GENERATIONS or topology not in GENERATIONS[generation][2]:
+        raise Refused("INVALID_ARGUMENT", f"{BAD} the topology {topology} was not found for {generation}")
+    prefix, counted, _ = GENERATIONS[generation]
+    return f"{prefix}-{prod(int(side) for side in topology.split('x')) * counted}"
+
+
+def refuse_wrong(node: Document, kind: str, *, zone: str) -> None:
     """In Google's words."""
-    kind, bad = node.get("acceleratorType", ""), "Cloud TPU received a bad request."
     family = kind.rsplit("-", 1)[0]
     if kind not in CHIPS or zone not in ZONES[family]:
-        raise Refused("INVALID_ARGUMENT", f"{bad} the accelerator {kind} was not found in zone {zone}")
+        raise Refused("INVALID_ARGUMENT", f"{BAD} the accelerator {kind} was not found in zone {zone}")
     if node.get("runtimeVersion") != RUNTIMES[family]:
-        raise Refused("INVALID_ARGUMENT", f"{bad} Runtime version '{node.get('runtimeVersion')}' not found for {kind}")
+        raise Refused("INVALID_ARGUMENT", f"{BAD} Runtime version '{node.get('runtimeVersion')}' not found for {kind}")
     ways = [name for name in ("preemptible", "spot", "reserved") if (node.get("schedulingConfig") or {}).get(name)]
     if len(ways) > 1:
-        raise Refused("INVALID_ARGUMENT", f"{bad} only one of {', '.join(ways)} may be set")
+        raise Refused("INVALID_ARGUMENT", f"{BAD} only one of {', '.join(ways)} may be set")
     refuse_labels(node)
 
 

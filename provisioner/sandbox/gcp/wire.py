@@ -31,6 +31,13 @@ class Refused(Exception):
         return {"error": {"code": self.code, "message": self.message, "status": self.status}}
 
 
+class Body(Document):
+    """A document of a client. What it leaves out and the cloud needs is the client's mistake, at any depth."""
+
+    def __missing__(self, name: str) -> Any:
+        raise Refused("INVALID_ARGUMENT", f"Required field '{name}' is missing.")
+
+
 @dataclass
 class Request:
     """One call: `name` is the path behind the version, `verb` what may follow a colon."""
@@ -40,7 +47,7 @@ class Request:
     name: str
     verb: str
     query: dict[str, str]
-    body: Document
+    body: Body
 
 
 def read(environ: dict[str, Any]) -> Request:
@@ -50,8 +57,18 @@ def read(environ: dict[str, Any]) -> Request:
     name, _, verb = name.strip("/").partition(":") if service != "compute" else (name.strip("/"), "", "")
     return Request(
         environ["REQUEST_METHOD"], service, name, verb, dict(parse_qsl(environ.get("QUERY_STRING", ""))),
-        json.loads(raw or "{}"),
+        body_of(raw),
     )  # fmt: skip
+
+
+def body_of(raw: bytes) -> Body:
+    try:
+        found = json.loads(raw or b"{}", object_hook=Body)
+    except ValueError as wrong:
+        raise Refused("INVALID_ARGUMENT", f"Invalid JSON payload received: {wrong}") from wrong
+    if not isinstance(found, Body):
+        raise Refused("INVALID_ARGUMENT", "Invalid JSON payload received: it is no object")
+    return found
 
 
 class Operations:

@@ -5,13 +5,20 @@ from typing import Any
 
 import requests
 
-from provisioner.sandbox.pulumi.kinds import Clients, Inputs
+from provisioner.sandbox.pulumi import google_iam, google_network, google_scheduler, tpu
+from provisioner.sandbox.pulumi.google_service import Service
+from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind
 from provisioner.sandbox.pulumi.provider import Provider
 from provisioner.sandbox.pulumi.serve import serve
-from provisioner.sandbox.pulumi.tpu import KINDS, Service
 
 DEVELOPER = "developer@accelctl-sandbox"
 VERSIONS = {"tpu": "v2", "compute": "v1", "iam": "v1", "cloudresourcemanager": "v1", "cloudscheduler": "v1"}
+
+KINDS: dict[str, Kind] = {
+    token: kind
+    for module in (tpu, google_network, google_iam, google_scheduler)
+    for token, kind in module.KINDS.items()
+}
 
 
 def connect(service: str, config: Inputs) -> Any:

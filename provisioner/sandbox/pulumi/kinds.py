@@ -25,6 +25,8 @@ class Kind:
     computed: tuple[str, ...] = ("arn",)
     shaped: tuple[str, ...] = ()
     """Inputs that come out in another shape."""
+    drifts: tuple[str, ...] = ("tags",)
+    """Inputs that Read tells as they are now, so that a refresh sees what somebody else changed."""
     required: tuple[str, ...] = ()
     autoname: str = ""
     refusals: Callable[[Inputs], Iterable[tuple[str, str]]] = field(default=lambda _: ())

@@ -132,7 +132,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if found is None:  # an empty id says that it is gone
             return provider_pb2.ReadResponse(id="")
         inputs = read(request.inputs)
-        seen = {name: found[name] for name in ("tags",) if name in found and name in inputs}
+        seen = {name: found[name] for name in kind.drifts if name in found and name in inputs}
         return provider_pb2.ReadResponse(
             id=request.id, properties=written(state | found), inputs=written(inputs | seen)
         )
