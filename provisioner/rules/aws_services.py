@@ -13,6 +13,7 @@ def node_group(subject: str, inputs: Inputs) -> Facts:
     return facts(
         subject, kinds, capacity=UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND), group=True,
         labels=at(inputs, "tags", default={}), least=at(inputs, "scalingConfig", "minSize", default=0),
+        most=at(inputs, "scalingConfig", "maxSize"),
     )  # fmt: skip
 
 

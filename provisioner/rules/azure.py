@@ -63,7 +63,7 @@ def scale_set(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "sku", "name")), group=True,
         capacity=bought(at(inputs, "virtualMachineProfile", "priority", default="Regular")),
-        least=at(inputs, "sku", "capacity", default=0), labels=at(inputs, "tags", default={}),
+        least=at(inputs, "sku", "capacity", default=0), most=at(inputs, "sku", "capacity", default=0), labels=at(inputs, "tags", default={}),
     )  # fmt: skip
 
 
@@ -74,6 +74,7 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     least = UNKNOWN if scales is UNKNOWN else at(inputs, "minCount", default=0) if scales is True else fixed
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "vmSize")), group=True, least=least,
+        most=at(inputs, "maxCount", default=UNKNOWN) if scales is True else fixed,
         capacity=bought(at(inputs, "scaleSetPriority", default="Regular")), labels=at(inputs, "tags", default={}),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Facts of Google Cloud's resources, off the inputs that Pulumi gives them. Shapes: the pulumi-gcp package, 10."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -79,7 +80,7 @@ def tpu(subject: str, inputs: Inputs) -> Facts:
 
 
 def instance(subject: str, inputs: Inputs) -> Facts:
-    """A machine, or the template of one; one without accelerators is none. Google ends what has a longest run."""
+    """A machine; one without accelerators is none. Google ends what has a longest run."""
     marks, scheduling = ours(at(inputs, "labels", default={})), at(inputs, "scheduling", default={})
     ends = at(scheduling, "terminationTime")
     return Facts(
@@ -89,6 +90,10 @@ def instance(subject: str, inputs: Inputs) -> Facts:
         protected=truth(at(inputs, "deletionProtection")), leaves_behind=disks_left(inputs),
         restarts=truth(at(scheduling, "automaticRestart")),
     )  # fmt: skip
+
+
+def template(subject: str, inputs: Inputs) -> Facts:
+    return replace(instance(subject, inputs), blueprint=True)
 
 
 def longest_run(scheduling: Any) -> Any:
@@ -161,6 +166,7 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="gcp", instance_types=accelerated(at(config, "machineType"), config), group=True,
         least=least if scaling is None else at(scaling, "minNodeCount", default=0),
+        most=least if scaling is None else at(scaling, "maxNodeCount", default=UNKNOWN),
         labels=ours(at(config, "resourceLabels", default={})),
         capacity=bought(config),
     )  # fmt: skip
@@ -171,7 +177,7 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "gcp:tpu/v2QueuedResource:V2QueuedResource": queued,
     "gcp:container/nodePool:NodePool": node_pool,
     "gcp:compute/instance:Instance": instance,
-    "gcp:compute/instanceTemplate:InstanceTemplate": instance,
-    "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate": instance,
+    "gcp:compute/instanceTemplate:InstanceTemplate": template,
+    "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate": template,
 }
 """By the type's token."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from provisioner.rules.configuration import Configuration
-from provisioner.rules.facts import Capacity, Facts, Part, Unknown
-from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap
+from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown
+from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, time_left
 
 SUBJECT = "the stack"
 REAPERS = {"aws": "reaper-aws"}
@@ -36,11 +36,11 @@ def count(facts: Facts) -> int | None:
 
 def hours(facts: Facts, allowed: Configuration, now: datetime) -> Decimal:
     """Until it ends; a month where it does not; as long as an end may be where it is not known yet."""
-    if isinstance(facts.ends_at, Unknown):
-        return Decimal(allowed.longest_end // timedelta(hours=1))
-    if facts.ends_at is None:
-        return Decimal(HOURS_A_MONTH)
-    return max(Decimal((facts.ends_at - now).total_seconds()) / 3600, Decimal(0))
+    try:
+        left = time_left(facts, now)
+    except NotYetKnown:
+        left = allowed.longest_end
+    return Decimal(HOURS_A_MONTH) if left is None else max(Decimal(left.total_seconds()) / 3600, Decimal(0))
 
 
 def priced(found: Sequence[Facts]) -> Iterator[tuple[Facts, Decimal | None]]:
