@@ -63,7 +63,8 @@ def scale_set(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "sku", "name")), group=True,
         capacity=bought(at(inputs, "virtualMachineProfile", "priority", default="Regular")),
-        least=at(inputs, "sku", "capacity", default=0), most=at(inputs, "sku", "capacity", default=0), labels=at(inputs, "tags", default={}),
+        least=at(inputs, "sku", "capacity", default=0), most=at(inputs, "sku", "capacity", default=0),
+        labels=at(inputs, "tags", default={}),
     )  # fmt: skip
 
 
