@@ -176,6 +176,9 @@ class Attempt:
     """By the cloud's clock, as `ended_at`: what is billed lies between the two."""
     reported_at: datetime | None = None
     """When the machine was first heard of."""
+    silent_report: datetime | None = None
+    """The report that looked too old, and since when nothing newer came, by our clock: that may be the one at fault."""
+    silent_since: datetime | None = None
     stop_asked_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: EndReason | None = None

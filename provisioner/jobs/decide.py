@@ -23,6 +23,7 @@ from provisioner.jobs.outcomes import outcome_of, time_used
 
 WORTH_A_WRITE = timedelta(minutes=1)
 """A deadline that moves by less is left as it was ordered."""
+HEARTBEATS_MISSED = 4
 LAST_UPLOAD = timedelta(minutes=15)
 """As long as the agent itself tries to send the last files."""
 
@@ -232,9 +233,19 @@ def running(
                 return wait(record, now, "saved; what the cloud itself ends within its first hour is free")
         return ending(record, attempt, instance, reason=reason, why=report.ended.message or f"the program has {reason}")
     if now > report.at + record.spec.pace.lost_after:
-        silent = f"no report for {round((now - report.at).total_seconds())} s although the cloud says it is running"
-        return ending(record, attempt, instance, reason=EndReason.LOST, why=silent)
+        return silent(record, attempt, instance, report=report, now=now)
     return wait(record, now, f"the machine is in phase {report.phase}")
+
+
+def silent(record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, now: datetime) -> Decision:
+    """Lost, once nothing newer has come while we looked: that the report is old may be our clock's doing."""
+    why = f"no report for {round((now - report.at).total_seconds())} s although the cloud says it is running"
+    if attempt.silent_report != report.at or attempt.silent_since is None:
+        noted = replace(attempt, silent_report=report.at, silent_since=now)
+        return Decision(action=Note(record=with_attempt(record, noted)), reason=why)
+    if now < attempt.silent_since + HEARTBEATS_MISSED * record.spec.pace.heartbeat_every:
+        return wait(record, now, why)
+    return ending(record, attempt, instance, reason=EndReason.LOST, why=why)
 
 
 def free_end(attempt: Attempt, report: NodeReport, traits: Traits) -> datetime | None:

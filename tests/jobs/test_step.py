@@ -161,9 +161,22 @@ def test_a_silent_machine_is_lost(world: World) -> None:
 
     world.pass_time(timedelta(minutes=2))
     world.step()
+    world.pass_time(timedelta(minutes=2))
+    world.step()
 
     assert world.record.attempts[0].end_reason is EndReason.LOST
     assert len(world.record.attempts) == 2
+
+
+def test_a_clock_that_is_fast_takes_no_machine_for_lost(world: World) -> None:
+    """Reports that look old but keep coming are those of a healthy machine."""
+    launched(world)
+    for _ in range(40):
+        world.pass_time(timedelta(minutes=1))
+        world.report(at=world.clock.now() - timedelta(minutes=7))
+        world.step()
+
+    assert (len(world.record.attempts), world.attempt.end_reason) == (1, None)
 
 
 def test_a_machine_that_never_reports_is_replaced_and_its_console_kept(world: World) -> None:
@@ -414,6 +427,22 @@ def test_cancelling_during_a_launch_under_way_leaves_no_machine(world: World) ->
 
     assert world.record.state is JobState.CANCELLED
     assert not any(instance.alive for instance in world.cloud.instances)
+
+
+def test_one_leftover_that_cannot_be_removed_keeps_no_other_from_going(world: World) -> None:
+    """The identity goes all the same, and the job ends once the rest has gone."""
+    launched(world)
+    world.report_end(EndReason.FINISHED)
+    world.cloud.fail_next("remove", *[CloudUnavailable("in use")] * 2)
+    world.pass_time(timedelta(minutes=1))
+    with pytest.raises(CloudUnavailable):
+        world.step()
+    assert not world.cloud.identities
+
+    for _ in range(3):
+        world.pass_time(timedelta(minutes=1))
+        world.step()
+    assert world.record.state is JobState.SUCCEEDED
 
 
 def test_a_machine_that_no_attempt_knows_is_ended(world: World) -> None:

@@ -1,0 +1,31 @@
+"""What a setting may hold, and what is said of one that cannot be meant."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import ConfigError
+from provisioner.settings import load
+
+
+def test_a_variable_that_is_set_to_nothing_is_not_set(tmp_path: Path) -> None:
+    """`ACCELCTL_MAX_DURATION=` means the default, and no crash later."""
+    empty = {f"ACCELCTL_{name}": "" for name in ("MAX_DURATION", "FALLBACK", "DISK", "REGION", "BUDGET")}
+    found = load(environment=empty, folder=tmp_path)
+
+    assert (found["max_duration"], found["disk"], found["fallback"]) == (timedelta(hours=24), 100, "none")
+
+
+@pytest.mark.parametrize(
+    "line", ["max_duration = 07:00:00", "disk = 0", "fallback = true", 'max_wait = "100000000d"', "disk = [1, 2]"]
+)
+def test_a_value_of_another_kind_is_refused_by_name(tmp_path: Path, line: str) -> None:
+    """Exit 2, with the file that says so."""
+    (tmp_path / "accelctl.toml").write_text(f"{line}\n")
+
+    with pytest.raises(ConfigError) as refused:
+        load(environment={}, folder=tmp_path)
+
+    assert line.split(maxsplit=1)[0] in refused.value.message
+    assert "accelctl.toml" in refused.value.message

@@ -1,0 +1,56 @@
+"""The foreground: what it bears, and what its timer is told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from obstore.store import MemoryStore
+
+from provisioner.cli.steppers import service
+from provisioner.cli.watch import Watch
+from provisioner.errors import CloudUnavailable
+from provisioner.jobs.objects import Objects, Stored
+from tests.jobs.builders import JOB, World
+
+
+class Stumbling(Objects):
+    """A store that does not answer the first listings."""
+
+    failures = 3
+
+    def listing(self, prefix: str) -> Iterator[Stored]:
+        if self.failures:
+            self.failures -= 1
+            raise CloudUnavailable("the job store did not answer.")
+        yield from super().listing(prefix)
+
+
+def test_output_that_cannot_be_read_just_now_ends_no_foreground() -> None:
+    """It is borne like a step that fails."""
+    world, store = World(), MemoryStore()
+    world.submit()
+    place = SimpleNamespace(
+        objects=Stumbling(store, name="memory"), stepper=world.stepper, clock=world.clock, records=world.records
+    )
+
+    seen = Watch(cast("Any", place), JOB, show_output=True).until_done(until=lambda record: bool(record.attempts))
+
+    assert seen.attempt is not None
+    assert place.objects.failures == 0
+
+
+def test_the_timer_steps_with_the_settings_of_the_shell_that_installed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Profile, region, store and folder; never a key of the account."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("AWS_PROFILE", "team"), ("ACCELCTL_STORE", "ours"), ("AWS_SECRET_ACCESS_KEY", "secret")):
+        monkeypatch.setenv(name, value)
+    unit = service("/bin/accelctl")
+
+    assert f"WorkingDirectory={tmp_path}" in unit
+    assert 'Environment="AWS_PROFILE=team"' in unit
+    assert 'Environment="ACCELCTL_STORE=ours"' in unit
+    assert "secret" not in unit
