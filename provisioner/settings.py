@@ -32,10 +32,10 @@ def count(value: str) -> int:
     return int(value)
 
 
-def some(value: str) -> int:
-    """Raises ValueError for what is not a whole number of 1 or more."""
-    if not count(value):
-        raise ValueError(f"'{value}' is not a whole number of 1 or more")
+def gib(value: str) -> int:
+    """Raises ValueError for what no machine's disk can have."""
+    if not 8 <= count(value) <= 16384:
+        raise ValueError(f"'{value}' is not between 8 and 16384")
     return int(value)
 
 
@@ -117,7 +117,7 @@ SETTINGS = {
         Setting(name="max_restarts", parse=count, default="0", help="how often a failed program is started again"),
         Setting(name="max_wait", parse=duration, default="1h", help="how long to wait for capacity"),
         Setting(name="checkpoint_every", parse=duration, default="5m", help="between two uploads of checkpoints"),
-        Setting(name="disk", parse=some, default="100", help="GiB of a machine's disk"),
+        Setting(name="disk", parse=gib, default="100", help="GiB of a machine's disk"),
         *pace_settings(),
     )
 }

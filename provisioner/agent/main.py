@@ -296,6 +296,8 @@ class Agent:
             except Superseded as problem:
                 print("[accelctl] not saved:", problem, flush=True)
                 return True
+        while self.snapshots.restless.news:
+            self.journal.say(self.snapshots.restless.news.pop(0))
         if manifest:
             self.report.checkpoint("checkpoint", manifest)
             self.tidy()

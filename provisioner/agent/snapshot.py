@@ -8,12 +8,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import times
+from .restless import Restless
 from .store import Changed, Exists
 
 KEEP = 3
 LINK = stat.S_IFLNK | 0o777
 LANES = 8
 SETTLE = 0.5
+RESTLESS = 600.0
+"""Seconds after which a folder that is never quiet is taken piece by piece, or two intervals of saving."""
 SETTLE_IN_A_HURRY = 0.2
 
 
@@ -40,6 +43,8 @@ class Snapshots:
         self.torn_since = None
         """When set: what was written after that moment, when the program was cut off, may be half."""
         self._lanes = ThreadPoolExecutor(LANES)
+        patience = task.get("restless_after_seconds") or max(RESTLESS, 2 * task["checkpoint_every_seconds"])
+        self.restless = Restless(work, patience)
         self.pruning = True
         """Off once the machine is about to go: the next one may already lean on what this one would remove."""
 
@@ -73,7 +78,7 @@ class Snapshots:
         """
         entries = self._untorn(self._scan()) if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
         sent = self._send(entries)
-        before = by_entry(self.last, self._folders)
+        before = by_entry(self.last, self._folders, self.restless.opened)
         files, moving, fresh = [], set(), set()
         for entry in sorted(entries):
             found = sent[entry]
@@ -106,19 +111,24 @@ class Snapshots:
         first = self._scan()
         time.sleep(settle)
         second = self._scan()
-        moving = {entry: None for entry in first if entry not in second}
-        return {**moving, **{entry: found if first.get(entry) == found else None for entry, found in second.items()}}
+        entries = {entry: None for entry in first if entry not in second}
+        entries.update({entry: found if first.get(entry) == found else None for entry, found in second.items()})
+        self.restless.seen(entries)
+        return entries
 
     def _scan(self):
         """Top-level entry -> {path: stamp} of its regular files."""
-        found = {}
-        for folder in self._folders:
-            top = os.path.join(self._work, folder)
-            for name in listed(top):
-                if not ignored(name):
-                    entry = os.path.join(folder, name)
-                    found[entry] = dict(self._files(entry))
-        return found
+        return {entry: dict(self._files(entry)) for folder in self._folders for entry in self._entries(folder)}
+
+    def _entries(self, folder):
+        for name in listed(os.path.join(self._work, folder)):
+            entry = os.path.join(folder, name)
+            if ignored(name):
+                continue
+            if entry in self.restless.opened:
+                yield from self._entries(entry)
+            else:
+                yield entry
 
     def _files(self, entry):
         for relative in sorted(self._paths(entry)):
@@ -281,18 +291,20 @@ def blobs(manifest):
     return {file["sha256"] for file in files_of(manifest)}
 
 
-def by_entry(manifest, folders):
-    """Top-level entry of one of the folders -> files, as a manifest lists them."""
-    found = {}
+def by_entry(manifest, folders, opened):
+    """Entry of one of the folders (what lies in it, or in an opened one) -> files, as a manifest lists them."""
+    found, tops = {}, {*folders, *opened}
     for file in files_of(manifest) if manifest else []:
-        found.setdefault(entry_of(file["path"], folders), []).append(file)
+        found.setdefault(entry_of(file["path"], tops), []).append(file)
     return found
 
 
-def entry_of(path, folders):
-    for folder in folders:
-        if path.startswith(folder + "/"):
-            return os.path.join(folder, path[len(folder) + 1 :].split("/")[0])
+def entry_of(path, tops):
+    """The part of the path just below the deepest of those folders."""
+    names = path.split("/")
+    for size in range(len(names) - 1, 0, -1):
+        if "/".join(names[:size]) in tops:
+            return "/".join(names[: size + 1])
     return path
 
 

@@ -107,6 +107,11 @@ def money(amount: "Decimal | None") -> str:
     return f"${amount:,.2f}" if amount == 0 or abs(amount) * 100 >= 1 else f"${amount:.4f}"
 
 
+def rate(amount: "Decimal | None") -> str:
+    """A price by the hour or the GiB: that of a small machine is less than a cent's worth of digits."""
+    return money(amount) if amount is None or amount >= 1 or amount == 0 else f"${amount:.4f}"
+
+
 def span(duration: timedelta | None) -> str:
     """A duration for a person: 42 s, 3 min 20 s, 2 h 05 min."""
     if duration is None:

@@ -47,7 +47,7 @@ def selected(place: Workplace, *, job: str, owner: str, marks: tuple[str, ...], 
             hint="'accelctl status' lists the jobs.",
         )
     if job:
-        return Selection(job=place.records.find(job).id)
+        return Selection(job=place.records.find_one(job).id)
     wanted = dict(pair(text) for text in marks) | ({"owner": owner} if owner else {})
     if not wanted or place.cloud.job_store() is None:
         return Selection(marks=wanted)

@@ -9,8 +9,9 @@ import click
 
 from provisioner.catalog import labels
 from provisioner.catalog import load as load_catalog
+from provisioner.catalog.tariffs import tariff
 from provisioner.cli import output
-from provisioner.cli.output import OutputFormat, money, span
+from provisioner.cli.output import OutputFormat, money, rate, span
 from provisioner.cli.preparing import prepare_first, refuse_unknown
 from provisioner.cli.rules import of_settings, refuse
 from provisioner.cli.steppers import say_who_steps
@@ -19,14 +20,23 @@ from provisioner.cli.watch import Detached, Watch
 from provisioner.cli.wishes import Wishes
 from provisioner.domain.jobs import AttemptState, JobRecord, JobSpec
 from provisioner.domain.offerings import Offering, in_order
-from provisioner.errors import CloudError, ConfigError, Interrupted
+from provisioner.errors import AccelctlError, CloudError, ConfigError, Interrupted
 from provisioner.jobs.buying import requirements_of
+from provisioner.jobs.costs import disk_per_hour
 from provisioner.jobs.submit import Submission, submit
 from provisioner.jobs.view import CURRENCY, job_document
 from provisioner.rules.requests import of_job
 from provisioner.rules.ruleset import Finding, judge
 from provisioner.workplace import Workplace
 
+COMPARED = {
+    "command": "command", "instance_types": "--instance", "regions": "--region", "zones": "--zone",
+    "setup": "--setup", "environment": "--env", "secrets": "--secret", "access": "--access",
+    "checkpoint_dir": "--checkpoint-dir", "outputs_dir": "--outputs-dir", "checkpoint_every": "--checkpoint-every",
+    "max_price": "--max-price", "max_duration": "--max-duration", "budget": "--budget", "fallback": "--fallback",
+    "max_restarts": "--max-restarts", "max_wait": "--max-wait", "disk_gib": "--disk",
+}  # fmt: skip
+"""What makes a job another one, and the flag that says it."""
 LEAST = timedelta(minutes=1)
 """What clouds charge for at least."""
 
@@ -82,7 +92,7 @@ def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
     sold = place.cloud.offerings(wanted)
     offerings = in_order(sold, wanted)
     if not offerings:
-        raise nothing_fits(spec, sold)
+        raise nothing_fits(spec, sold, place.cloud.prepared_regions() if place.cloud.job_store() else ())
     if spec.budget is not None and any(offering.price_per_hour is None for offering in offerings):
         raise ConfigError(
             "--budget: the price of an offering is not known, so a budget cannot be kept.",
@@ -97,7 +107,7 @@ def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
     return offerings
 
 
-def nothing_fits(spec: JobSpec, sold: Sequence[Offering]) -> CloudError:
+def nothing_fits(spec: JobSpec, sold: Sequence[Offering], prepared: Sequence[str]) -> AccelctlError:
     """Says which wish is in the way."""
     names = ", ".join(spec.instance_types)
     priced = [offering for offering in sold if offering.price_per_hour is not None]
@@ -106,6 +116,10 @@ def nothing_fits(spec: JobSpec, sold: Sequence[Offering]) -> CloudError:
         price, zone = money(cheapest.price_per_hour), cheapest.zone
         return CloudError(
             f"--max-price: the cheapest {names} costs {price} per hour ({zone}).", hint="raise --max-price."
+        )
+    if not prepared:
+        return ConfigError(
+            "no region is prepared yet.", hint="'accelctl setup' makes one ready, and so does a first job."
         )
     where = ", ".join(spec.zones or spec.regions) or "the prepared regions"
     return CloudError(
@@ -116,9 +130,10 @@ def nothing_fits(spec: JobSpec, sold: Sequence[Offering]) -> CloudError:
 
 def show_plan(wishes: Wishes, offerings: Sequence[Offering]) -> int:
     hours = Decimal(max(wishes.spec.max_duration, LEAST).total_seconds()) / 3600
-    prices = [offering.price_per_hour for offering in offerings if offering.price_per_hour is not None]
-    known = len(prices) == len(offerings)
-    low, high = (min(prices) * hours, max(prices) * hours) if known else (None, None)
+    disk = disk_per_hour(wishes.spec.disk_gib, tariff())
+    prices = [price + disk for offering in offerings if (price := offering.hourly(Decimal(0))) is not None]
+    known, limit = len(prices) == len(offerings), wishes.spec.budget or Decimal("Infinity")
+    low, high = (min(min(prices) * hours, limit), min(max(prices) * hours, limit)) if known else (None, None)
     if wishes.form is OutputFormat.JSON:
         output.document({
             "offerings": [offering_document(offering) for offering in offerings],
@@ -128,8 +143,9 @@ def show_plan(wishes: Wishes, offerings: Sequence[Offering]) -> int:
         })  # fmt: skip
         return 0
     output.data(offerings_table(offerings))
-    limit = span(wishes.spec.max_duration)
-    output.note(f"at most {limit} of machine time: {money(low)} to {money(high)}, less what interruptions make free")
+    time, capped = span(wishes.spec.max_duration), ", within the budget" if wishes.spec.budget else ""
+    cost = f"{money(low)} to {money(high)} with way and disk{capped}"
+    output.note(f"at most {time} of machine time: {cost}, less what interruptions make free")
     output.note(f"no rule of {wishes.settings['environment']} is broken; nothing was changed")
     return 0
 
@@ -147,8 +163,8 @@ def offering_document(offering: Offering) -> dict[str, object]:
 def offerings_table(offerings: Sequence[Offering]) -> str:
     headers = ("ORDER", "TYPE", "ZONE", "CAPACITY", "PER HOUR", "ON-DEMAND", "STORE BY", "WAY PER HOUR", "WAY PER GIB")
     rows = [
-        (order, o.instance_type, o.zone, o.capacity_type, money(o.price_per_hour), money(o.on_demand_per_hour),
-         o.way.kind, money(o.way.price_per_hour), money(o.way.price_per_gib))
+        (order, o.instance_type, o.zone, o.capacity_type, rate(o.price_per_hour), rate(o.on_demand_per_hour),
+         o.way.kind, rate(o.way.price_per_hour), rate(o.way.price_per_gib))
         for order, o in enumerate(offerings, 1)
     ]  # fmt: skip
     return output.table(headers, rows)
@@ -163,16 +179,19 @@ def active_of_that_name(place: Workplace, wishes: Wishes) -> JobRecord | None:
     ]
     if not active:
         return None
-    output.note(f"job {active[-1].id} of that name is active: continuing it")
-    return same_job(active[-1], wishes)
+    record = same_job(active[-1], wishes)
+    output.note(f"job {record.id} of that name is active: continuing it, with the work folder that was sent then")
+    return record
 
 
 def same_job(record: JobRecord, wishes: Wishes) -> JobRecord:
-    """Raises ConfigError where the job of that name runs another command."""
-    if record.spec.command != wishes.spec.command:
+    """Raises ConfigError where the job of that name was asked for otherwise."""
+    others = [name for name in COMPARED if getattr(record.spec, name) != getattr(wishes.spec, name)]
+    if others:
+        flags = ", ".join(COMPARED[name] for name in others)
         raise ConfigError(
-            f"--name: a job named '{record.spec.name}' with another command is active ({record.id}).",
-            hint=f"choose another name, or 'accelctl cancel {record.id}'.",
+            f"--name: an active job named '{record.spec.name}' ({record.id}) was started with another {flags}.",
+            hint=f"choose another name, or 'accelctl cancel {record.id}' first.",
         )
     return record
 

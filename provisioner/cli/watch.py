@@ -70,7 +70,10 @@ class Watch:
                         self._said = stepped.decision.reason
                     if until(stepped.record):
                         return stepped.record
-                    self._place.clock.sleep(stepped.wait_until - self._place.clock.now())
+                    left = stepped.wait_until - self._place.clock.now()
+                    self._place.clock.sleep(
+                        min(left, stepped.record.spec.pace.poll_every)
+                    )  # others may ask for its end
                 self._answer_ctrl_c()
 
     def _tell(self, record: JobRecord) -> None:
@@ -132,8 +135,11 @@ class Detached(Interrupted):
 
 
 def ask() -> Wish:
-    choice = click.prompt(
-        "\nleave it running (detach), stop it and keep the checkpoint (stop), or continue?",
-        type=click.Choice([wish.value for wish in Wish]), default="detach", err=True,
-    )  # fmt: skip
+    try:
+        choice = click.prompt(
+            "\nleave it running (detach), stop it and keep the checkpoint (stop), or continue?",
+            type=click.Choice([wish.value for wish in Wish]), default="detach", err=True,
+        )  # fmt: skip
+    except click.Abort:  # whoever is in such a hurry is told how to return
+        return Wish.DETACH
     return Wish(choice)

@@ -15,7 +15,8 @@ from provisioner.jobs.records import fit_name
 from provisioner.settings import SETTINGS, Settings, load
 
 SECRETIVE = re.compile(
-    r"SECRET|TOKEN|PASSWORD|PASSWD|_KEY$|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE
+    r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PWD$|(^|_)KEY$|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIAL|(^|_)AUTH$|JWT|_PAT$",
+    re.IGNORECASE,
 )
 HARMLESS = re.compile(r"TOKENIZERS?|(?:MAX|MIN|NUM|N|TOTAL)_(?:\w*_)?TOKENS", re.IGNORECASE)
 """Tokens of text."""
@@ -114,12 +115,18 @@ def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:
         if settings[name] < LEAST:
             flag = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{flag}: {settings[name].total_seconds():g} s is too short.", hint="say 1s at least.")
+    if asked.get("name") and fit_name(asked["name"]) != asked["name"]:
+        raise ConfigError(
+            f"--name: '{asked['name']}' has more than letters, digits, dot, dash and underscore, or is too long.",
+            hint=f"such as {fit_name(asked['name'])}.",
+        )
     saved = relative("--checkpoint-dir", asked.get("checkpoint_dir") or "checkpoints")
     results = relative("--outputs-dir", asked.get("outputs_dir") or "outputs")
     if PurePosixPath(saved).is_relative_to(results) or PurePosixPath(results).is_relative_to(saved):
         raise ConfigError(
             f"--checkpoint-dir and --outputs-dir: {saved} and {results} overlap.", hint="name two folders."
         )
+    refuse_twice(pairs("--env", asked.get("variables", ())), pairs("--secret", asked.get("secrets", ())))
     return JobSpec(
         name=fit_name(asked.get("name") or folder.resolve().name), command=tuple(asked["program"]),
         cloud=settings["cloud"], instance_types=tuple(dict.fromkeys(asked["instances"])),
@@ -170,6 +177,11 @@ def secrets(given: tuple[str, ...]) -> dict[str, str]:
                 hint=f"use {name}=ssm:/path or {name}=secretsmanager:arn.",
             )
     return found
+
+
+def refuse_twice(variables: dict[str, str], secrets: dict[str, str]) -> None:
+    if both := sorted(set(variables) & set(secrets)):
+        raise ConfigError(f"--env and --secret: both give {both[0]}.", hint="leave one of them out.")
 
 
 def grant(text: str) -> Grant:

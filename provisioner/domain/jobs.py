@@ -151,7 +151,7 @@ class Cost:
     network: Decimal = Decimal(0)
     store: Decimal = Decimal(0)
     on_demand: Decimal | None = None
-    """The same machine hours at the on-demand price."""
+    """What one machine that nobody interrupts would have cost: without work done twice and starts after the first."""
 
     @property
     def paid(self) -> Decimal | None:

@@ -1,7 +1,7 @@
 """What the attempts of a job have cost: usage from the record and the reports, prices from the cloud."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -38,12 +38,13 @@ class Accounts:
         end: datetime | None,
         report: NodeReport | None,
         record: JobRecord,
+        lost: timedelta = timedelta(0),
     ) -> Cost | None:
         """Of an attempt that is over, at `end` by the cloud's clock; None where no machine was bought."""
         if attempt.offering is None or attempt.launched_at is None or end is None:
             return None
         free = free_of_charge(instance, self._cloud.traits.free_when_interrupted_within)
-        return self._cost(attempt, attempt.offering, report, record=record, end=end, free=free)
+        return self._cost(attempt, attempt.offering, report, record=record, end=end, free=free, lost=lost)
 
     def running(self, attempt: Attempt, report: NodeReport | None, record: JobRecord, now: datetime) -> Cost | None:
         """Of an attempt so far."""
@@ -79,6 +80,7 @@ class Accounts:
         record: JobRecord,
         end: datetime,
         free: bool,
+        lost: timedelta,
     ) -> Cost:
         assert attempt.launched_at is not None  # noqa: S101 - settled looked
         prices: tuple[PriceChange, ...] = (
@@ -90,5 +92,15 @@ class Accounts:
             moved_bytes=report.sent_bytes + report.received_bytes if report else 0,
             puts=report.requests if report else 0,
             stored_bytes=record.checkpoint.bytes if record.checkpoint else 0,
+            repeated=lost + again(attempt, report, end - attempt.launched_at),
         )  # fmt: skip
         return cost_of(usage, self._tariff)
+
+
+def again(attempt: Attempt, report: NodeReport | None, span: timedelta) -> timedelta:
+    """What a later machine took before its program began."""
+    if attempt.number == 1 or attempt.bought_at is None:
+        return timedelta(0)
+    if report is None or report.started_at is None:
+        return span
+    return min(max(report.started_at - attempt.bought_at, timedelta(0)), span)

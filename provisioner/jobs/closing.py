@@ -31,6 +31,7 @@ def closed(
     end: datetime | None,
     report: NodeReport | None,
     cost: Cost | None,
+    lost: timedelta | None,
     newest: Checkpoint | None,
     now: datetime,
 ) -> JobRecord:
@@ -39,7 +40,7 @@ def closed(
     ended = replace(
         attempt, state=AttemptState.ENDED, end_reason=close.reason, ended_at=end,
         exit_code=close.exit_code, message=close.message or attempt.message, cost=cost,
-        work_lost=work_lost(close.reason, report, newest=newest, end=by_our_clock(attempt, end, now)),
+        work_lost=lost,
     )  # fmt: skip
     since = record.waiting_since or (attempt.intended_at if report is None else None)
     record = replace(

@@ -33,6 +33,8 @@ class Usage:
     moved_bytes: int = 0
     puts: int = 0
     stored_bytes: int = 0
+    repeated: timedelta = timedelta(0)
+    """What one uninterrupted machine would not have needed: work done twice, starts after the first."""
 
 
 def cost_of(usage: Usage, tariff: Tariff) -> Cost:
@@ -48,7 +50,7 @@ def cost_of(usage: Usage, tariff: Tariff) -> Cost:
         store=stored + tariff.put_per_thousand * usage.puts / 1000,
         on_demand=None
         if usage.on_demand_per_hour is None
-        else usage.on_demand_per_hour * in_hours(billed - usage.start),
+        else usage.on_demand_per_hour * in_hours(max(span - usage.repeated, timedelta(0))),
     )
 
 

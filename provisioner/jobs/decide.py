@@ -152,7 +152,7 @@ def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report:
         reason=reason,
         instance=instance,
         exit_code=ended.exit_code if ended else None,
-        message=message or attempt.message,
+        message=attempt.message if attempt.end_reason and attempt.message else message or attempt.message,
     )
     return Decision(action=close, reason=f"the machine is gone ({reason})")
 

@@ -26,7 +26,7 @@ FAILURES = {
 def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
     """How the job ends, if it ends here."""
     if record.cancel_asked_at is not None and not finished(record):
-        return Outcome(state=JobState.CANCELLED, exit_code=130, message="the job was cancelled; its checkpoint is kept")
+        return Outcome(state=JobState.CANCELLED, exit_code=130, message=f"the job was cancelled; {kept(record)}")
     if (last := record.attempt) and (outcome := after_attempt(record, last)):
         return outcome
     if record.spec.budget is not None and seen.spent is None and record.attempts:
@@ -39,6 +39,10 @@ def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
     if record.spec.budget is not None and (seen.spent or Decimal(0)) >= record.spec.budget:
         return failed(6, f"the job used its budget of {record.spec.budget} USD", "raise --budget")
     return None
+
+
+def kept(record: JobRecord) -> str:
+    return "its checkpoint is kept" if record.checkpoint else "it had saved nothing"
 
 
 def waited_enough(record: JobRecord, now: datetime) -> bool:
@@ -59,7 +63,7 @@ def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
             limit = "--max-duration" if last.end_reason is EndReason.OVER_TIME else "--budget"
             return failed(
                 6,
-                f"the job reached its {limit}; the checkpoint is kept",
+                f"the job reached its {limit}; {kept(record)}",
                 f"raise {limit} for the next one; 'accelctl fetch {record.id}' brings the checkpoint.",
             )
         case EndReason.BOOT_TIMEOUT | EndReason.LOST:

@@ -117,10 +117,24 @@ class Records:
         """By id, or by name as it was given (the newest of that name). Raises JobMissing."""
         if wanted in set(self.ids()):
             return self.read(wanted).record
+        return max(self._named(wanted), key=lambda record: record.created_at)
+
+    def find_one(self, wanted: str) -> JobRecord:
+        """As `find`, for what cannot be taken back. Raises ConfigError where several active jobs have the name."""
+        if wanted in set(self.ids()):
+            return self.read(wanted).record
+        named = self._named(wanted)
+        if len(active := [record.id for record in named if record.ended_at is None]) > 1:
+            raise ConfigError(
+                f"{len(active)} active jobs are named '{wanted}'.", hint=f"say which: {', '.join(active)}."
+            )
+        return max(named, key=lambda record: (record.ended_at is None, record.created_at))
+
+    def _named(self, wanted: str) -> list[JobRecord]:
         named = [record for record in self.all() if record.spec.name in (wanted, fit_name(wanted))]
         if not named:
             raise JobMissing(f"there is no job '{wanted}'.", hint="'accelctl status' lists the jobs.")
-        return max(named, key=lambda record: record.created_at)
+        return named
 
 
 def fit_name(text: str) -> str:

@@ -5,7 +5,7 @@ the lease. Whoever loses the race stops and reads again.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -57,7 +57,7 @@ from provisioner.jobs.actions import (
 )
 from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
-from provisioner.jobs.closing import closed, ended_at, with_refusals
+from provisioner.jobs.closing import by_our_clock, closed, ended_at, with_refusals, work_lost
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.progress import Progress
@@ -314,9 +314,13 @@ class Stepper:
             self._keep_console(record, attempt, close.instance)
         now = self._clock.now()
         end = ended_at(attempt, close.instance, report, pace=record.spec.pace, now=now)
-        cost = self._accounts.settled(attempt, close.instance, end=end, report=report, record=record)
         newest = self._progress.newest_checkpoint(record.id)
-        return self._write(held, closed(record, close, end=end, report=report, cost=cost, newest=newest, now=now))
+        lost = work_lost(close.reason, report, newest=newest, end=by_our_clock(attempt, end, now))
+        cost = self._accounts.settled(
+            attempt, close.instance, end=end, report=report, record=record, lost=lost or timedelta(0)
+        )
+        record = closed(record, close, end=end, report=report, cost=cost, lost=lost, newest=newest, now=now)
+        return self._write(held, record)
 
     def _keep_console(self, record: JobRecord, attempt: Attempt, instance: Instance) -> None:
         try:

@@ -21,6 +21,8 @@ LARGEST = 512 * 1024**2
 """Bytes of a work folder that are sent; data belongs into a bucket."""
 NEVER = frozenset({".git", "__pycache__", ".venv"})
 NAMED = 5
+LONG_AGO = 946684800
+"""The date of every file, so that the same content is the same archive: 1 January 2000 (ZIP knows none before 1980)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,7 @@ def pack(folder: Path, entries: tuple[Entry, ...], out: IO[bytes]) -> None:
 
 def add(tar: tarfile.TarFile, folder: Path, entry: Entry) -> None:
     header = tarfile.TarInfo(str(entry.path))
-    header.mode = entry.mode
+    header.mode, header.mtime = entry.mode, LONG_AGO
     if entry.target:
         header.type, header.linkname = tarfile.SYMTYPE, entry.target
         return tar.addfile(header)

@@ -222,6 +222,25 @@ def test_folders_that_lie_deeper(machine: Machine):
     finish(second)
 
 
+def test_folder_that_is_never_quiet(machine: Machine):
+    """A log that grows without a pause beside checkpoints (Lightning's layout) keeps them out for a while only."""
+    machine.task["restless_after_seconds"] = 1.5
+    script = """
+        top=checkpoints/lightning_logs/version_0; mkdir -p $top/checkpoints; echo one >$top/checkpoints/step-1.ckpt
+        while [ ! -e finish ]; do echo x >>$top/metrics.csv; sleep 0.05; done
+    """
+    shell(machine, script)
+    machine.start().saved("checkpoints/lightning_logs/version_0/checkpoints/step-1.ckpt")
+    assert "written without a pause" in machine.log()
+    finish(machine)
+    top = "checkpoints/lightning_logs/version_0"
+    assert paths(machine.store.manifests()[-1]) == [f"{top}/checkpoints/step-1.ckpt", f"{top}/metrics.csv"]
+    second = machine.successor()
+    second.task["command"] = ["sh", "-c", f"cat {top}/checkpoints/*"]
+    second.start().gone()
+    assert "one" in second.log()
+
+
 def test_superseded_machine(machine: Machine):
     """A machine that still lives when the next attempt has saved never puts its own, older state on top."""
     shell(machine, "echo old >checkpoints/a")

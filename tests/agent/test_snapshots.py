@@ -18,7 +18,7 @@ from provisioner.agent.store import Exists, Missing
 from tests.agent.machine import PREFIX, Machine, until
 
 BOARDING = {"prefix": "jobs/j/", "job": "j", "attempt": 1, "nodes": 1, "rank": 0}
-TASK = {"checkpoint_dir": "checkpoints", "outputs_dir": "outputs"}
+TASK = {"checkpoint_dir": "checkpoints", "outputs_dir": "outputs", "checkpoint_every_seconds": 1}
 
 
 class Memory:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from provisioner.cli.training import same_job
 from provisioner.cli.wishes import wishes
 from provisioner.domain.jobs import Fallback, Grant
 from provisioner.errors import ConfigError
+from tests.jobs.builders import a_record
 
 NOTHING: dict[str, Any] = {
     "instances": ("p4d.24xlarge",), "program": ("python", "train.py"), "job_file": None, "dry_run": False,
@@ -90,6 +92,43 @@ def test_a_job_file_may_write_numbers_as_numbers(tmp_path: Path) -> None:
 
     assert (spec.budget, spec.disk_gib, spec.max_restarts) == (Decimal("12.5"), 300, 2)
     assert spec.environment == {"SEED": "7"}
+
+
+@pytest.mark.parametrize("name", ["team/exp 1", "../../x", "ü", "a" * 64])
+def test_a_name_that_cannot_be_kept_as_it_is_is_refused(name: str) -> None:
+    """Two names never become one."""
+    with pytest.raises(ConfigError, match="--name"):
+        wishes(NOTHING | {"name": name})
+    assert wishes(NOTHING | {"name": "my_run.2-a"}).spec.name == "my_run.2-a"
+
+
+@pytest.mark.parametrize("name", ["PASSPHRASE", "MYSQL_PWD", "KEY", "AUTH", "JWT", "GITHUB_PAT", "TOKENIZER_API_KEY"])
+def test_what_looks_like_a_secret_is_kept_out_of_the_record(name: str) -> None:
+    """By its name."""
+    with pytest.raises(ConfigError, match="looks like a secret"):
+        wishes(NOTHING | {"variables": (f"{name}=x",)})
+
+
+@pytest.mark.parametrize("name", ["TOKENIZERS_PARALLELISM", "MAX_NEW_TOKENS", "MONKEY", "AUTHOR"])
+def test_what_only_sounds_like_a_secret_is_taken(name: str) -> None:
+    """Tokens of text are no tokens of a service."""
+    assert wishes(NOTHING | {"variables": (f"{name}=x",)}).spec.environment == {name: "x"}
+
+
+def test_a_name_in_the_environment_is_given_once() -> None:
+    """By --env or by --secret."""
+    with pytest.raises(ConfigError, match="both give A"):
+        wishes(NOTHING | {"variables": ("A=1",), "secrets": ("A=ssm:/a",)})
+
+
+def test_an_active_job_of_the_name_is_continued_only_as_it_was_asked_for() -> None:
+    """Another budget or machine is no detail: exit 2 names the flags."""
+    asked = wishes(NOTHING | {"name": "nightly"})
+    record = a_record(spec=asked.spec)
+
+    assert same_job(record, asked) is record
+    with pytest.raises(ConfigError, match="--instance, --budget"):
+        same_job(record, wishes(NOTHING | {"name": "nightly", "instances": ("g5.xlarge",), "budget": Decimal(1)}))
 
 
 def test_flags_beat_the_job_file_and_the_job_file_beats_the_environment(

@@ -4,12 +4,14 @@ import os
 import sys
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from provisioner.catalog.labels import TOKEN
 from provisioner.cli.main import run
 from provisioner.jobs import step
 from provisioner.jobs.actions import Buy
-from provisioner.jobs.buying import intended
+from provisioner.jobs.buying import intended, with_attempt
 from provisioner.jobs.records import Held
 
 
@@ -21,19 +23,19 @@ def without_intent() -> None:
         if not isinstance(action, Buy):
             return original(self, held, action)
         record = intended(held.record, action.offerings, self._tariff, self._clock.now())
-        return self._launch(Held(record=record, tag=held.tag), record.attempts[-1])
+        attempt = replace(record.attempts[-1], token=uuid.uuid4().hex)  # a token that nobody wrote down
+        return self._launch(Held(record=with_attempt(record, attempt), tag=held.tag), attempt)
 
     step.Stepper._act = act  # pyright: ignore
 
 
 def without_token() -> None:
-    """Every launch is a new purchase."""
+    """Every launch is a new purchase, and no label says which."""
     original: Callable[..., Any] = step.Stepper._request  # pyright: ignore[reportPrivateUsage]
 
     def request(self: Any, *arguments: Any) -> Any:
-        from dataclasses import replace
-
-        return replace(original(self, *arguments), token=uuid.uuid4().hex)
+        asked, token = original(self, *arguments), uuid.uuid4().hex
+        return replace(asked, token=token, labels={**asked.labels, TOKEN: token})
 
     step.Stepper._request = request  # pyright: ignore
 

@@ -34,9 +34,10 @@ handler({}, Context())
 """
 IMPLIED = {
     "iam:PassRole", "iam:TagRole", "iam:TagInstanceProfile", "ssm:GetParameters",
-    "logs:CreateLogStream", "logs:PutLogEvents",
+    "logs:CreateLogStream", "logs:PutLogEvents", "ec2:DescribeInstanceTypes",
 }  # fmt: skip
-"""Asked for within another call (RunInstances looks up the image's parameter), or by Lambda in the role's name."""
+"""Asked for within another call (RunInstances looks up the image's parameter), by Lambda in the role's
+name, or for a type that the catalog lacks."""
 
 
 def allowed() -> set[str]:

@@ -90,6 +90,26 @@ def test_what_the_running_machine_has_moved_counts_against_the_budget(world: Wor
     assert world.record.orders.reason == "over-budget"
 
 
+def test_on_demand_nobody_would_have_paid_for_work_done_twice(world: World) -> None:
+    """The comparison is one machine that is not interrupted: more interruptions never look like more saved."""
+    launched(world)
+    world.pass_time(timedelta(minutes=20))
+    world.report(checkpoint=world.save(1))
+    world.pass_time(timedelta(minutes=10))
+    world.report(started_at=world.attempt.bought_at)
+    world.cloud.interrupt(world.machine.id)
+    world.step()
+    world.pass_time(timedelta(minutes=5))
+    world.report(started_at=world.clock.now())
+    world.step()
+    world.pass_time(timedelta(minutes=30))
+    world.report_end(EndReason.FINISHED, started_at=world.clock.now() - timedelta(minutes=30))
+    world.step()
+
+    hours = [(attempt.cost.on_demand or 0) / Decimal("21.957642") for attempt in world.record.attempts if attempt.cost]
+    assert [round(one * 60) for one in hours] == [20, 30]
+
+
 def test_a_budget_refuses_a_machine_whose_price_is_unknown(world: World) -> None:
     """It could not be kept."""
     offering = world.cloud.offerings(Requirements(instance_types=("p4d.24xlarge",)))[0]

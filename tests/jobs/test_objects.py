@@ -96,6 +96,20 @@ def test_a_job_is_found_by_the_name_that_was_given(objects: Objects, given: str)
     assert records.find(given).id == JOB
 
 
+def test_of_several_active_jobs_of_a_name_none_is_chosen_for_what_cannot_be_undone(objects: Objects) -> None:
+    """Their ids are listed; one that is over is no choice."""
+    records, other = Records(objects), "20260106-120000-zzzzz"
+    records.create(a_record())
+    records.create(a_record(id=other, created_at=START.replace(day=6), ended_at=START.replace(day=7)))
+    assert records.find_one("demo").id == JOB
+
+    records.create(a_record(id="20260108-120000-yyyyy", created_at=START.replace(day=8)))
+    with pytest.raises(ConfigError, match="2 active jobs") as refused:
+        records.find_one("demo")
+    assert JOB in refused.value.hint
+    assert other not in refused.value.hint
+
+
 def test_a_job_is_found_by_id_and_by_name(objects: Objects) -> None:
     """The newest of a name."""
     records = Records(objects)

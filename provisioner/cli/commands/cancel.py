@@ -23,13 +23,13 @@ def command(job: str, yes: bool) -> None:
     from provisioner.workplace import Workplace
 
     place = Workplace()
-    record = place.records.find(job)
+    record = place.records.find_one(job)
     if record.ended_at is not None:
         return output.note(f"job '{record.id}' is over already ({record.state}); nothing is left running.")
     if not yes:
         if not sys.stdin.isatty():
             raise ConfigError("nobody is there to confirm; nothing was changed.", hint="--yes confirms it.")
-        click.confirm(f"stop job '{record.id}' ({record.spec.name})? its checkpoint is kept", abort=True, err=True)
+        click.confirm(f"stop job '{record.id}' ({record.spec.name})? what it saved is kept", abort=True, err=True)
     record = ask_to_cancel(place.records, record.id, place.clock.now())
     try:
         ended = Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
