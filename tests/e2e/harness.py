@@ -4,9 +4,10 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from provisioner.sandbox.client import ask
-from tests.e2e.jobs import Job, accelctl, left_of, overlapping, started
+from tests.e2e.jobs import Job, accelctl, left_of, machines, overlapping, started
 from tests.e2e.proxy import Fault, Plan, proxy
 from tests.sandbox.world import until
 
@@ -24,12 +25,14 @@ class Outcome:
     """Empty where the job was never written down."""
     machines_at_once: bool
     left: list[str]
+    uncounted: list[str]
+    """Machines that were paid for and stand in no attempt of the record."""
     said: str
     ends: tuple[str, ...] = ("succeeded",)
 
     @property
     def right(self) -> bool:
-        return self.state in ("", *self.ends) and not self.machines_at_once and not self.left
+        return self.state in ("", *self.ends) and not self.machines_at_once and not self.left and not self.uncounted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +142,11 @@ def behind(plan: Plan, *arguments: str, mutant: str = "") -> str:
         return cli.communicate(timeout=WITHIN)[1]
 
 
+def uncounted(job: dict[str, Any]) -> list[str]:
+    known = {node["instance_id"] for attempt in job["attempts"] for node in attempt["nodes"]}
+    return sorted({line["resource"] for line in machines(job["id"])} - known)
+
+
 def repeated(*arguments: str) -> None:
     """The command, given until it has nothing to complain about."""
     until(lambda: accelctl(*arguments).returncode == 0, WITHIN)
@@ -158,7 +166,7 @@ def carried_on(name: str, plan: Plan, said: str, ends: tuple[str, ...] = ("succe
     return Outcome(
         plan=plan, state="" if state == "none" else state, said=said, ends=ends,
         machines_at_once=found is not None and overlapping(found["id"]),
-        left=left_of(found["id"]) if found else [],
+        left=left_of(found["id"]) if found else [], uncounted=uncounted(found) if found else [],
     )  # fmt: skip
 
 
