@@ -8,14 +8,13 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
 from provisioner.domain.jobs import Fallback, Pace
 from provisioner.domain.offerings import WayKind
-from provisioner.domain.quantities import duration, usd
+from provisioner.domain.quantities import duration, usd, written
 from provisioner.errors import ConfigError
 
 PROJECT_FILE = "accelctl.toml"
@@ -86,9 +85,6 @@ class Setting:
 
 
 def pace_settings() -> list[Setting]:
-    def written(span: timedelta) -> str:
-        return f"{span.total_seconds():g}s"
-
     return [
         Setting(name=field.name, parse=duration, default=written(getattr(Pace(), field.name)), help="pace of a job")
         for field in fields(Pace)

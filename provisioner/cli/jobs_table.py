@@ -19,6 +19,10 @@ def jobs_table(records: Sequence[JobRecord], totals: Sequence[Cost]) -> str:
 
 def where(record: JobRecord) -> str:
     last = record.attempt
+    if record.ended_at is None and record.cancel_asked_at is not None:
+        return "asked to stop"
+    if record.ended_at is None and record.next_try_at is not None:
+        return f"next try {record.next_try_at:%H:%M:%S} UTC"
     if record.ended_at is not None or last is None or last.offering is None or last.ended_at is not None:
         return "-"
     return f"{last.offering.instance_type} {last.offering.zone}"
@@ -28,6 +32,16 @@ def checkpoint(record: JobRecord) -> str:
     if record.checkpoint is None:
         return "-"
     return f"{record.checkpoint.sequence} ({size(record.checkpoint.bytes)})"
+
+
+def refusals_table(record: JobRecord) -> str:
+    """Who refused, in the cloud's words; empty for nobody."""
+    rows = [
+        (one.region, one.zone or "-", one.instance_type, one.capacity_type, one.code,
+         "for good" if one.until is None else f"until {one.until:%H:%M:%S} UTC")
+        for one in record.refusals
+    ]  # fmt: skip
+    return output.table(("REFUSED IN", "ZONE", "TYPE", "CAPACITY", "WHY", "LEFT ALONE"), rows) if rows else ""
 
 
 def attempts_table(record: JobRecord) -> str:

@@ -22,7 +22,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "step": ("step", "Take the next step for one or all jobs, as a scheduler does."),
     },
     "Guard": {
-        "check": ("check", "Judge a job file, a Pulumi preview or a state by the rules, for CI."),
+        "check": ("check", "Judge job files, Pulumi previews, states or live machines by the rules."),
         "reap": ("reap", "Look for idle, orphaned and overdue machines; with --apply, send them home."),
         "teardown": ("teardown", "Remove what belongs to a job, or everything, and prove it."),
     },

@@ -54,6 +54,7 @@ def train(wishes: Wishes) -> int:
     if record is None:
         offerings = plan(place, wishes.spec)
         if not confirmed(wishes, offerings):
+            output.note("nothing was launched.")
             return 0
         record = submitted(place, wishes)
         output.note(f"job {record.id}: 'accelctl status {record.id}' follows it from anywhere")

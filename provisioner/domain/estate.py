@@ -95,3 +95,7 @@ class Holding:
     instance_store_root: bool = False
     request: str = ""
     """The persistent request that would launch it again."""
+    public_address: bool = False
+    token_only_metadata: bool = True
+    keeps_volumes: bool = False
+    """A volume would stay when it is terminated."""

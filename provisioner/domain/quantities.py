@@ -26,6 +26,16 @@ def duration(text: str) -> timedelta:
     return total
 
 
+def written(span: timedelta) -> str:
+    """As `duration` reads it: 2d, 1h30m, 90.5s is 1m30.5s."""
+    left, parts = span, list[str]()
+    for unit, size in UNITS.items():
+        count = left / size if unit == "s" else left // size
+        left -= int(count) * size
+        parts += [f"{count:g}{unit}"] if count else []
+    return "".join(parts) or "0s"
+
+
 def usd(text: str) -> Decimal:
     """A positive amount such as 12.50 or $12.50, exactly. Raises ValueError for anything else."""
     found = USD.fullmatch(text.strip())

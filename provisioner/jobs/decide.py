@@ -14,6 +14,7 @@ from provisioner.domain.jobs import (
     JobRecord,
     JobState,
 )
+from provisioner.domain.quantities import written
 from provisioner.domain.reports import NodeReport, Phase
 from provisioner.errors import Refused
 from provisioner.jobs.actions import Adopt, Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
@@ -106,7 +107,7 @@ def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datet
         names = ", ".join(instance.id for instance in bought)
         return Decision(action=Adopt(attempt=attempt, instances=bought), reason=f"{names} is what was asked for")
     if record.cancel_asked_at is None and now > attempt.intended_at + pace.answer_within:
-        late = f"the launch had no answer within {pace.answer_within}"
+        late = f"the launch had no answer within {written(pace.answer_within)}"
         return Decision(action=Note(record=unanswered(record, attempt, now)), reason=late)
     if record.cancel_asked_at is None:
         return Decision(action=Launch(attempt=attempt), reason="the launch that was intended has no answer yet")

@@ -13,6 +13,7 @@ from provisioner.domain.jobs import (
     Outcome,
     Refusal,
 )
+from provisioner.domain.quantities import written
 from provisioner.jobs.actions import Observation
 
 SAME_FAILURE_LIMIT = 3
@@ -35,7 +36,9 @@ def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
         )
     used = time_used(record)
     if used >= record.spec.max_duration:
-        return failed(6, f"the job used its {record.spec.max_duration} of machine time", "raise --max-duration")
+        return failed(
+            6, f"the job used its {written(record.spec.max_duration)} of machine time", "raise --max-duration"
+        )
     if record.spec.budget is not None and (seen.spent or Decimal(0)) >= record.spec.budget:
         return failed(6, f"the job used its budget of {record.spec.budget} USD", "raise --budget")
     return None
@@ -117,7 +120,7 @@ def no_capacity(record: JobRecord) -> Outcome:
         f"{one.capacity_type} {one.instance_type} in {one.zone or one.region} ({one.code})" for one in record.refusals
     )
     lasting = " ".join(dict.fromkeys(one.message for one in record.refusals if one.until is None))
-    what = f"no capacity within {record.spec.max_wait}: tried {places or 'nothing: no offering fits'}"
+    what = f"no capacity within {written(record.spec.max_wait)}: tried {places or 'nothing: no offering fits'}"
     return failed(
         4, f"{what}; {lasting.rstrip('.')}" if lasting else what,
         "allow more with --instance, --region or --fallback on-demand, or wait longer with --max-wait",

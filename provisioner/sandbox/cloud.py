@@ -134,6 +134,8 @@ class SandboxCloud:
     def interrupt(self, name: str, notice: timedelta) -> tuple[str, datetime]:
         """Announces and later takes back; without notice it is simply gone."""
         instance = self.find(name)
+        if instance.state not in LIVING:
+            raise NoSuchInstance(name)
         when = self.clock.now() + notice
         if notice > timedelta(0):
             self.metadata.rebalance[instance.id], self.metadata.notices[instance.id] = self.clock.now(), when

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.domain.quantities import duration, usd
+from provisioner.domain.quantities import duration, usd, written
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,12 @@ from provisioner.domain.quantities import duration, usd
 def test_a_duration_is_read(text: str, seconds: float) -> None:
     """Plain seconds, one unit or several."""
     assert duration(text) == timedelta(seconds=seconds)
+
+
+@given(st.integers(0, 10 * 365 * 86_400))
+def test_a_duration_is_written_as_it_is_read(seconds: int) -> None:
+    """Both ways."""
+    assert duration(written(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-5m", "5 parsecs", "m5", "1h-30m", "5mm", "1m1h", "1s1s", "\u0663s"])

@@ -29,7 +29,8 @@ def command(job: str, yes: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise ConfigError("nobody is there to confirm; nothing was changed.", hint="--yes confirms it.")
-        click.confirm(f"stop job '{record.id}' ({record.spec.name})? what it saved is kept", abort=True, err=True)
+        if not click.confirm(f"stop job '{record.id}' ({record.spec.name})? what it saved is kept", err=True):
+            return output.note("nothing was changed.")
     record = ask_to_cancel(place.records, record.id, place.clock.now())
     try:
         ended = Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)

@@ -19,26 +19,34 @@ MOST_NAMES = 10
 JOB_FILE = ".toml"
 
 
-@click.command(short_help="Judge a job file, a Pulumi preview or a state by the rules, for CI.")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command(short_help="Judge job files, Pulumi previews, states or live machines by the rules.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--live", is_flag=True, help="Every machine of the account as it stands, whoever made it.")
+@click.option("--region", "regions", multiple=True, help="With --live: only this region; may be repeated.")
 @click.option("--environment", type=click.Choice(["development", "production"]), default="development",
               show_default=True, help="Which of the bundled configurations.")  # fmt: skip
 @click.option("--config", "own", type=click.Path(path_type=Path), help="TOML that says otherwise, key by key.")
 @output_option
-def command(files: tuple[Path, ...], environment: str, own: Path | None, form: str) -> None:
+def command(
+    files: tuple[Path, ...], live: bool, regions: tuple[str, ...], environment: str, own: Path | None, form: str
+) -> None:
     """Exit 3 where a machine would be always on, or breaks another rule; 0 where nothing is wrong.
 
     \b
     pulumi preview --json > plan.json; accelctl check plan.json job.toml
+    accelctl check --live
     """
     from provisioner.cli.rules import allowed, finding_document
-    from provisioner.errors import PolicyViolation
+    from provisioner.errors import ConfigError, PolicyViolation
     from provisioner.rules.readers import not_checked, plain
     from provisioner.rules.ruleset import Level, Outcome
 
+    if not files and not live:
+        raise ConfigError("nothing is named to be checked.", hint="name files, or say --live.")
     rules = allowed(environment, own)
     found = resources([file for file in files if file.suffix != JOB_FILE])
     findings = [*judged(found, rules), *of_job_files([file for file in files if file.suffix == JOB_FILE], rules)]
+    findings += of_account(regions, rules) if live else []
     blind = [one for one in found if plain(one.token) in not_checked()]
     if form == OutputFormat.JSON:
         unread = [{"subject": one.name, "type": one.token} for one in blind]
@@ -78,6 +86,20 @@ def of_job_files(files: Sequence[Path], allowed: "Configuration") -> "Iterator[F
         marks = labels.ours(owner=asked.settings["owner"] or "the caller", **asked.spec.labels)
         for facts in of_job(asked.spec, marks, now):
             yield from judge(facts, allowed, now)
+
+
+def of_account(regions: Sequence[str], allowed: "Configuration") -> "list[Finding]":
+    """Of every machine that is there; what cannot be seen from outside is passed over."""
+    from provisioner.cli.preparing import refuse_unknown
+    from provisioner.rules.live import facts
+    from provisioner.rules.ruleset import Outcome, judge
+    from provisioner.workplace import Workplace
+
+    place = Workplace()
+    chosen, now = refuse_unknown(place.cloud, regions=regions) or place.regions, place.clock.now()
+    held = [one for region in chosen for one in place.cloud.holdings(region, everybodys=True)]
+    said = [finding for one in held for finding in judge(facts(one), allowed, now)]
+    return [finding for finding in said if finding.outcome is not Outcome.UNKNOWN]
 
 
 def judged(found: "list[Resource]", allowed: "Configuration") -> "Iterator[Finding]":

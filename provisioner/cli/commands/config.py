@@ -1,5 +1,6 @@
 """accelctl config."""
 
+from datetime import timedelta
 from typing import cast
 
 import click
@@ -7,6 +8,7 @@ import click
 from provisioner.cli import output
 from provisioner.cli.options import output_option
 from provisioner.cli.output import OutputFormat
+from provisioner.domain.quantities import written
 
 
 @click.group()
@@ -39,5 +41,7 @@ def plain(value: object) -> str:
         case tuple():
             parts = cast("tuple[object, ...]", value)
             return ",".join(str(part) for part in parts)
+        case timedelta():
+            return written(value)
         case _:
             return str(value)

@@ -33,10 +33,13 @@ def command(job: str | None, no_step: bool, form: str) -> None:
     if form == OutputFormat.JSON:
         documents = [job_document(record, total) for record, total in zip(records, totals, strict=True)]
         return output.document({"jobs": documents})
-    from provisioner.cli.jobs_table import attempts_table, jobs_table
+    from provisioner.cli.jobs_table import attempts_table, jobs_table, refusals_table
 
     output.data(jobs_table(records, totals))
     if job:
         output.data("")
         output.data(attempts_table(records[0]))
+        if refused := "" if records[0].ended_at else refusals_table(records[0]):
+            output.data("")
+            output.data(refused)
     return None

@@ -55,14 +55,15 @@ def command(
     stacks = dict(place.cloud.stacks()) if everything else {}
     say_stacks(stacks, include=include_stacks)
     if items or kept or (stacks and include_stacks) or any(record.ended_at is None for record in jobs):
-        agreed(items, kept, everything=everything, yes=yes)
+        if not agreed(items, kept, everything=everything, yes=yes):
+            return output.note("nothing was changed.")
     else:
         output.note("nothing is there")
     end_jobs(place, jobs)
     for stack in stacks if include_stacks else ():
         destroy(stack)
     left_to_pulumi = dict(place.cloud.stacks()) if stacks else {}
-    remove(place, selection, with_data=with_data, form=form, stacks=left_to_pulumi)
+    return remove(place, selection, with_data=with_data, form=form, stacks=left_to_pulumi)
 
 
 def say_stacks(stacks: Mapping[str, int], *, include: bool) -> None:
@@ -90,8 +91,8 @@ def chosen_jobs(place: "Workplace", selection: "Selection") -> "list[JobRecord]"
     return [one for one in place.records.all() if selection.of(one)] if place.cloud.job_store() else []
 
 
-def agreed(items: Sequence["Leftover"], kept: "Sequence[JobRecord]", *, everything: bool, yes: bool) -> None:
-    """Shows the plan and asks. Raises ConfigError where nobody can answer, Abort where the answer is no."""
+def agreed(items: Sequence["Leftover"], kept: "Sequence[JobRecord]", *, everything: bool, yes: bool) -> bool:
+    """Shows the plan and asks. Raises ConfigError where nobody can answer."""
     from provisioner.errors import ConfigError
 
     rows = [(i.kind, i.id, i.region, i.state or "-", output.money(i.price_per_hour)) for i in items]
@@ -99,10 +100,10 @@ def agreed(items: Sequence["Leftover"], kept: "Sequence[JobRecord]", *, everythi
     headers = ("KIND", "ID", "REGION", "STATE", "PER HOUR, AT MOST")
     output.note(output.table(headers, rows) if rows else "no machines; the job is closed")
     if yes:
-        return
+        return True
     if not sys.stdin.isatty():
         raise ConfigError("nobody is there to confirm; nothing was changed.", hint="--yes confirms the plan.")
-    click.confirm(f"remove {'all of these' if everything else 'these'}?", abort=True, err=True)
+    return click.confirm(f"remove {'all of these' if everything else 'these'}?", err=True)
 
 
 def end_jobs(place: "Workplace", jobs: "Sequence[JobRecord]") -> None:

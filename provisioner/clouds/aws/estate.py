@@ -47,12 +47,14 @@ def described(ec2: "EC2Client", filters: list[Any]) -> Iterator[Mapping[str, Any
 
 def holding(raw: Mapping[str, Any], region: str, persistent: set[str]) -> Holding:
     instance = parsed(raw, region)
-    request = raw.get("SpotInstanceRequestId", "")
+    request, volumes = raw.get("SpotInstanceRequestId", ""), raw.get("BlockDeviceMappings", [])
     owner = next(((kind, instance.labels[key]) for key, kind in OWNERS.items() if key in instance.labels), None)
     return Holding(
         instance=instance, tenure=tenure(raw, persistent), owner=owner[0] if owner else OwnerKind.NOBODY,
         owner_name=owner[1] if owner else "", instance_store_root=raw.get("RootDeviceType") == "instance-store",
-        request=request if request in persistent else "",
+        request=request if request in persistent else "", public_address=bool(raw.get("PublicIpAddress")),
+        token_only_metadata=raw.get("MetadataOptions", {}).get("HttpTokens") == "required",
+        keeps_volumes=any(not one.get("Ebs", {}).get("DeleteOnTermination", True) for one in volumes),
     )  # fmt: skip
 
 
