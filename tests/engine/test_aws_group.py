@@ -123,6 +123,7 @@ def test_its_end_empties_the_group_for_good_and_destroy_leaves_nothing(stack: Pr
 def test_inferentia_comes_the_same_way(sandbox: dict[str, Any], tmp_path: Path) -> None:
     """Up with the pack, and gone again."""
     made = project(tmp_path, "aws-inf2")
+    made.configure(hours="off")  # the tests before moved the sandbox's clock
     made.up(*PACK)
     named = [made.outputs()["group"]]
     (there,) = aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=named)["AutoScalingGroups"]
