@@ -92,7 +92,7 @@ class Accounts:
             moved_bytes=report.sent_bytes + report.received_bytes if report else 0,
             puts=report.requests if report else 0,
             stored_bytes=record.checkpoint.bytes if record.checkpoint else 0,
-            repeated=lost + again(attempt, report, end - attempt.launched_at),
+            repeated=lost + again(attempt, report, end - attempt.launched_at), first=attempt.number == 1,
         )  # fmt: skip
         return cost_of(usage, self._tariff)
 

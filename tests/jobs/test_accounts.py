@@ -110,6 +110,16 @@ def test_on_demand_nobody_would_have_paid_for_work_done_twice(world: World) -> N
     assert [round(one * 60) for one in hours] == [20, 30]
 
 
+def test_a_short_job_is_compared_with_the_least_that_on_demand_bills(world: World) -> None:
+    """A minute, on either side."""
+    launched(world)
+    world.report_end(EndReason.FINISHED)
+    world.step()
+
+    assert world.attempt.cost is not None
+    assert round(world.attempt.cost.on_demand or 0, 6) == Decimal("0.365961")
+
+
 def test_a_budget_refuses_a_machine_whose_price_is_unknown(world: World) -> None:
     """It could not be kept."""
     offering = world.cloud.offerings(Requirements(instance_types=("p4d.24xlarge",)))[0]
