@@ -91,22 +91,39 @@ def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportVi
     return validate
 
 
-def total_policy(total: totals.Total) -> StackValidationPolicy:
-    """Over the whole stack: at preview with what is known then, and after `up`."""
+def of_stack(args: StackValidationArgs) -> list[ruleset.Finding]:
+    """What the totals say: at preview with what is known then, and after `up`."""
+    found = [
+        reader(one.name, plain(one.props) | {OPTIONS: options(one.opts)})
+        for one in args.resources
+        if (reader := readers.reader_of(one.resource_type))
+    ]
+    return list(totals.judge(found, allowed(args.get_config()), datetime.now(UTC)))
 
+
+def total_policy(total: totals.Total) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        found = [
-            reader(one.name, plain(one.props) | {OPTIONS: options(one.opts)})
-            for one in args.resources
-            if (reader := readers.reader_of(one.resource_type))
-        ]
-        for finding in totals.judge(found, allowed(args.get_config()), datetime.now(UTC)):
-            if finding.rule == total.name:
+        for finding in of_stack(args):
+            if finding.rule == total.name and finding.outcome is ruleset.Outcome.VIOLATION:
                 report(str(finding), None)
 
     return StackValidationPolicy(
         name=total.name, description=total.help, enforcement_level=LEVELS[total.level], config_schema=SCHEMA,
         validate=validate,
+    )  # fmt: skip
+
+
+def not_known(total: totals.Total) -> StackValidationPolicy:
+    """What cannot be added up is said, and blocks nothing: a policy has one level, so this is one of its own."""
+
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        for finding in of_stack(args):
+            if finding.rule == total.name and finding.outcome is ruleset.Outcome.UNKNOWN:
+                report(str(finding), None)
+
+    return StackValidationPolicy(
+        name=f"{total.name}-not-known", description=total.help, enforcement_level=EnforcementLevel.ADVISORY,
+        config_schema=SCHEMA, validate=validate,
     )  # fmt: skip
 
 
@@ -122,4 +139,12 @@ NOT_CHECKED = ResourceValidationPolicy(
 
 
 if __name__ == "__main__":  # PolicyPack() never returns
-    PolicyPack("accelctl", policies=[*map(policy, ruleset.RULES), *map(total_policy, totals.TOTALS), NOT_CHECKED])
+    PolicyPack(
+        "accelctl",
+        policies=[
+            *map(policy, ruleset.RULES),
+            *map(total_policy, totals.TOTALS),
+            *map(not_known, totals.TOTALS),
+            NOT_CHECKED,
+        ],
+    )

@@ -1,7 +1,7 @@
 """The rules. Each takes facts and what is allowed, and says what is wrong with how to mend it, or nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -218,12 +218,18 @@ def judged(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> F
         what, outcome = "what this rule needs is not known yet; it is looked at again at up", Outcome.UNKNOWN
     if not what:
         return None
-    exempt = [one for one in allowed.exemptions if one.covers(facts.subject, rule.name)]
-    if exempt and outcome is Outcome.VIOLATION:
-        expired = exempt[0].until < now.date()
-        outcome = Outcome.VIOLATION if expired else Outcome.EXEMPT
-        what = f"{what}; its exemption by {exempt[0].owner} {'ended' if expired else 'ends'} on {exempt[0].until}"
-    return Finding(
+    finding = Finding(
         rule=rule.name, level=rule.level, subject=facts.subject, outcome=outcome, what=what,
         usd_per_hour=facts.usd_per_hour, machine=facts.part is Part.MACHINE,
     )  # fmt: skip
+    return let_off(finding, allowed, now)
+
+
+def let_off(finding: Finding, allowed: Configuration, now: datetime) -> Finding:
+    """Under the exemption that covers it, if there is one: an expired one is said, and lets nobody off."""
+    exempt = [one for one in allowed.exemptions if one.covers(finding.subject, finding.rule)]
+    if not exempt or finding.outcome is not Outcome.VIOLATION:
+        return finding
+    expired = exempt[0].until < now.date()
+    what = f"{finding.what}; its exemption by {exempt[0].owner} {'ended' if expired else 'ends'} on {exempt[0].until}"
+    return replace(finding, outcome=Outcome.VIOLATION if expired else Outcome.EXEMPT, what=what)

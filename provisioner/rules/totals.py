@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown
-from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, time_left
+from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, let_off, time_left
 
 SUBJECT = "the stack"
 REAPERS = {"aws": "reaper-aws"}
@@ -113,6 +113,8 @@ def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iter
     carrying = [one for one in found if one.part is Part.REAPER or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():
         if said := total.check(carrying, allowed, now):
-            yield Finding(
-                rule=total.name, level=total.level, subject=SUBJECT, outcome=said[0], what=said[1], machine=False
+            outcome, what = said
+            finding = Finding(
+                rule=total.name, level=total.level, subject=SUBJECT, outcome=outcome, what=what, machine=False
             )
+            yield let_off(finding, allowed, now)

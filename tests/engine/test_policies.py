@@ -87,3 +87,16 @@ def test_a_stack_that_may_cost_more_than_its_budget_is_blocked(sandbox: dict[str
 
     assert "it may cost $881, more than its budget of $500" in preview(500, well=False)
     preview(900, well=True)
+
+
+def test_what_nobody_can_price_is_said_and_blocks_nothing(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """Azure's prices are not known here: under a budget that is an advice with the machine's name, never $0 unsaid."""
+    stack = project(tmp_path, "azure-nd-priced")
+    stack.configure(sshKey="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEa0dQ0lEw0Bz2wE0Yp0m0 me@here")
+    config = tmp_path / "budget.json"
+    told = {"allowed": {"budget": 100}}
+    config.write_text(json.dumps({"budget": told, "budget-not-known": told}))
+    done = stack.run("preview", *PACK, "--policy-pack-config", str(config))
+
+    assert "[advisory]  budget-not-known" in done.stdout
+    assert "what nobody can price" in done.stdout

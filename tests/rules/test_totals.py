@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.rules import configuration, totals
-from provisioner.rules.configuration import Configuration
+from provisioner.rules.configuration import Configuration, Exemption
 from provisioner.rules.documents import plain
 from provisioner.rules.facts import Facts
 from provisioner.rules.readers import reader_of
@@ -73,6 +73,16 @@ def test_a_price_that_nobody_knows_is_said_and_never_nothing() -> None:
     assert finding.outcome is Outcome.UNKNOWN
     assert "r1" in finding.what
     assert said(allowed, P5, P5, P5, STRANGE) == {"budget": Outcome.VIOLATION}
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(1, Outcome.EXEMPT), (-1, Outcome.VIOLATION)])
+def test_a_total_is_let_off_as_any_rule_is(days: int, outcome: Outcome) -> None:
+    """By the rule's name and the stack, until a day."""
+    until = NOW.date() + timedelta(days=days)
+    exemption = Exemption(pattern="the stack", rule="budget", reason="a demonstration", owner="ann", until=until)
+    allowed = replace(WATCHED, budget=Decimal(800), exemptions=(exemption,))
+
+    assert said(allowed, P5, P5) == {"budget": outcome}
 
 
 def test_machines_are_counted_at_their_most() -> None:
