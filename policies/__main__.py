@@ -101,29 +101,18 @@ def of_stack(args: StackValidationArgs) -> list[ruleset.Finding]:
     return list(totals.judge(found, allowed(args.get_config()), datetime.now(UTC)))
 
 
-def total_policy(total: totals.Total) -> StackValidationPolicy:
-    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        for finding in of_stack(args):
-            if finding.rule == total.name and finding.outcome is ruleset.Outcome.VIOLATION:
-                report(str(finding), None)
-
-    return StackValidationPolicy(
-        name=total.name, description=total.help, enforcement_level=LEVELS[total.level], config_schema=SCHEMA,
-        validate=validate,
-    )  # fmt: skip
-
-
-def not_known(total: totals.Total) -> StackValidationPolicy:
-    """What cannot be added up is said, and blocks nothing: a policy has one level, so this is one of its own."""
+def total_policy(total: totals.Total, outcome: ruleset.Outcome) -> StackValidationPolicy:
+    """What cannot be added up blocks nothing; a policy has one level, so that is a policy of its own."""
+    sure = outcome is ruleset.Outcome.VIOLATION
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         for finding in of_stack(args):
-            if finding.rule == total.name and finding.outcome is ruleset.Outcome.UNKNOWN:
+            if (finding.rule, finding.outcome) == (total.name, outcome):
                 report(str(finding), None)
 
     return StackValidationPolicy(
-        name=f"{total.name}-not-known", description=total.help, enforcement_level=EnforcementLevel.ADVISORY,
-        config_schema=SCHEMA, validate=validate,
+        name=total.name if sure else f"{total.name}-not-known", description=total.help, config_schema=SCHEMA,
+        enforcement_level=LEVELS[total.level] if sure else EnforcementLevel.ADVISORY, validate=validate,
     )  # fmt: skip
 
 
@@ -139,12 +128,7 @@ NOT_CHECKED = ResourceValidationPolicy(
 
 
 if __name__ == "__main__":  # PolicyPack() never returns
-    PolicyPack(
-        "accelctl",
-        policies=[
-            *map(policy, ruleset.RULES),
-            *map(total_policy, totals.TOTALS),
-            *map(not_known, totals.TOTALS),
-            NOT_CHECKED,
-        ],
-    )
+    blocking = [total for total in totals.TOTALS if total.level is ruleset.Level.MANDATORY]
+    whole = [total_policy(total, ruleset.Outcome.VIOLATION) for total in totals.TOTALS]
+    unknown = [total_policy(total, ruleset.Outcome.UNKNOWN) for total in blocking]
+    PolicyPack("accelctl", policies=[*map(policy, ruleset.RULES), *whole, *unknown, NOT_CHECKED])

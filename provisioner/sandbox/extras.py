@@ -28,13 +28,10 @@ def console_output(cloud: SandboxCloud, call: Call) -> Response | None:
     )
 
 
-def placement_group(cloud: SandboxCloud, call: Call) -> Response:
-    answer = cloud.placement.answer(call)
-    return render(call, answer, {}) if isinstance(answer, AwsError) else answer
-
-
-def door(cloud: SandboxCloud, call: Call) -> Response:
-    answer = cloud.doors.answer(call)
+def kept(cloud: SandboxCloud, call: Call) -> Response:
+    """By the part that keeps what moto lacks."""
+    part = cloud.placement if "PlacementGroup" in call.operation else cloud.doors
+    answer = part.answer(call)
     return render(call, answer, {}) if isinstance(answer, AwsError) else answer
 
 
@@ -50,11 +47,11 @@ def service_quota(cloud: SandboxCloud, call: Call) -> Response | None:
 
 EXTRAS: dict[str, Callable[[SandboxCloud, Call], Response | None]] = {
     "ec2.GetConsoleOutput": console_output,
-    "ec2.CreatePlacementGroup": placement_group,
-    "ec2.DescribePlacementGroups": placement_group,
-    "ec2.DeletePlacementGroup": placement_group,
-    "ec2.CreateInstanceConnectEndpoint": door,
-    "ec2.DescribeInstanceConnectEndpoints": door,
-    "ec2.DeleteInstanceConnectEndpoint": door,
+    "ec2.CreatePlacementGroup": kept,
+    "ec2.DescribePlacementGroups": kept,
+    "ec2.DeletePlacementGroup": kept,
+    "ec2.CreateInstanceConnectEndpoint": kept,
+    "ec2.DescribeInstanceConnectEndpoints": kept,
+    "ec2.DeleteInstanceConnectEndpoint": kept,
     "servicequotas.GetServiceQuota": service_quota,
 }

@@ -40,6 +40,7 @@ class Schedules:
         wrap(EventBridgeSchedulerBackend, "update_schedule", self._kept)
 
     def _kept(self, original: Any, backend: EventBridgeSchedulerBackend, **asked: Any) -> Schedule:
+        refuse_target(asked["target"]["Arn"])
         refuse_role(asked["target"]["RoleArn"])
         schedule = original(backend, **asked)
         schedule.state = schedule.state or "ENABLED"  # moto's update forgets it
@@ -77,15 +78,18 @@ class Schedules:
 
     def _call(self, region: str, target: dict[str, Any]) -> None:
         arn, said = target["Arn"], target.get("Input") or "{}"
-        if ":lambda:" in arn:
+        if named := UNIVERSAL.fullmatch(arn):
+            client = self._client(named[1], region, target["RoleArn"])
+            getattr(client, xform_name(named[2]))(**json.loads(said))
+        else:
             client = self._client("lambda", region, target["RoleArn"])
             client.invoke(FunctionName=arn, InvocationType="Event", Payload=said.encode())
-            return
-        named = UNIVERSAL.fullmatch(arn)
-        if named is None:
-            raise NotImplementedError(f"the sandbox starts no {arn}")
-        client = self._client(named[1], region, target["RoleArn"])
-        getattr(client, xform_name(named[2]))(**json.loads(said))
+
+
+def refuse_target(arn: str) -> None:
+    """Queues, tasks and the like are AWS's to start: better refused here than silently never started."""
+    if ":lambda:" not in arn and not UNIVERSAL.fullmatch(arn):
+        raise ValidationException(f"The sandbox starts functions and universal targets only, and no {arn}.")
 
 
 def refuse_role(arn: str) -> None:

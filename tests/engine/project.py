@@ -39,6 +39,15 @@ class Project:
         for name, value in values.items():
             self.run("config", "set", name, value)
 
+    def refuses(self, key: str, value: str, said: str) -> None:
+        """A preview with that value names the key and what is allowed."""
+        self.run("config", "set", key, value)
+        done = self.run("preview", well=False)
+        self.run("config", "rm", key)
+        assert done.returncode != 0
+        assert f"accelctl:{key}" in done.stdout
+        assert said in done.stdout
+
     def outputs(self) -> dict[str, Any]:
         return json.loads(self.run("stack", "output", "--json").stdout)
 

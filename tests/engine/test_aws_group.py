@@ -94,13 +94,7 @@ def test_another_size_changes_the_group_in_place(stack: Project) -> None:
 )
 def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, value: str, said: str) -> None:
     """Before anything is made."""
-    stack.run("config", "set", key, value)
-    done = stack.run("preview", well=False)
-    stack.run("config", "rm", key)
-
-    assert done.returncode != 0
-    assert f"accelctl:{key}" in done.stdout
-    assert said in done.stdout
+    stack.refuses(key, value, said)
 
 
 def test_its_end_empties_the_group_for_good_and_destroy_leaves_nothing(stack: Project) -> None:

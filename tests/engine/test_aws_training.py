@@ -137,13 +137,7 @@ def test_two_nodes_stand_close_together(stack: Project) -> None:
 )
 def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, value: str, said: str) -> None:
     """Before anything is made."""
-    stack.run("config", "set", key, value)
-    done = stack.run("preview", well=False)
-    stack.run("config", "rm", key)
-
-    assert done.returncode != 0
-    assert f"accelctl:{key}" in done.stdout
-    assert said in done.stdout
+    stack.refuses(key, value, said)
 
 
 def test_the_end_really_ends_the_machines_and_destroy_leaves_nothing(stack: Project) -> None:

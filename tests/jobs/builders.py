@@ -14,6 +14,7 @@ from provisioner.clouds.fake import FakeCloud
 from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Archive, Attempt, EndReason, JobRecord, JobSpec, Pace
+from provisioner.domain.offerings import CapacityType, Pool
 from provisioner.domain.reports import NodeEnd, NodeReport, Notice, Phase, SavedCheckpoint
 from provisioner.jobs.cancel import ask_to_cancel
 from provisioner.jobs.objects import Objects
@@ -25,6 +26,7 @@ TARIFF = Tariff(
     disk_gib_month=Decimal("0.08"), store_gib_month=Decimal("0.023"), put_per_thousand=Decimal("0.005"),
 )  # fmt: skip
 JOB = "20260105-120000-abcde"
+TYPE = "p4d.24xlarge"
 
 
 def a_spec(**changes: Any) -> JobSpec:
@@ -117,3 +119,19 @@ class World:
 
 
 QUICK = Pace(poll_every=timedelta(seconds=1), settle=timedelta(seconds=2))
+
+
+def pool(zone: str, capacity: CapacityType = CapacityType.SPOT) -> Pool:
+    return Pool(region=zone[:-1], zone=zone, instance_type=TYPE, capacity_type=capacity)
+
+
+def all_pools() -> list[Pool]:
+    return [pool(zone) for zone in ("us-east-1a", "us-east-1b", "us-east-1c", "us-west-2a", "us-west-2b")]
+
+
+def launched(world: World, **changes: object) -> None:
+    world.submit(**changes)
+    world.step()
+    world.pass_time(timedelta(seconds=30))
+    world.report()
+    world.step()

@@ -7,8 +7,7 @@ import pytest
 
 from provisioner.domain.jobs import EndReason, JobState
 from provisioner.domain.offerings import Offering, Requirements, fits
-from tests.jobs.builders import World
-from tests.jobs.test_step import launched, pool
+from tests.jobs.builders import World, launched, pool
 
 DAYS_LATER = timedelta(days=3)
 
@@ -131,3 +130,51 @@ def test_a_budget_refuses_a_machine_whose_price_is_unknown(world: World) -> None
     wanted = Requirements(instance_types=("p4d.24xlarge",))
     limited = Requirements(instance_types=("p4d.24xlarge",), known_price=True)
     assert (fits(unknown, wanted), fits(unknown, limited), fits(offering, limited)) == (True, False, True)
+
+
+def test_the_budget_stops_the_job_and_keeps_the_checkpoint(world: World) -> None:
+    """Once the budget is spent the machine is told to save and stop; exit 6."""
+    launched(world, budget=Decimal("1.00"))
+    world.report(checkpoint=world.save(1))
+    world.pass_time(timedelta(minutes=11))
+    world.report()
+    world.step()
+    assert world.record.orders.reason == "over-budget"
+
+    world.report_end(EndReason.OVER_BUDGET)
+    world.step()
+
+    assert world.record.outcome is not None
+    assert (world.record.outcome.exit_code, world.record.checkpoint is not None) == (6, True)
+
+
+def test_a_price_that_rises_brings_the_machines_own_deadline_forward(world: World) -> None:
+    """With a budget the machine is told a new end, so that it keeps to it with nobody looking."""
+    launched(world, budget=Decimal("20.00"))
+    offering = world.attempt.offering
+    assert offering is not None
+    world.cloud.set_price(offering.pool, Decimal("40.00"))
+    before = world.record.orders.deadline
+    world.pass_time(timedelta(seconds=10))
+    world.step()
+    brought_forward = world.record.orders.deadline
+    world.cloud.set_price(offering.pool, Decimal("1.00"))
+    world.pass_time(timedelta(seconds=10))
+    world.step()
+
+    assert before is not None
+    assert brought_forward is not None
+    assert timedelta(minutes=25) < brought_forward - world.clock.now() < timedelta(minutes=30)
+    assert brought_forward < (world.attempt.deadline or brought_forward) <= before
+    assert world.record.orders.deadline == world.attempt.deadline
+
+
+def test_time_is_counted_over_all_attempts(world: World) -> None:
+    """--max-duration is machine time: what earlier attempts used is not given to later ones."""
+    launched(world, max_duration=timedelta(hours=3))
+    world.pass_time(timedelta(hours=2))
+    world.cloud.interrupt(world.machine.id)
+    world.step()
+
+    assert world.attempt.deadline is not None
+    assert world.attempt.deadline - world.clock.now() < timedelta(hours=1)

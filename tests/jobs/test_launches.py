@@ -10,8 +10,7 @@ from provisioner.domain.instances import EndCause
 from provisioner.domain.jobs import AttemptState, EndReason, JobState
 from provisioner.domain.reports import Phase
 from provisioner.errors import CloudUnavailable, CredentialsRefused, PermissionDenied, QuotaExceeded, RateLimited
-from tests.jobs.builders import START, World
-from tests.jobs.test_step import launched
+from tests.jobs.builders import START, World, launched
 
 
 @pytest.fixture

@@ -1,0 +1,146 @@
+"""Capacity that is not there: what is asked, how long is waited, and when it is no use."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from provisioner.domain.jobs import EndReason, Fallback, JobState, Refusal
+from provisioner.domain.offerings import CapacityType
+from provisioner.errors import PermissionDenied, QuotaExceeded
+from provisioner.jobs.buying import open_to
+from tests.jobs.builders import JOB, World, all_pools, launched
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_capacity_nowhere_waits_longer_and_longer_and_then_fails(world: World) -> None:
+    """The waits grow, the record says when the next try is, --max-wait ends it with exit 4."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.submit(max_wait=timedelta(minutes=30))
+    tries: list[timedelta] = []
+    for _ in range(20):
+        stepped = world.step()
+        if stepped.record.ended_at:
+            break
+        assert stepped.record.next_try_at is not None
+        tries.append(stepped.wait_until - world.clock.now())
+        world.pass_time(stepped.wait_until - world.clock.now())
+
+    assert tries[-2] >= tries[0]
+    assert sum(tries, timedelta()) == timedelta(minutes=30)
+    assert world.record.outcome is not None
+    assert world.record.outcome.exit_code == 4
+    assert "us-east-1a" in world.record.outcome.message
+
+
+def test_a_wait_that_is_over_before_it_began_asks_everywhere_once(world: World) -> None:
+    """--max-wait 1s gives up only after each offering has said no, and names a quota among the answers."""
+    free = all_pools()[-1]
+    for one in all_pools()[:-1]:
+        world.cloud.set_capacity(one, 0)
+    launched(world, max_wait=timedelta(0))
+    assert world.attempt.offering is not None
+    assert world.attempt.offering.pool.zone == free.zone
+
+
+def test_a_place_that_gave_a_machine_and_took_it_back_counts_as_asked_once_the_wait_is_over(world: World) -> None:
+    """Otherwise a launch that the cloud fails at once would be bought for ever."""
+    launched(world)
+    offering = world.attempt.offering
+    assert offering is not None
+    now = world.clock.now()
+    taken_back = Refusal(
+        region=offering.region, zone=offering.zone, instance_type=offering.instance_type,
+        capacity_type=offering.capacity_type, code=EndReason.NO_CAPACITY, message="", at=now, until=now,
+    )  # fmt: skip
+    over = replace(world.record, waiting_since=now - world.record.spec.max_wait, refusals=(taken_back,))
+
+    assert open_to(over, (offering,), now + timedelta(minutes=1)) == ()
+    assert open_to(replace(over, refusals=()), (offering,), now + timedelta(minutes=1)) == (offering,)
+
+
+def test_a_refused_identity_ends_the_job_instead_of_leaving_it_to_buy_later(world: World) -> None:
+    """Exit 4 stands in the record, and nothing was bought."""
+    world.cloud.fail_next("make_identity", PermissionDenied("iam:CreateRole is not allowed."))
+    world.submit()
+    world.step()
+
+    assert (world.record.state, world.record.attempts) == (JobState.FAILED, ())
+    assert world.record.outcome is not None
+    assert "iam:CreateRole" in world.record.outcome.message
+
+
+def test_the_wait_for_capacity_is_over_once_a_machine_is_bought(world: World) -> None:
+    """Once it has been heard of: what comes after is no wait."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.submit()
+    world.step()
+    for one in all_pools():
+        world.cloud.set_capacity(one, 9)
+    world.pass_time(timedelta(minutes=10))
+    world.step()
+    world.report()
+    world.step()
+
+    assert world.record.attempt is not None
+    assert world.record.waiting_since is None
+
+
+def test_the_quota_among_the_refusals_is_named(world: World) -> None:
+    """One region lacks capacity, the other lacks quota: both are said."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.cloud.fail_next("launch", QuotaExceeded("0 vCPUs", code="MaxSpotInstanceCountExceeded", hint="L-7212CCBC"))
+    world.submit(max_wait=timedelta(0))
+    world.step()
+    world.step()
+
+    assert world.record.outcome is not None
+    assert "L-7212CCBC" in world.record.outcome.message
+    assert "spot" in world.record.outcome.message
+
+
+def test_on_demand_is_the_last_resort_when_allowed(world: World) -> None:
+    """--fallback on-demand buys at the on-demand price only once every spot offering has refused."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    launched(world, fallback=Fallback.ON_DEMAND)
+
+    assert world.attempt.offering is not None
+    assert world.attempt.offering.capacity_type is CapacityType.ON_DEMAND
+
+
+def test_a_quota_stops_its_region_for_good(world: World) -> None:
+    """A limit of the account in one region sends the job to another, and is never asked again."""
+    world.cloud.fail_next("launch", QuotaExceeded("0 vCPUs", code="MaxSpotInstanceCountExceeded", hint="L-7212CCBC"))
+    launched(world)
+
+    assert world.attempt.offering is not None
+    assert world.attempt.offering.region == "us-west-2"
+
+
+def test_a_quota_everywhere_ends_the_job_at_once(world: World) -> None:
+    """Waiting does not mend a quota: exit 4 with the quota's code, and nothing is left."""
+    world.cloud.fail_next("launch", *(QuotaExceeded("0 vCPUs", hint="L-7212CCBC") for _ in range(5)))
+    world.submit()
+    world.step()
+
+    assert world.record.outcome is not None
+    assert world.record.outcome.exit_code == 4
+    assert "L-7212CCBC" in world.record.outcome.message
+    assert list(world.cloud.leftovers(job=JOB)) == []
+
+
+def test_a_missing_permission_ends_the_job_with_its_hint(world: World) -> None:
+    """A permission is not a matter of zones."""
+    world.cloud.fail_next("launch", PermissionDenied("ec2:RunInstances is not allowed", hint="grant ec2:RunInstances"))
+    world.submit()
+    world.step()
+
+    assert (world.record.state, world.record.outcome and world.record.outcome.exit_code) == (JobState.FAILED, 4)
