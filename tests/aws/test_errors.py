@@ -132,3 +132,12 @@ def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(ConfigError, match="nobody-has-this"):
         describe(Sessions("us-east-1"))
+
+
+def test_the_region_may_be_said_as_every_sdk_of_aws_but_one_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_REGION, which the hint names; a region that was asked for comes first."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+    assert Sessions("").region == "eu-west-1"
+    assert Sessions("us-west-2").region == "us-west-2"

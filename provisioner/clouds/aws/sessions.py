@@ -1,5 +1,6 @@
 """Clients of AWS's services: one session, one client for each service and region, everything bounded."""
 
+import os
 import re
 import threading
 from datetime import UTC, datetime
@@ -41,7 +42,8 @@ class Sessions:
         import boto3
 
         with translated("sts:GetCallerIdentity"):
-            made = boto3.Session(region_name=self._region or None)
+            # AWS's other SDKs and its Lambda say AWS_REGION, which boto3 alone does not read
+            made = boto3.Session(region_name=self._region or os.environ.get("AWS_REGION") or None)
         core: Any = made._session
         core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=moment)
         return made
