@@ -82,6 +82,7 @@ def may_reap(*, account: str, bucket: str) -> str:
         allow("MakeJobRoles", ["iam:CreateRole", "iam:PutRolePolicy"], ours, boundary),
         allow("UseJobRoles", JOB_PROFILES, ours + gone),
         allow("Store", ["s3:GetObject", "s3:PutObject"], f"{store}/*"),
+        allow("CloseJobs", ["s3:DeleteObject"], f"{store}/open/*"),
         allow("List", ["s3:ListBucket"], store),
         allow("Tell", ["cloudwatch:PutMetricData"], "*", {"StringEquals": {"cloudwatch:namespace": "accelctl/reaper"}}),
         allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], LOGS),

@@ -175,9 +175,7 @@ def active_of_that_name(place: Workplace, wishes: Wishes) -> JobRecord | None:
     """The job that this very command started before and that is not over yet."""
     if not wishes.named:
         return None
-    active = [
-        record for record in place.records.all() if record.spec.name == wishes.spec.name and record.ended_at is None
-    ]
+    active = [record for record in place.records.open() if record.spec.name == wishes.spec.name]
     if not active:
         return None
     record = same_job(active[-1], wishes)

@@ -1,19 +1,26 @@
-"""The job records: changed by compare-and-swap only, so that no update is ever lost."""
+"""The job records: changed by compare-and-swap only, so that no update is ever lost.
+
+An empty object `open/<job>` is there for as long as a job may need a step: written before the record, removed after
+the write that ends the job. Whoever looks after the open jobs so reads these alone, however many there ever were.
+"""
 
 import logging
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from provisioner.domain.jobs import JobRecord
-from provisioner.errors import ConfigError
+from provisioner.errors import AccelctlError, ConfigError
 from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects
 
 VERSION = 1
 ROOT = "jobs"
+OPEN = "open"
+READ_AT_ONCE = 16
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +66,7 @@ class Records:
     def create(self, record: JobRecord) -> Held:
         """Raises LostRace where the id is taken by another."""
         record = signed(record)
+        self._objects.put(f"{OPEN}/{record.id}", b"")
         try:
             return Held(record=record, tag=self._objects.create(key(record.id), encode(record)))
         except ObjectChanged:
@@ -76,9 +84,19 @@ class Records:
         """Replaces what `held` saw. Raises LostRace where somebody else did so first."""
         record = signed(replace(record, revision=held.record.revision + 1))
         try:
-            return Held(record=record, tag=self._objects.replace(key(record.id), encode(record), held.tag))
+            written = Held(record=record, tag=self._objects.replace(key(record.id), encode(record), held.tag))
         except (ObjectChanged, ObjectMissing):
-            return self._own_write(record)
+            written = self._own_write(record)
+        if record.ended_at is not None:
+            self._close(record.id)
+        return written
+
+    def _close(self, job: str) -> None:
+        """A mark that stays costs the next look one read, and goes then."""
+        try:
+            self._objects.delete(f"{OPEN}/{job}")
+        except AccelctlError as failure:
+            log.debug("the mark of %s stays: %s", job, failure.message)
 
     def _own_write(self, record: JobRecord) -> Held:
         """A refusal may be the echo of our own write, whose answer was lost: the writer's name in it tells."""
@@ -95,23 +113,40 @@ class Records:
         for folder in self._objects.folders(ROOT):
             yield folder.rsplit("/", 1)[-1]
 
-    def all(self) -> Iterator[JobRecord]:
-        """Every record that can be read as a job; a damaged or newer one is warned of and stops nobody."""
-        for one in self.each():
-            if isinstance(one, Unreadable):
-                log.warning("%s", one.problem)
-            else:
-                yield one
+    def open_ids(self) -> Iterator[str]:
+        """The jobs that may need a step, oldest first; a few of them may be over, or have no record yet."""
+        for mark in self._objects.listing(f"{OPEN}/"):
+            yield mark.key.rsplit("/", 1)[-1]
 
-    def each(self) -> "Iterator[JobRecord | Unreadable]":
-        """Every job of the store; one that vanishes meanwhile is left out."""
-        for job in self.ids():
-            try:
-                yield self.read(job).record
-            except JobMissing:
-                continue
-            except ConfigError as problem:
-                yield Unreadable(job=job, problem=problem.message)
+    def open(self) -> Iterator[JobRecord]:
+        """The jobs that are not over, oldest first."""
+        for record in self._readable(self.open_ids()):
+            if record.ended_at is None:
+                yield record
+            else:
+                self._close(record.id)
+
+    def all(self) -> Iterator[JobRecord]:
+        """Every job of the store, oldest first."""
+        return self._readable(self.ids())
+
+    def _readable(self, jobs: Iterable[str]) -> Iterator[JobRecord]:
+        """Those that can be read; a damaged or newer one is warned of and stops nobody."""
+        with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+            for one in pool.map(self._look, jobs):
+                if isinstance(one, Unreadable):
+                    log.warning("%s", one.problem)
+                elif one is not None:
+                    yield one
+
+    def _look(self, job: str) -> "JobRecord | Unreadable | None":
+        """None for one that vanished meanwhile."""
+        try:
+            return self.read(job).record
+        except JobMissing:
+            return None
+        except ConfigError as problem:
+            return Unreadable(job=job, problem=problem.message)
 
     def find(self, wanted: str) -> JobRecord:
         """By id, or by name as it was given (the newest of that name). Raises JobMissing."""

@@ -42,7 +42,7 @@ class KnownJobs:
 
     def open(self) -> Iterator[JobRecord | Unreadable]:
         """Those that have not ended, oldest first, and those that nobody can tell of."""
-        for job in sorted(self.ids):
+        for job in self._records.open_ids():
             try:
                 record = self.find(job)
             except AccelctlError as problem:

@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.errors import ConfigError
 from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects, open_objects
-from provisioner.jobs.records import VERSION, JobMissing, LostRace, Records, encode, fit_name, key
+from provisioner.jobs.records import OPEN, VERSION, JobMissing, LostRace, Records, encode, fit_name, key
 from tests.jobs.builders import JOB, START, a_record, a_spec
 
 
@@ -120,3 +120,29 @@ def test_a_job_is_found_by_id_and_by_name(objects: Objects) -> None:
     assert records.find("demo").id == "20260106-120000-zzzzz"
     with pytest.raises(JobMissing):
         records.find("nobody")
+
+
+def test_only_open_jobs_are_read_by_whoever_looks_after_them(
+    objects: Objects, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A job that is over costs nothing any more, whatever has become of its record."""
+    records = Records(objects)
+    records.create(a_record(id="open-one"))
+    over = records.create(a_record(id="over"))
+    records.write(over, replace(over.record, ended_at=START))
+    objects.put(key("over"), b"nobody reads this")
+
+    assert [record.id for record in records.open()] == ["open-one"]
+    assert not caplog.records
+
+
+def test_a_mark_whose_removal_was_cut_off_goes_at_the_next_look(objects: Objects) -> None:
+    """The record says that the job is over; the mark only says where to look."""
+    records = Records(objects)
+    over = records.create(a_record(id="over"))
+    records.write(over, replace(over.record, ended_at=START))
+    objects.put(f"{OPEN}/over", b"")
+    objects.put(f"{OPEN}/never-written", b"")
+
+    assert list(records.open()) == []
+    assert list(records.open_ids()) == ["never-written"]

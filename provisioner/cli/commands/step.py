@@ -57,7 +57,7 @@ def one_round(place: "Workplace", job: str | None, refused: list[str]) -> "list[
     from provisioner.workplace import holder
 
     mark(place.objects, place.clock.now(), holder=holder())
-    wanted = [place.records.find(job)] if job else [record for record in place.records.all() if not record.ended_at]
+    wanted = [place.records.find(job)] if job else list(place.records.open())
 
     def told(record: "JobRecord", failure: "AccelctlError") -> None:
         warned(record, failure)

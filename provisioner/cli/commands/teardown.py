@@ -158,14 +158,15 @@ def close_jobs(place: "Workplace", selection: "Selection") -> None:
 
 def forget(place: "Workplace", selection: "Selection") -> None:
     from provisioner.jobs import names
-    from provisioner.jobs.records import ROOT, prefix
+    from provisioner.jobs.records import OPEN, ROOT, prefix
 
     if place.cloud.job_store() is None:
         return
     gone = chosen_jobs(place, selection)
     for one in gone:
         names.forget(place.objects, one.spec.name, one.id)
-    for start in [ROOT, names.ROOT] if selection.everything else [prefix(one.id) for one in gone]:
+    ours = [ROOT, names.ROOT, OPEN] if selection.everything else [prefix(one.id) for one in gone]
+    for start in ours:
         for stored in place.objects.listing(start):
             place.objects.delete(stored.key)
 
