@@ -22,6 +22,7 @@ from provisioner.jobs.buying import with_attempt
 
 ELSEWHERE_FIRST = (EndReason.INTERRUPTED, EndReason.LOST, EndReason.BOOT_TIMEOUT, EndReason.NO_CAPACITY)
 """After one of these the next attempt prefers another place."""
+MOST_SAID = 200
 
 
 def closed(
@@ -55,6 +56,14 @@ def closed(
         )  # fmt: skip
         record = with_refusals(record, [refused], now)
     return record
+
+
+def with_last_words(close: Close, printed: str) -> Close:
+    """With the last line that a machine printed, where it never reported: most often that says why."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    if close.reason is not EndReason.BOOT_TIMEOUT or not lines:
+        return close
+    return replace(close, message=f"{close.message}; the last line of its console: {lines[-1][:MOST_SAID]}")
 
 
 def ended_at(

@@ -57,7 +57,7 @@ from provisioner.jobs.actions import (
 )
 from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
-from provisioner.jobs.closing import by_our_clock, closed, ended_at, with_refusals, work_lost
+from provisioner.jobs.closing import by_our_clock, closed, ended_at, with_last_words, with_refusals, work_lost
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.progress import Progress
@@ -311,7 +311,7 @@ class Stepper:
         record, attempt = held.record, held.record.attempts[-1]
         report = self._report(record, attempt)
         if report is None and close.instance is not None:
-            self._keep_console(record, attempt, close.instance)
+            close = with_last_words(close, self._keep_console(record, attempt, close.instance))
         now = self._clock.now()
         end = ended_at(attempt, close.instance, report, pace=record.spec.pace, now=now)
         newest = self._progress.newest_checkpoint(record.id)
@@ -322,12 +322,13 @@ class Stepper:
         record = closed(record, close, end=end, report=report, cost=cost, lost=lost, newest=newest, now=now)
         return self._write(held, record)
 
-    def _keep_console(self, record: JobRecord, attempt: Attempt, instance: Instance) -> None:
+    def _keep_console(self, record: JobRecord, attempt: Attempt, instance: Instance) -> str:
         try:
             printed = self._cloud.console_output(instance.id, region=instance.region)
         except CloudError as refusal:  # a console that cannot be had is no reason to keep the job open
             printed = f"accelctl: the console could not be read: {refusal.message}\n"
         self._objects.put(f"{prefix(record.id)}attempts/{attempt.number}/console.log", printed.encode())
+        return printed
 
     def _clean(self, held: Held) -> Held:
         record, outcome = held.record, held.record.outcome

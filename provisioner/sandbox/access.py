@@ -4,6 +4,7 @@ moto's own enforcement is all or nothing (every caller needs an IAM user) and ig
 """
 
 import fnmatch
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ S3_ACTION = {
 ACTION = {"lambda.Invoke": "lambda:InvokeFunction"}
 """Where the permission has another name than the call."""
 RESOURCE_ID = re.compile(r"(\w*Id|Resource\w*)(\.\d+)?")
+OBJECT_KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 TAG_KEY = re.compile(r"(.*\.)?Tag\.\d+\.Key")
 JUDGED = ("StringEquals", "StringLike")
 
@@ -44,7 +46,7 @@ class Access:
         except CreateAccessKeyFailure:
             return AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         policies, boundary = list(statements(caller)), list(boundary_of(caller))
-        for action, resource, context in (requested(call), *decryptions(call), *lookups(call)):
+        for action, resource, context in (*requested(call), *decryptions(call), *lookups(call)):
             contexts = [context | tags for tags in tags_of_named(call)] or [context]
             if not all(
                 self.allowed(rules, action, resource, each)
@@ -86,13 +88,16 @@ class Access:
         return all(verdicts)
 
 
-def requested(call: Call) -> tuple[str, str, dict[str, str]]:
-    """Action, resource and context of a call."""
+def requested(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Action, resource and context of a call, or of each object that it names."""
     if call.service == "s3":
-        action = f"s3:{S3_ACTION.get(call.operation, call.operation)}"
-        return action, f"arn:aws:s3:::{call.path.strip('/')}", {"s3:prefix": call.params.get("prefix", "")}
+        action, place = f"s3:{S3_ACTION.get(call.operation, call.operation)}", f"arn:aws:s3:::{call.path.strip('/')}"
+        named = OBJECT_KEY.findall(call.params.get("", "")) if call.operation == "DeleteObjects" else []
+        for resource in [f"{place}/{html.unescape(key)}" for key in named] or [place]:
+            yield action, resource, {"s3:prefix": call.params.get("prefix", "")}
+        return
     body = json.loads(call.params.get("", "") or "{}") if "" in call.params else {}
-    return ACTION.get(call.name, f"{call.service}:{call.operation}"), resource_of(call, body), context_of(call, body)
+    yield ACTION.get(call.name, f"{call.service}:{call.operation}"), resource_of(call, body), context_of(call, body)
 
 
 def resource_of(call: Call, body: dict[str, Any]) -> str:

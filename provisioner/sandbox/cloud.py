@@ -36,6 +36,10 @@ class NoSuchInstance(Exception):
     """Nobody knows the instance or the job."""
 
 
+class SeveralInstances(ValueError):
+    """A name that more than one machine goes by."""
+
+
 class SandboxCloud:
     """One account with every region."""
 
@@ -93,15 +97,16 @@ class SandboxCloud:
         return [one for backend in list(ec2_backends[DEFAULT_ACCOUNT_ID].values()) for one in backend.all_instances()]
 
     def find(self, name: str) -> Instance:
-        """By id, or the living machine of a job by the job's id or name. Raises NoSuchInstance."""
-        for instance in self.instances():
-            if instance.id == name:
-                return instance
-        for instance in self.instances():
-            labels = labels_of(instance)
-            if instance.state in LIVING and name in (labels.get("accelctl:job"), labels.get("accelctl:name")):
-                return instance
-        raise NoSuchInstance(name)
+        """By id, or the living machine of a job by the job's id or name. Raises NoSuchInstance, SeveralInstances."""
+        instances = self.instances()
+        named = [one for one in instances if one.id == name] or [
+            one for one in instances if one.state in LIVING and name in names_of(one)
+        ]
+        if not named:
+            raise NoSuchInstance(name)
+        if len(named) > 1:
+            raise SeveralInstances(f"'{name}' has {len(named)} machines: say {' or '.join(one.id for one in named)}")
+        return named[0]
 
     def reconcile(self) -> None:
         self.machines.reconcile(self.instances())
@@ -160,6 +165,12 @@ class SandboxCloud:
                 end(instance, INTERRUPTED, request_state="instance-terminated-no-capacity", now=self.clock.now())
                 self.phases.ended(instance)
             self.machines.reconcile([instance])
+
+
+def names_of(instance: Instance) -> set[str | None]:
+    """Of its job: the id, and the name."""
+    labels = labels_of(instance)
+    return {labels.get("accelctl:job"), labels.get("accelctl:name")}
 
 
 def labels_of(instance: Instance) -> dict[str, str]:

@@ -52,7 +52,7 @@ class Call:
 
 
 def read_call(environ: dict[str, Any]) -> Call:
-    """S3 bodies stay on the wire; the others (small) are read and put back."""
+    """S3's objects stay on the wire; the other bodies (small) are read and put back."""
     signed = environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", ""))  # or a presigned URL
     scope = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", signed)
     path, query = (
@@ -63,14 +63,22 @@ def read_call(environ: dict[str, Any]) -> Call:
     access_key, region, signed_for = scope.groups() if scope else unscoped
     service = PREFIXES.get(signed_for, signed_for)
     if service == "s3":
-        return Call(service, s3_operation(environ["REQUEST_METHOD"], path, query), region, access_key, path, query)
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
+        operation = s3_operation(environ["REQUEST_METHOD"], path, query)
+        if operation == "DeleteObjects":
+            query |= {"": read_body(environ).decode("utf-8", "replace")}
+        return Call(service, operation, region, access_key, path, query)
+    body = read_body(environ)
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return Call(service, target.split(".")[-1], region, access_key, path, {"": body.decode("utf-8", "replace")})
     params = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)) or query
     operation = params.get("Action") or rest_operation(service, environ["REQUEST_METHOD"], path)
     return Call(service, operation, region, access_key, path, params)
+
+
+def read_body(environ: dict[str, Any]) -> bytes:
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
 
 
 def rest_operation(service: str, method: str, path: str) -> str:

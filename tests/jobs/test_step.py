@@ -169,6 +169,7 @@ def test_a_machine_that_never_reports_is_replaced_and_its_console_kept(world: Wo
 
     assert world.record.attempts[0].end_reason is EndReason.BOOT_TIMEOUT
     assert world.objects.get(f"jobs/{JOB}/attempts/1/console.log") == b"kernel panic"
+    assert "kernel panic" in world.record.attempts[0].message
 
 
 def test_three_machines_that_never_report_end_the_job(world: World) -> None:

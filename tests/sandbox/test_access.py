@@ -115,14 +115,14 @@ def test_a_new_profile_is_unknown_for_a_moment() -> None:
     until(lambda: refused(lambda: launch("true", IamInstanceProfile={"Name": "fresh"}))[0] == "")
 
 
-def assumed(rules: list[dict[str, Any]]) -> Any:
-    """EC2 as a role with these rules may use it."""
+def assumed(rules: list[dict[str, Any]], service: str = "ec2") -> Any:
+    """A service as a role with these rules may use it."""
     iam, name = aws("iam"), f"role-{uuid.uuid4().hex[:6]}"
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     policy = json.dumps({"Version": "2012-10-17", "Statement": rules})
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
     keys = aws("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
-    return aws("ec2", session=boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
+    return aws(service, session=boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
 
 
 def labelled(value: str) -> dict[str, Any]:
@@ -154,3 +154,21 @@ def test_a_condition_on_the_labels_of_a_request_is_judged() -> None:
 
     assert label("theirs") == ("UnauthorizedOperation", 403)
     assert label("ours") == ("", 200)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_objects_that_go_together_are_judged_one_by_one() -> None:
+    """As IAM judges DeleteObjects: by the keys in its body."""
+    store, bucket = aws("s3"), f"goes-{uuid.uuid4().hex[:6]}"
+    store.create_bucket(Bucket=bucket)
+    for key in ("open/a & b", "kept/c"):
+        store.put_object(Bucket=bucket, Key=key, Body=b"1")
+    rules = [{"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": f"arn:aws:s3:::{bucket}/open/*"}]
+    limited = assumed(rules, "s3")
+
+    def remove(*keys: str) -> tuple[str, int]:
+        return refused(lambda: limited.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": k} for k in keys]}))
+
+    assert remove("open/a & b", "kept/c") == ("AccessDenied", 403)
+    assert remove("open/a & b") == ("", 200)
+    assert [one["Key"] for one in store.list_objects_v2(Bucket=bucket)["Contents"]] == ["kept/c"]

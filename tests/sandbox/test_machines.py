@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from provisioner.sandbox import client
-from provisioner.sandbox.client import ask
+from provisioner.sandbox.client import SandboxError, ask
 from tests.sandbox.world import TYPE, alive, aws, content, describe, launch, state_of, until
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -81,6 +81,18 @@ def test_an_interruption_without_notice_is_simply_the_end() -> None:
     assert found is not None
     assert found["StateReason"]["Code"] == "Server.SpotInstanceTermination"
     assert (status["State"], status["Status"]["Code"]) == ("closed", "instance-terminated-no-capacity")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_name_of_several_machines_interrupts_none_of_them() -> None:
+    """Both are named, and the developer chooses."""
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "accelctl:name", "Value": "twins"}]}]
+    made = [launch("sleep 60", TagSpecifications=tags)["InstanceId"] for _ in range(2)]
+
+    with pytest.raises(SandboxError, match="has 2 machines") as said:
+        ask("interrupt", instance="twins", notice="0")
+    assert all(one in str(said.value) for one in made)
+    assert not any(state_of(one) == "terminated" for one in made)
 
 
 @pytest.mark.usefixtures("sandbox")
