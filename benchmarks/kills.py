@@ -20,6 +20,7 @@ FIRST_REQUESTS = 5
 UNANSWERED = ("PUT /accelctl-", "CreateRole", "RunInstances", "DescribeInstances", "DeleteRole")
 """A client waits a minute before it gives up: these stand for the rest."""
 AT_ONCE = 4
+TOLD_EVERY = 40
 
 Case = tuple[str, Callable[[], Outcome]]
 
@@ -81,5 +82,7 @@ def main() -> int:
         todo = cases(every, faults, scenes)
         while batch := list(islice(todo, AT_ONCE)):
             verdicts += pool.map(judged, batch)
+            if len(verdicts) % TOLD_EVERY == 0:
+                print(f"kills: {len(verdicts)} jobs so far, {verdicts.count(False)} wrong", flush=True)
     print(f"kills: {len(verdicts)} jobs hurt, {verdicts.count(False)} wrong (limit 0)")
     return int(not all(verdicts))

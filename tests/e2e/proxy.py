@@ -4,6 +4,7 @@ import http.client
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -159,6 +160,11 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.upstream = urlsplit(upstream).netloc
         self.plan = plan
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that is killed hangs up in the middle: that is what this is for."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # pyright: ignore[reportArgumentType] - it is passed on
 
     @property
     def url(self) -> str:
