@@ -25,6 +25,8 @@ from provisioner.jobs.outcomes import outcome_of, time_used
 WORTH_A_WRITE = timedelta(minutes=1)
 """A deadline that moves by less is left as it was ordered."""
 HEARTBEATS_MISSED = 4
+GUESSED = (None, EndReason.LOST, EndReason.BOOT_TIMEOUT)
+"""What the machine itself says of its end outranks these."""
 LAST_UPLOAD = timedelta(minutes=15)
 """As long as the agent itself tries to send the last files."""
 
@@ -76,6 +78,8 @@ def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetim
         return gone(record, attempt, instance, seen.report)
     if instance.state is InstanceState.STOPPING:
         return wait(record, now, "the machine is on its way out")
+    if attempt.end_reason is not None:
+        return ending(record, attempt, instance, reason=attempt.end_reason, why=attempt.message)
     if stop := stop_order(record, attempt, instance, seen=seen, now=now):
         return stop
     if seen.report is None:
@@ -135,10 +139,10 @@ def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report:
     cause = instance.end_cause if instance else None
     message = instance.end_message if instance else ""
     ended = report.ended if report else None
-    if attempt.end_reason is not None:
-        reason = attempt.end_reason
-    elif ended is not None:
+    if ended is not None and (attempt.end_reason in GUESSED or ended.reason == EndReason.FINISHED):
         reason, message = EndReason(ended.reason), ended.message
+    elif attempt.end_reason is not None:
+        reason, message = attempt.end_reason, attempt.message or message
     elif cause is EndCause.INTERRUPTED or (report and report.notice):
         reason = EndReason.INTERRUPTED
     elif record.cancel_asked_at is not None:
@@ -153,7 +157,8 @@ def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report:
         reason=reason,
         instance=instance,
         exit_code=ended.exit_code if ended else None,
-        message=attempt.message if attempt.end_reason and attempt.message else message or attempt.message,
+        message=message or attempt.message,
+        last_lines=ended.last_lines if ended and reason is EndReason.FAILED else (),
     )
     return Decision(action=close, reason=f"the machine is gone ({reason})")
 

@@ -56,7 +56,7 @@ def one_round(place: "Workplace", job: str | None, refused: list[str]) -> "list[
     from provisioner.jobs.lookouts import mark
     from provisioner.workplace import holder
 
-    mark(place.objects, place.clock.now(), holder=holder())
+    mark(place.objects, place.clock.now(), holder=holder(), job=place.records.find(job).id if job else "")
     wanted = [place.records.find(job)] if job else list(place.records.open())
 
     def told(record: "JobRecord", failure: "AccelctlError") -> None:
