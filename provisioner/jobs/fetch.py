@@ -1,15 +1,16 @@
 """Brings what a job saved: every file checked against its manifest, the previous checkpoint where one is damaged."""
 
 import hashlib
-import os
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from provisioner.errors import CloudError, ConfigError
 from provisioner.jobs.objects import ObjectMissing, Objects
+from provisioner.jobs.placing import inside, is_there, place
 from provisioner.jobs.progress import Manifest, Progress, SavedFile
 from provisioner.jobs.records import prefix
 
@@ -96,92 +97,44 @@ def chosen(manifest: Manifest, below: str) -> list[SavedFile]:
 def bring(
     objects: Objects, job: str, wanted: list[SavedFile], *, folder: Path, brought: Callable[[int, int], None]
 ) -> list[SavedFile]:
-    """Several files at a time; links after all of them, so that no file is written through one.
+    """All of it is brought and checked before the first file is put in place. Raises Damaged.
 
-    Raises CloudError where a path leads through a link.
+    Links come last, so that no file is written through one. Raises CloudError where a path leads through a link.
     """
     links = {file.path for file in wanted if stat.S_ISLNK(file.mode)}
     if through := [file.path for file in wanted if links & {str(above) for above in PurePosixPath(file.path).parents}]:
         raise CloudError(f"a checkpoint names a path behind a link: {through[0]}.", hint="do not trust this job.")
-    sizes = sum(file.bytes for file in wanted)
+    targets = [inside(folder, file.path) for file in wanted]
+    size = sum(file.bytes for file in wanted)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".accelctl-", dir=folder) as held, ThreadPoolExecutor(FILES_AT_ONCE) as pool:
 
-    def one(file: SavedFile) -> None:
-        place(
-            objects, f"{prefix(job)}blobs/{file.sha256}", file, folder=folder,
-            brought=lambda size: brought(size, sizes),
-        )  # fmt: skip
+        def one(number: int) -> Path | None:
+            file, beside = wanted[number], Path(held, str(number))
+            if is_there(targets[number], file):
+                return brought(file.bytes, size)
+            load(objects, f"{prefix(job)}blobs/{file.sha256}", file, beside, lambda more: brought(more, size))
+            return beside
 
-    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-        list(pool.map(one, [file for file in wanted if file.path not in links]))
-    for file in wanted:
-        if file.path in links:
-            one(file)
+        loaded = list(pool.map(one, range(len(wanted))))
+        for file, target, beside in sorted(
+            zip(wanted, targets, loaded, strict=True), key=lambda row: row[0].path in links
+        ):
+            if beside is not None:
+                place(file, beside, target, folder)
     return wanted
 
 
-def place(objects: Objects, key: str, file: SavedFile, *, folder: Path, brought: Callable[[int], None]) -> None:
-    """Writes beside the target and renames, so that a target is old or new and never half."""
-    target = inside(folder, file.path)
-    if target.is_file() and not target.is_symlink() and sha256_of(target) == file.sha256:
-        return brought(file.bytes)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+def load(objects: Objects, key: str, file: SavedFile, beside: Path, brought: Callable[[int], None]) -> None:
+    """Raises Damaged."""
     seen = hashlib.sha256()
     try:
-        with partial.open("wb") as out:
+        with beside.open("wb") as out:
             for chunk in objects.chunks(key):
                 seen.update(chunk)
                 out.write(chunk)
                 brought(len(chunk))
     except ObjectMissing:
-        partial.unlink(missing_ok=True)
         raise Damaged(f"{file.path} is missing") from None
     if seen.hexdigest() != file.sha256:
-        partial.unlink()
         raise Damaged(f"{file.path} has other content")
-    if stat.S_ISLNK(file.mode):
-        return linked(partial, target, folder)
-    partial.chmod(file.mode & 0o777)
-    partial.replace(target)
-    if file.modified_ns:
-        os.utime(target, ns=(file.modified_ns, file.modified_ns))
-    return None
-
-
-def linked(held: Path, target: Path, folder: Path) -> None:
-    """The file that holds where a link leads becomes that link. Raises CloudError for one that leads out."""
-    leads = os.fsdecode(held.read_bytes())
-    held.unlink()
-    end = Path(os.path.normpath(target.parent / leads))
-    if winding(leads) or not end.is_relative_to(os.path.normpath(folder)):
-        raise CloudError(
-            f"a checkpoint has a link that leads out of its folder: {leads}.", hint="do not trust this job."
-        )
-    target.unlink(missing_ok=True)
-    target.symlink_to(leads)
-
-
-def winding(leads: str) -> bool:
-    """Up again after down: where that ends depends on other links, and only a plain way can be judged by its words."""
-    parts = PurePosixPath(leads).parts
-    ups = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
-    return leads.startswith("/") or ".." in parts[ups:]
-
-
-def inside(folder: Path, path: str) -> Path:
-    """A manifest is data from a machine: its paths may not lead out of the folder, nor through a link in it."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise CloudError(f"a checkpoint names a path outside of its folder: {path}.", hint="do not trust this job.")
-    for above in pure.parents[:-1]:
-        if (folder / above).is_symlink():
-            raise ConfigError(
-                f"'{folder / above}' is a link, and '{path}' would be written behind it.",
-                hint="remove the link, or fetch into an empty folder.",
-            )
-    return folder / pure
-
-
-def sha256_of(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -98,3 +98,16 @@ def test_progress_counts_every_byte_that_is_brought(objects: Objects, tmp_path: 
     fetch(objects, JOB, tmp_path, warn=print, brought=lambda more, of: moved.append((more, of)))
 
     assert (sum(more for more, _ in moved), {of for _, of in moved}) == (8, {8})
+
+
+def test_nothing_of_a_damaged_checkpoint_is_left_among_what_is_brought(objects: Objects, tmp_path: Path) -> None:
+    """All of it is checked before the first file is put in place."""
+    saved(objects, ("checkpoints/step-1", "one", False))
+    saved(objects, ("checkpoints/step-2", "two", False), ("checkpoints/step-2.more", "more", False), sequence=2)
+    objects.delete(f"jobs/{JOB}/blobs/{hashlib.sha256(b'more').hexdigest()}")
+    brought = fetch(objects, JOB, tmp_path / "here", warn=print)
+
+    assert (brought.sequence, brought.damaged) == (1, (2,))
+    assert [str(path.relative_to(tmp_path / "here")) for path in sorted((tmp_path / "here").rglob("*"))] == [
+        "checkpoints", "checkpoints/step-1"
+    ]  # fmt: skip
