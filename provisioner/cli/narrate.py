@@ -58,4 +58,5 @@ def attempt_events(before: Attempt | None, after: Attempt) -> Iterator[str]:
         and (before is None or before.state != AttemptState.ENDED)
     ):
         lost = f", {span(after.work_lost)} of work lost" if after.work_lost else ""
-        yield f"{name}: {ENDS[after.end_reason]}{lost}"
+        how = after.message if after.end_reason is EndReason.FAILED and after.message else ENDS[after.end_reason]
+        yield f"{name}: {how}{lost}"

@@ -19,7 +19,7 @@ from provisioner.domain.jobs import (
     Refusal,
 )
 from provisioner.domain.offerings import CapacityType, Offering, Requirements, in_order, moved_per_hour
-from provisioner.domain.quantities import written
+from provisioner.domain.quantities import LONGEST, written
 from provisioner.jobs.actions import (
     Buy,
     Decision,
@@ -168,9 +168,14 @@ def deadline(
     if record.spec.budget is not None:
         dearest = max((hourly(record, offering, tariff) or Decimal(0) for offering in offerings), default=Decimal(0))
         rest = record.spec.budget - spent_on_ended(record)
-        if dearest > 0 and (affordable := timedelta(hours=float(rest / dearest))) < left:
+        if dearest > 0 and (affordable := affords(rest, dearest)) < left:
             return now + affordable, EndReason.OVER_BUDGET
     return now + left, EndReason.OVER_TIME
+
+
+def affords(amount: Decimal, per_hour: Decimal) -> timedelta:
+    """For how long it pays; no longer than anybody asks for."""
+    return timedelta(hours=min(float(amount / per_hour), LONGEST / timedelta(hours=1)))
 
 
 def hourly(record: JobRecord, offering: Offering, tariff: Tariff) -> Decimal | None:

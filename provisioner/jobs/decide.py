@@ -18,7 +18,7 @@ from provisioner.domain.quantities import written
 from provisioner.domain.reports import NodeReport, Phase
 from provisioner.errors import Refused
 from provisioner.jobs.actions import Adopt, Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
-from provisioner.jobs.buying import buying, with_attempt
+from provisioner.jobs.buying import affords, buying, with_attempt
 from provisioner.jobs.closing import with_refusals
 from provisioner.jobs.outcomes import outcome_of, time_used
 
@@ -96,7 +96,7 @@ def within_budget(record: JobRecord, attempt: Attempt, seen: Observation, now: d
     budget, latest = record.spec.budget, attempt.ends_by or attempt.deadline
     if budget is None or seen.spent is None or not seen.hourly or attempt.deadline is None or latest is None:
         return record
-    deadline = min(now + timedelta(hours=float((budget - seen.spent) / seen.hourly)), latest)
+    deadline = min(now + affords(budget - seen.spent, seen.hourly), latest)
     if abs(deadline - attempt.deadline) < WORTH_A_WRITE:
         return record
     by_time = deadline >= attempt.intended_at + record.spec.max_duration - time_used(record)
