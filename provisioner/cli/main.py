@@ -19,6 +19,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "logs": ("logs", "The program's output, over all attempts, in order."),
         "fetch": ("fetch", "Bring outputs and the newest checkpoint here, verified."),
         "cancel": ("cancel", "Stop a job and keep its checkpoint."),
+        "resume": ("resume", "Continue a job that has ended from its checkpoint."),
         "step": ("step", "Take the next step for one or all jobs, as a scheduler does."),
     },
     "Guard": {

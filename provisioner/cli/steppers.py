@@ -51,7 +51,8 @@ def install() -> None:
         output.note("no systemd for this user: add this line with 'crontab -e'")
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in told().items())
         line = f"cd {shlex.quote(str(Path.cwd()))} && {settings} {program} step".replace("&&  ", "&& ")
-        output.data(f"* * * * * {line} >/dev/null 2>&1")
+        output.data(f"* * * * * {line} >/dev/null 2>&1".replace("%", r"\%"))  # cron takes a bare one for a new line
+        say_which_keys()
         return
     folder = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "systemd" / "user"
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,17 @@ def install() -> None:
         if code:
             raise ConfigError(f"systemctl --user {arguments[0]} failed: {said}.", hint="see 'systemctl --user status'.")
     output.note(f"installed: '{UNIT}.timer' steps jobs every minute, with the settings of {Path.cwd()}")
+    say_which_keys()
     output.note("it stops when you log out, unless 'loginctl enable-linger' was said once")
+
+
+def say_which_keys() -> None:
+    """Keys that only this shell knows are in no file, so a timer has none."""
+    if "AWS_ACCESS_KEY_ID" in os.environ and "AWS_PROFILE" not in os.environ:
+        output.warn(
+            "the credentials of this shell are in its environment, and are never written down: the stepper needs "
+            "a profile of its own (set AWS_PROFILE and run this again), or an 'accelctl step --watch' in this shell."
+        )
 
 
 def service(program: str) -> str:

@@ -11,22 +11,22 @@ from provisioner.catalog import labels
 from provisioner.catalog import load as load_catalog
 from provisioner.catalog.tariffs import tariff
 from provisioner.cli import output
+from provisioner.cli.carrying import carried
 from provisioner.cli.output import OutputFormat, money, rate, span
 from provisioner.cli.preparing import prepare_first, refuse_unknown
 from provisioner.cli.rules import of_settings, refuse
-from provisioner.cli.steppers import say_who_steps
-from provisioner.cli.summary import summary
-from provisioner.cli.watch import Detached, Watch
 from provisioner.cli.wishes import Wishes
-from provisioner.domain.jobs import AttemptState, JobRecord, JobSpec
+from provisioner.domain.jobs import JobRecord, JobSpec
 from provisioner.domain.offerings import Offering, in_order
-from provisioner.errors import AccelctlError, CloudError, ConfigError, Interrupted
+from provisioner.errors import AccelctlError, CloudError, ConfigError
 from provisioner.jobs.buying import requirements_of
 from provisioner.jobs.costs import disk_per_hour
+from provisioner.jobs.resume import Allowance, resume, resumed
 from provisioner.jobs.submit import Submission, submit
-from provisioner.jobs.view import CURRENCY, job_document
+from provisioner.jobs.view import CURRENCY, dollars
 from provisioner.rules.requests import of_job
 from provisioner.rules.ruleset import Finding, judge
+from provisioner.settings import Settings
 from provisioner.workplace import Workplace
 
 COMPARED = {
@@ -53,12 +53,30 @@ def train(wishes: Wishes) -> int:
     record = active_of_that_name(place, wishes)
     if record is None:
         offerings = plan(place, wishes.spec)
-        if not confirmed(wishes, offerings):
+        if not confirmed(wishes.spec, offerings, yes=wishes.yes):
             output.note("nothing was launched.")
             return 0
         record = submitted(place, wishes)
         output.note(f"job {record.id}: 'accelctl status {record.id}' follows it from anywhere")
-    return carried(place, record, wishes)
+    return carried(place, record, form=wishes.form, detach=wishes.detach)
+
+
+def again(job: str, settings: Settings, *, detach: bool, yes: bool, form: OutputFormat) -> int:
+    """What resume does: as `train`, for a job that has ended."""
+    place = Workplace(settings=settings)
+    held = place.records.read(place.records.find_one(job).id)
+    allowance = Allowance(
+        max_duration=settings["max_duration"], budget=settings["budget"], max_restarts=settings["max_restarts"]
+    )
+    record = resumed(held.record, allowance, place.cost_so_far(held.record).paid)
+    refuse(findings(place, record.spec))
+    offerings = plan(place, record.spec)
+    if not confirmed(record.spec, offerings, yes=yes):
+        output.note("nothing was launched.")
+        return 0
+    saved = record.checkpoint
+    output.note(f"job {record.id} goes on from {f'checkpoint {saved.sequence}' if saved else 'the beginning'}")
+    return carried(place, resume(place.objects, held, record), form=form, detach=detach)
 
 
 def findings(place: Workplace, spec: JobSpec) -> list[Finding]:
@@ -130,25 +148,36 @@ def nothing_fits(spec: JobSpec, sold: Sequence[Offering], prepared: Sequence[str
 
 
 def show_plan(wishes: Wishes, offerings: Sequence[Offering]) -> int:
-    hours = Decimal(max(wishes.spec.max_duration, LEAST).total_seconds()) / 3600
-    disk = disk_per_hour(wishes.spec.disk_gib, tariff())
-    prices = [price + disk for offering in offerings if (price := offering.hourly(Decimal(0))) is not None]
-    known, limit = len(prices) == len(offerings), wishes.spec.budget or Decimal("Infinity")
-    low, high = (min(min(prices) * hours, limit), min(max(prices) * hours, limit)) if known else (None, None)
+    low, high = expected(wishes.spec, offerings)
     if wishes.form is OutputFormat.JSON:
         output.document({
             "offerings": [offering_document(offering) for offering in offerings],
             "price_per_hour": offerings[0].price_per_hour, "max_duration_seconds": wishes.spec.max_duration,
-            "expected_cost": {"from": low, "to": high, "currency": CURRENCY},
+            "expected_cost": {"from": dollars(low), "to": dollars(high), "currency": CURRENCY},
             "policy": {"environment": wishes.settings["environment"], "violations": []},
         })  # fmt: skip
         return 0
     output.data(offerings_table(offerings))
-    time, capped = span(wishes.spec.max_duration), ", within the budget" if wishes.spec.budget else ""
-    cost = f"{money(low)} to {money(high)} with way and disk{capped}"
-    output.note(f"at most {time} of machine time: {cost}, less what interruptions make free")
+    output.note(at_most(wishes.spec, offerings))
     output.note(f"no rule of {wishes.settings['environment']} is broken; nothing was changed")
     return 0
+
+
+def expected(spec: JobSpec, offerings: Sequence[Offering]) -> tuple[Decimal | None, Decimal | None]:
+    """USD for all of the time that the job may take, on the cheapest and the dearest; None where one is unknown."""
+    hours = Decimal(max(spec.max_duration, LEAST).total_seconds()) / 3600
+    disk = disk_per_hour(spec.disk_gib, tariff())
+    prices = [price + disk for offering in offerings if (price := offering.hourly(Decimal(0))) is not None]
+    if len(prices) < len(offerings):
+        return None, None
+    limit = spec.budget or Decimal("Infinity")
+    return min(min(prices) * hours, limit), min(max(prices) * hours, limit)
+
+
+def at_most(spec: JobSpec, offerings: Sequence[Offering]) -> str:
+    low, high = expected(spec, offerings)
+    cost = f"{money(low)} to {money(high)} with way and disk{', within the budget' if spec.budget else ''}"
+    return f"at most {span(spec.max_duration)} of machine time: {cost}, less what interruptions make free"
 
 
 def offering_document(offering: Offering) -> dict[str, object]:
@@ -195,10 +224,11 @@ def same_job(record: JobRecord, wishes: Wishes) -> JobRecord:
     return record
 
 
-def confirmed(wishes: Wishes, offerings: Sequence[Offering]) -> bool:
-    if wishes.yes or not sys.stdin.isatty():
+def confirmed(spec: JobSpec, offerings: Sequence[Offering], *, yes: bool) -> bool:
+    if yes or not sys.stdin.isatty():
         return True
     output.note(offerings_table(offerings[:5]))
+    output.note(at_most(spec, offerings))
     return click.confirm("launch?", default=True, err=True)
 
 
@@ -210,42 +240,3 @@ def submitted(place: Workplace, wishes: Wishes) -> JobRecord:
         store_region=place.store.region, unique=wishes.named,
     )  # fmt: skip
     return same_job(submit(place.objects, submission, now=place.clock.now(), agent=build, say=output.note), wishes)
-
-
-def carried(place: Workplace, record: JobRecord, wishes: Wishes) -> int:
-    watch = Watch(place, record.id, show_output=wishes.form is OutputFormat.TABLE and not wishes.detach)
-    try:
-        record = watch.until_done(until=bought if wishes.detach else over)
-    except Detached:
-        say_who_steps(place)
-        raise Interrupted(
-            f"left job {record.id} running.",
-            hint=f"'accelctl status {record.id}' and 'accelctl logs {record.id} --follow' return to it; "
-            f"'accelctl cancel {record.id}' stops it.",
-        ) from None
-    if not over(record):
-        place.stepper.release(record.id)
-        say_who_steps(place)
-    return ended(place, record, wishes)
-
-
-def over(record: JobRecord) -> bool:
-    return record.ended_at is not None
-
-
-def bought(record: JobRecord) -> bool:
-    return over(record) or (record.attempt is not None and record.attempt.state is not AttemptState.LAUNCHING)
-
-
-def ended(place: Workplace, record: JobRecord, wishes: Wishes) -> int:
-    cost = place.cost_so_far(record)
-    if wishes.form is OutputFormat.JSON:
-        output.document(job_document(record, cost))
-    elif over(record):
-        for line in summary(record, cost):
-            output.data(line)
-    else:
-        output.data(record.id)
-    if record.outcome is not None and record.outcome.exit_code:
-        output.error(record.outcome.message + ".", record.outcome.hint)
-    return record.outcome.exit_code if record.outcome else 0

@@ -56,6 +56,8 @@ class Watch:
         """Returns once `until` holds of the record, or raises Detached. Raises CloudUnavailable after PATIENCE."""
         try:
             return self._stepped(until)
+        except KeyboardInterrupt:  # the second one, in the middle of anything
+            raise left(self._job) from None
         finally:
             with suppress(AccelctlError):  # it ages, and nobody is misled for long
                 forget(self._place.objects, self._job)
@@ -144,6 +146,15 @@ class Watch:
         if wish is Wish.STOP:
             ask_to_cancel(self._place.records, self._job, self._place.clock.now())
         signal.signal(signal.SIGINT, self._first)  # the next one is asked about as well
+
+
+def left(job: str) -> Interrupted:
+    """What stays when a person leaves, and how to return."""
+    return Interrupted(
+        f"left job {job} as it is; it goes on.",
+        hint=f"'accelctl status {job}' and 'accelctl logs {job} --follow' return to it; "
+        f"'accelctl cancel {job}' stops it.",
+    )
 
 
 class Detached(Interrupted):

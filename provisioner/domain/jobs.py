@@ -275,6 +275,8 @@ class JobRecord:
     """Name of the machine's identity, written before it is made."""
     identity_made: bool = False
     attempts: tuple[Attempt, ...] = ()
+    earlier: int = 0
+    """How many of them are of before the job was last resumed: they say nothing of how it ends."""
     regions_tried: tuple[str, ...] = ()
     """Where a launch was ever asked for: a late one shows up there."""
     refusals: tuple[Refusal, ...] = ()
@@ -288,6 +290,11 @@ class JobRecord:
     checkpoint: Checkpoint | None = None
     outcome: Outcome | None = None
     ended_at: datetime | None = None
+
+    @property
+    def recent(self) -> tuple[Attempt, ...]:
+        """The attempts since the job was last started or resumed."""
+        return self.attempts[self.earlier :]
 
     @property
     def attempt(self) -> Attempt | None:

@@ -32,6 +32,11 @@ def claim(objects: Objects, name: str, job: str) -> str:
     raise CloudUnavailable(f"--name: many processes want '{name}' at once.", hint="try again in a moment.")
 
 
+def is_chosen(objects: Objects, name: str) -> bool:
+    """Whether a job was ever given that name by somebody; others have their folder's."""
+    return objects.exists(f"{ROOT}/{name}")
+
+
 def over(objects: Objects, job: str) -> bool:
     try:
         return Records(objects).read(job).record.ended_at is not None

@@ -28,7 +28,7 @@ def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
     """How the job ends, if it ends here."""
     if record.cancel_asked_at is not None and not finished(record):
         return Outcome(state=JobState.CANCELLED, exit_code=130, message=f"the job was cancelled; {kept(record)}")
-    if (last := record.attempt) and (outcome := after_attempt(record, last)):
+    if record.recent and (outcome := after_attempt(record, record.recent[-1])):
         return outcome
     if record.spec.budget is not None and seen.spent is None and record.attempts:
         return failed(
@@ -67,7 +67,7 @@ def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
             return failed(
                 6,
                 f"the job reached its {limit}; {kept(record)}",
-                f"raise {limit} for the next one; 'accelctl fetch {record.id}' brings the checkpoint.",
+                f"'accelctl resume {record.id} {limit} …' goes on from there.",
             )
         case EndReason.BOOT_TIMEOUT | EndReason.LOST:
             return same_failure(record, last)
@@ -78,7 +78,7 @@ def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
 
 
 def program_failed(record: JobRecord, last: Attempt) -> Outcome | None:
-    failures = [attempt for attempt in record.attempts if attempt.end_reason is EndReason.FAILED]
+    failures = [attempt for attempt in record.recent if attempt.end_reason is EndReason.FAILED]
     if len(failures) <= record.spec.max_restarts:
         return None
     what = last.message or f"the program failed with exit code {last.exit_code}"
@@ -88,7 +88,7 @@ def program_failed(record: JobRecord, last: Attempt) -> Outcome | None:
 
 def same_failure(record: JobRecord, last: Attempt) -> Outcome | None:
     """Three times in a row, with nothing saved in between, is not bad luck."""
-    recent = record.attempts[-SAME_FAILURE_LIMIT:]
+    recent = record.recent[-SAME_FAILURE_LIMIT:]
     alike = len(recent) == SAME_FAILURE_LIMIT and all(attempt.end_reason is last.end_reason for attempt in recent)
     first = recent[0].intended_at
     if not alike or (record.checkpoint is not None and record.checkpoint.at > first):

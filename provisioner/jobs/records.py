@@ -97,6 +97,14 @@ class Records:
             self._close(record.id)
         return written
 
+    def reopen(self, held: Held, record: JobRecord) -> Held:
+        """As `write`, of a record that had ended: whoever looks after open jobs sees it again. Raises LostRace."""
+        mark = f"{OPEN}/{record.id}"
+        self._objects.put(mark, b"")
+        written = self.write(held, record)
+        self._objects.put(mark, b"")  # somebody may have found the old record under the mark, and removed it
+        return written
+
     def _close(self, job: str) -> None:
         """A mark that stays costs the next look one read, and goes then."""
         try:
@@ -131,6 +139,8 @@ class Records:
                 yield record
             else:
                 self._close(record.id)
+                if (now := self._look(record.id)) and (isinstance(now, Unreadable) or now.ended_at is None):
+                    self._objects.put(f"{OPEN}/{record.id}", b"")  # resumed meanwhile
 
     def all(self) -> Iterator[JobRecord]:
         """Every job of the store, oldest first."""

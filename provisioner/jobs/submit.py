@@ -55,6 +55,8 @@ def work_folder(objects: Objects, submission: Submission, say: Callable[[str], N
     made_there = frozenset({PurePosixPath(spec.checkpoint_dir), PurePosixPath(spec.outputs_dir)})
     archive = send(objects, submission.folder, keep=made_there)
     say(f"work folder {submission.folder}: {archive.bytes / 1024:.0f} KiB packed")
+    for left_out in sorted(path for path in made_there if (submission.folder / path).exists()):
+        say(f"{left_out} of the work folder is not sent: a new job begins without it")
     return archive
 
 

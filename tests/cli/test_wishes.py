@@ -86,7 +86,7 @@ def test_access_is_to_read_unless_it_says_write() -> None:
 def test_a_job_file_may_write_numbers_as_numbers(tmp_path: Path) -> None:
     """What a flag takes as text, the file may hold as TOML has it."""
     file = tmp_path / "job.toml"
-    file.write_text('budget = 12.5\ndisk = 300\nmax_restarts = 2\nenv = { SEED = 7 }\ncommand = "python a.py"\n')
+    file.write_text('budget = 12.5\ndisk = 300\nmax-restarts = 2\nenv = { SEED = 7 }\ncommand = "python a.py"\n')
 
     spec = wishes(NOTHING | {"job_file": file}).spec
 

@@ -2,10 +2,15 @@
 
 import sys
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli import output
+
+if TYPE_CHECKING:
+    from provisioner.domain.jobs import JobRecord
+    from provisioner.workplace import Workplace
 
 EVERY = timedelta(seconds=1)
 
@@ -19,12 +24,22 @@ def command(job: str, follow: bool) -> None:
     \b
     accelctl logs 20261120-224501-x7k2m --follow
     """
-    from provisioner.cli.stepping import step_once
-    from provisioner.jobs.outputs import Output
+    from provisioner.cli.watch import left
     from provisioner.workplace import Workplace
 
     place = Workplace()
     record = place.records.find(job)
+    try:
+        show(place, record, follow=follow)
+    except KeyboardInterrupt:
+        raise left(record.id) from None
+
+
+def show(place: "Workplace", record: "JobRecord", *, follow: bool) -> None:
+    """Prints what there is; with `follow`, steps the job and prints what comes until it is over."""
+    from provisioner.cli.stepping import step_once
+    from provisioner.jobs.outputs import Output
+
     reader = Output(place.objects, record.id)
     over, looked_at, attempt = not follow, place.clock.now(), 0
     while True:

@@ -74,11 +74,24 @@ def one_round(place: "Workplace", job: str | None, refused: list[str]) -> "list[
 
 
 def stay(place: "Workplace", job: str | None, every: timedelta) -> None:
-    """Steps round after round; one that fails is told, and the next one is tried. A named job's end is the last."""
-    from provisioner.errors import AccelctlError
+    """Steps round after round until Ctrl-C, or until a named job is over. Raises Interrupted."""
+    from provisioner.errors import Interrupted
 
     what = f"stepping {job} until it is over, or Ctrl-C" if job else "stepping jobs until Ctrl-C"
     output.note(f"{what}; jobs go on without it, but interrupted ones then wait")
+    try:
+        rounds(place, job, every)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "nobody steps from here any more; jobs go on.",
+            hint="interrupted ones wait for 'accelctl step --watch' or the timer of 'accelctl setup --stepper'.",
+        ) from None
+
+
+def rounds(place: "Workplace", job: str | None, every: timedelta) -> None:
+    """One that fails is told, and the next one is tried."""
+    from provisioner.errors import AccelctlError
+
     while True:
         try:
             records = one_round(place, job, [])
