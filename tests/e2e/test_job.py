@@ -168,14 +168,22 @@ def test_a_quota_is_exit_4_with_its_code() -> None:
     assert "L-7212CCBC" in done.stderr
 
 
-def test_over_time_keeps_the_checkpoint_and_is_exit_6() -> None:
-    """--max-duration ends the machine by the machine's own clock."""
-    done = accelctl(*counting("overtime", "--max-duration", "4s", "--output", "json", steps=5000))
+def test_over_time_keeps_the_checkpoint_and_resume_goes_on_from_there() -> None:
+    """--max-duration ends the machine by the machine's own clock; what it saved is not done again."""
+    done = accelctl(*counting("overtime", "--max-duration", "4s", "--output", "json", steps=150))
     job = json.loads(done.stdout)
 
     assert (done.returncode, job["attempts"][0]["end_reason"]) == (6, "over-time"), done.stderr
     assert job["checkpoint"]["files"] > 0
     assert left_of(job["id"]) == []
+
+    done = accelctl("resume", job["id"], "--max-duration", "10m", "--yes", "--output", "json")
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "succeeded"), done.stderr
+    starts = [line for line in accelctl("logs", job["id"]).stdout.splitlines() if "begins at step" in line]
+    assert len(starts) == 2
+    assert not starts[1].endswith(" 0")
+    assert left_of(job["id"]) == []
+    assert accelctl("resume", job["id"]).returncode == 2
 
 
 def test_a_secret_is_in_no_object_log_record_or_user_data(sandbox: dict[str, Any], tmp_path: Path) -> None:
