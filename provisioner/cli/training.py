@@ -91,6 +91,8 @@ def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
     """The offerings in the order they are tried. Raises CloudError where there are none, ConfigError for the budget."""
     wanted = requirements_of(spec)
     sold = place.cloud.offerings(wanted)
+    for region, why in {row.region: row.message for row in sold.refused}.items():
+        output.warn(f"{region} is left out for now: {why}")
     offerings = in_order(sold, wanted)
     if not offerings:
         raise nothing_fits(spec, sold, place.cloud.prepared_regions() if place.cloud.job_store() else ())

@@ -25,7 +25,6 @@ from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, JobRecord, JobState, Lease, Node, Outcome
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import Offering
-from provisioner.domain.reports import NodeReport
 from provisioner.errors import (
     CloudError,
     CloudUnavailable,
@@ -49,7 +48,6 @@ from provisioner.jobs.actions import (
     Identify,
     Launch,
     Note,
-    Observation,
     Rest,
     Survey,
     Terminate,
@@ -60,6 +58,7 @@ from provisioner.jobs.buying import intended, requirements, with_attempt
 from provisioner.jobs.closing import by_our_clock, closed, ended_at, with_last_words, with_refusals, work_lost
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
+from provisioner.jobs.observing import Observer, regions_of
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Held, LostRace, Records, prefix
 
@@ -95,6 +94,7 @@ class Stepper:
         self._holder = holder
         self._tariff = tariff
         self._accounts = Accounts(cloud=cloud, tariff=tariff)
+        self._observer = Observer(cloud=cloud, progress=self._progress, accounts=self._accounts, clock=clock)
         self._user_data = user_data
 
     def step(self, job: str) -> Stepped:
@@ -141,33 +141,13 @@ class Stepper:
         return Stepped(record=record, decision=decision, wait_until=until, mine=False)
 
     def _decide(self, record: JobRecord) -> Decision:
-        seen = self._observe(record)
+        seen = self._observer.observe(record)
         decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
         if isinstance(decision.action, Survey):
-            seen = replace(seen, offerings=tuple(self._cloud.offerings(requirements(record))))
+            sold = self._cloud.offerings(requirements(record))
+            seen = replace(seen, offerings=tuple(sold), refused=sold.refused)
             decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
         return decision
-
-    def _observe(self, record: JobRecord) -> Observation:
-        """Machines first, reports second: what a machine wrote before it went is then never missed."""
-        if record.ended_at is not None or not record.attempts:
-            return Observation()
-        regions = sorted(
-            {*record.regions_tried, *(offering.region for attempt in record.attempts for offering in attempt.offerings)}
-        )
-        instances = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=regions))
-        report = self._report(record, record.attempts[-1])
-        seen, now = Observation(instances=instances, report=report), self._clock.now()
-        if record.spec.budget is None:
-            return seen
-        spent = self._accounts.spent(record, report, now)
-        return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
-
-    def _report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
-        """The machine's own: one of a launch that was given up may have had the same number."""
-        report = self._progress.report(record.id, attempt.number) if attempt.nodes else None
-        mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
-        return report if mine else None
 
     # act --------------------------------------------------------------------------------------------------------------
 
@@ -309,7 +289,7 @@ class Stepper:
 
     def _close(self, held: Held, close: Close) -> Held:
         record, attempt = held.record, held.record.attempts[-1]
-        report = self._report(record, attempt)
+        report = self._observer.report(record, attempt)
         if report is None and close.instance is not None:
             close = with_last_words(close, self._keep_console(record, attempt, close.instance))
         now = self._clock.now()
@@ -334,7 +314,7 @@ class Stepper:
         record, outcome = held.record, held.record.outcome
         assert outcome is not None  # noqa: S101 - decide cleans after the outcome only
         self._remove_all(record)
-        if left := self._leftovers(record.id):
+        if left := self._leftovers(record):
             names = ", ".join(f"{leftover.kind} {leftover.id}" for leftover in left)
             raise CloudUnavailable(f"job '{record.id}' still has {names}.", hint="it is on its way out; step again.")
         return self._records.write(
@@ -343,7 +323,7 @@ class Stepper:
 
     def _remove_all(self, record: JobRecord) -> None:
         """One that is refused keeps no other from going; the first refusal is told."""
-        steps = [partial(self._cloud.remove, leftover) for leftover in self._leftovers(record.id)]
+        steps = [partial(self._cloud.remove, leftover) for leftover in self._leftovers(record)]
         if record.identity:
             steps.append(partial(self._cloud.remove_identity, record.identity))
         refusals: list[CloudError] = []
@@ -355,8 +335,10 @@ class Stepper:
         if refusals:
             raise refusals[0]
 
-    def _leftovers(self, job: str) -> list[Leftover]:
-        return sorted(self._cloud.leftovers(job=job), key=lambda leftover: leftover.order)
+    def _leftovers(self, record: JobRecord) -> list[Leftover]:
+        """Where the job was never asked for there is nothing of it: that such a region is down keeps nothing open."""
+        found = self._cloud.leftovers(job=record.id, regions=sorted(regions_of(record)))
+        return sorted(found, key=lambda leftover: leftover.order)
 
 
 def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:

@@ -26,6 +26,7 @@ from provisioner.clouds.base import (
     PriceChange,
     Quota,
     Refusals,
+    Sold,
     Traits,
 )
 from provisioner.domain.estate import Holding, Look, Series
@@ -59,7 +60,7 @@ class Aws:
         self._machines = Machines(self._sessions, clock)
         self._utilisation = Utilisation(self._sessions)
 
-    def offerings(self, wanted: Requirements) -> Sequence[Offering]:
+    def offerings(self, wanted: Requirements) -> Sold:
         store = self._store.find()
         regions = [region for region in self.prepared_regions() if not wanted.regions or region in wanted.regions]
         return self._offerings.find(wanted, regions=regions, store_region=store.region if store else "")
@@ -161,9 +162,11 @@ class Aws:
         """In the prepared regions and in the credentials' own."""
         return self._inventory.stacks(sorted({*self.prepared_regions(), self._sessions.anywhere}))
 
-    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
-        regions = self._store.marked_regions()
-        return self._inventory.leftovers(job=job, regions=regions, data=data, machines=machines)
+    def leftovers(
+        self, *, job: str = "", data: bool = False, machines: bool = True, regions: Iterable[str] | None = None
+    ) -> Iterator[Leftover]:
+        places = self._store.marked_regions() if regions is None else tuple(regions)
+        return self._inventory.leftovers(job=job, regions=places, data=data, machines=machines)
 
     def unused(self, region: str, *, everybodys: bool = False) -> Iterator[Leftover]:
         yield from pointless(self._sessions, region)

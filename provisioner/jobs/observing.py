@@ -1,0 +1,66 @@
+"""What there is to see of a job: its machines in every region that was asked, and what the newest of them says."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from provisioner.catalog import labels
+from provisioner.clock import Clock
+from provisioner.clouds.base import CloudProvider
+from provisioner.domain.instances import Instance
+from provisioner.domain.jobs import Attempt, AttemptState, JobRecord
+from provisioner.domain.reports import NodeReport
+from provisioner.errors import CloudUnavailable, RateLimited
+from provisioner.jobs.accounts import Accounts
+from provisioner.jobs.actions import Observation
+from provisioner.jobs.progress import Progress
+
+
+class Observer:
+    """Looks, and changes nothing."""
+
+    def __init__(self, *, cloud: CloudProvider, progress: Progress, accounts: Accounts, clock: Clock) -> None:
+        self._cloud, self._progress, self._accounts, self._clock = cloud, progress, accounts, clock
+
+    def observe(self, record: JobRecord) -> Observation:
+        """Machines first, reports second: what a machine wrote before it went is then never missed."""
+        if record.ended_at is not None or not record.attempts:
+            return Observation()
+        instances = tuple(self._machines(record))
+        report = self.report(record, record.attempts[-1])
+        seen, now = Observation(instances=instances, report=report), self._clock.now()
+        if record.spec.budget is None:
+            return seen
+        spent = self._accounts.spent(record, report, now)
+        return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
+
+    def report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
+        """The machine's own: one of a launch that was given up may have had the same number."""
+        report = self._progress.report(record.id, attempt.number) if attempt.nodes else None
+        mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
+        return report if mine else None
+
+    def _machines(self, record: JobRecord) -> Iterator[Instance]:
+        """Raises CloudUnavailable where the live attempt's region does not answer; others are looked at next time.
+
+        What the job once had elsewhere has ended before, or is found before the job is cleaned away.
+        """
+        needed = regions_of_live(record)
+        for region in sorted(regions_of(record)):
+            try:
+                yield from self._cloud.list_owned({labels.JOB: record.id}, regions=[region])
+            except (CloudUnavailable, RateLimited):
+                if region in needed:
+                    raise
+
+
+def regions_of(record: JobRecord) -> set[str]:
+    """Where something of the job may be: its launches were asked for there."""
+    bought = (offering.region for attempt in record.attempts for offering in attempt.offerings)
+    return {*record.regions_tried, *bought}
+
+
+def regions_of_live(record: JobRecord) -> set[str]:
+    attempt = record.attempt
+    if attempt is None or attempt.state is AttemptState.ENDED:
+        return set()
+    return {offering.region for offering in attempt.offerings}
