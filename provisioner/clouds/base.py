@@ -66,6 +66,8 @@ class Prepared:
     id: str
     region: str
     made: bool
+    updated: bool = False
+    """It was there, as an earlier version made it; now it is as this one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

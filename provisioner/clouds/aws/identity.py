@@ -23,6 +23,8 @@ BOUNDARY = "accelctl-boundary"
 POLICY = "job"
 MISSING = "NoSuchEntity"
 THERE = "EntityAlreadyExists"
+MOST_VERSIONS = 5
+"""Of one policy, by IAM's quotas."""
 
 
 class Identities:
@@ -40,7 +42,33 @@ class Identities:
             PolicyName=BOUNDARY, Path=PATH, PolicyDocument=document("boundary.json"),
             Tags=tags.written(labels.ours(kind="boundary")),
         ))  # fmt: skip
-        return Prepared(kind="boundary", id=BOUNDARY, region="", made=made)
+        return Prepared(kind="boundary", id=BOUNDARY, region="", made=made, updated=not made and self._update())
+
+    def _update(self) -> bool:
+        """Whether the boundary was as another version of accelctl has it. It becomes this one's for every job."""
+        iam, arn = self._sessions.iam, self.boundary_arn
+        with translated("iam:GetPolicyVersion"):
+            current = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+            held = iam.get_policy_version(PolicyArn=arn, VersionId=current)["PolicyVersion"]
+        if held.get("Document") == json.loads(document("boundary.json")):
+            return False
+        if len(spare := self._spare_versions()) + 1 == MOST_VERSIONS:
+            self._drop(spare[0])
+        with translated("iam:CreatePolicyVersion"):
+            iam.create_policy_version(PolicyArn=arn, PolicyDocument=document("boundary.json"), SetAsDefault=True)
+        return True
+
+    def _spare_versions(self) -> list[str]:
+        """Of the boundary, beside the one that holds; oldest first."""
+        with translated("iam:ListPolicyVersions"):
+            held = self._sessions.iam.list_policy_versions(PolicyArn=self.boundary_arn)["Versions"]
+        spare = [version for version in held if not version.get("IsDefaultVersion")]
+        return sorted((version.get("VersionId", "") for version in spare), key=lambda name: int(name.removeprefix("v")))
+
+    def _drop(self, version: str) -> None:
+        self._unless(MISSING, "iam:DeletePolicyVersion", lambda: self._sessions.iam.delete_policy_version(
+            PolicyArn=self.boundary_arn, VersionId=version
+        ))  # fmt: skip
 
     def make(self, wanted: IdentityRequest) -> None:
         """Role, policy, profile, and the role in the profile."""
@@ -81,6 +109,9 @@ class Identities:
             self._unless(MISSING, f"iam:{action}", call)
 
     def remove_boundary(self) -> None:
+        """IAM deletes a policy only once its other versions are gone."""
+        for version in self._spare_versions() if self.has_boundary() else ():
+            self._drop(version)
         self._unless(
             MISSING, "iam:DeletePolicy", lambda: self._sessions.iam.delete_policy(PolicyArn=self.boundary_arn)
         )  # fmt: skip
