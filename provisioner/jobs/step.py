@@ -199,9 +199,12 @@ class Stepper:
         )  # fmt: skip
         try:
             self._cloud.make_identity(request)
-        except (RateLimited, CloudUnavailable, CredentialsRefused):
+        except CredentialsRefused:
             raise
         except (ConfigError, CloudError) as refusal:
+            patient = self._clock.now() < record.created_at + max(spec.max_wait, spec.pace.answer_within)
+            if isinstance(refusal, RateLimited | CloudUnavailable) and patient:
+                raise
             return self._write(held, hopeless(held.record, refusal))
         return self._write(held, replace(held.record, identity_made=True))
 

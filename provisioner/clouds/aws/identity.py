@@ -15,7 +15,7 @@ from provisioner.clouds.aws.errors import code_of, translated
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import IdentityRequest, Prepared
 from provisioner.domain.jobs import Grant
-from provisioner.errors import CloudUnavailable
+from provisioner.errors import CloudError, CloudUnavailable
 
 PATH = "/accelctl/"
 JOBS = "/accelctl/jobs/"
@@ -71,20 +71,24 @@ class Identities:
         ))  # fmt: skip
 
     def make(self, wanted: IdentityRequest) -> None:
-        """Role, policy, profile, and the role in the profile."""
+        """Role, policy, profile, and the role in the profile. Raises CloudUnavailable where IAM lags behind itself."""
+        with soon_known():
+            self._make(wanted)
+
+    def _make(self, wanted: IdentityRequest) -> None:
         iam, name, marks = self._sessions.iam, wanted.name, tags.written(wanted.labels)
         self._unless(THERE, "iam:CreateRole", lambda: iam.create_role(
             RoleName=name, Path=JOBS, AssumeRolePolicyDocument=trust("ec2.amazonaws.com"), Tags=marks,
             PermissionsBoundary=self.boundary_arn,
         ))  # fmt: skip
-        with translated("iam:PutRolePolicy"), soon_known():
+        with translated("iam:PutRolePolicy"):
             iam.put_role_policy(
                 RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(policy(wanted, self._account))
             )
         self._unless(THERE, "iam:CreateInstanceProfile", lambda: iam.create_instance_profile(
             InstanceProfileName=name, Path=JOBS, Tags=marks
         ))  # fmt: skip
-        with translated("iam:GetInstanceProfile"), soon_known():
+        with translated("iam:GetInstanceProfile"):
             held = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
         if not held:
             self._unless("LimitExceeded", "iam:AddRoleToInstanceProfile", lambda: iam.add_role_to_instance_profile(
@@ -135,8 +139,6 @@ class Identities:
     @staticmethod
     def _unless(code: str, action: str, call: Callable[[], Any]) -> bool:
         """False where the call is refused with that code: then it was done before."""
-        from botocore.exceptions import ClientError
-
         with translated(action):
             try:
                 call()
@@ -149,13 +151,16 @@ class Identities:
 
 @contextmanager
 def soon_known() -> Generator[None]:
-    """What IAM has just made it may deny for some seconds: then the step is taken again. Raises CloudUnavailable."""
+    """What IAM has just made (by `setup`, too) it may deny for some seconds. Raises CloudUnavailable."""
     try:
         yield
-    except ClientError as error:
-        if code_of(error) != MISSING:
+    except CloudError as refusal:
+        if refusal.code != MISSING:
             raise
-        raise CloudUnavailable("IAM does not know the job's new role yet.", hint="try again in a moment.") from error
+        raise CloudUnavailable(
+            f"IAM does not know yet what the job's role needs: {refusal.message}", code=MISSING,
+            hint="try again in a moment; where it stays so, 'accelctl setup' makes what is missing.",
+        ) from refusal  # fmt: skip
 
 
 def document(name: str) -> str:
