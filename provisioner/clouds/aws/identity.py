@@ -188,6 +188,10 @@ def policy(wanted: IdentityRequest, account: str) -> dict[str, Any]:
     ]
     for grant in wanted.access:
         statements += granted(grant)
+    statements += keys_of_objects(
+        read={bucket, *(grant.bucket for grant in wanted.access)},
+        written={bucket, *(grant.bucket for grant in wanted.access if grant.write)},
+    )
     statements += [secret(reference, account) for reference in wanted.secrets]
     if wanted.secrets:
         statements.append(allow(["kms:Decrypt"], [f"arn:aws:kms:*:{account}:key/*"], VIA_SECRETS))
@@ -198,6 +202,23 @@ def granted(grant: Grant) -> list[dict[str, Any]]:
     prefix = f"{grant.prefix.rstrip('/')}/*" if grant.prefix else "*"
     actions = ["s3:GetObject", *(["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"] if grant.write else [])]
     return [allow(actions, [f"arn:aws:s3:::{grant.bucket}/{prefix}"]), listing(grant.bucket, prefix)]
+
+
+def keys_of_objects(*, read: set[str], written: set[str]) -> list[dict[str, Any]]:
+    """Objects under a key of the customer's own, maybe of another account; the key's policy has the last word.
+
+    S3 encrypts for the object, or for the bucket where that has a key of its own (SSE-KMS, "Encryption context").
+    """
+
+    def through(buckets: set[str]) -> dict[str, Any]:
+        objects = [f"arn:aws:s3:::{bucket}{rest}" for bucket in sorted(buckets) for rest in ("", "/*")]
+        return {"StringLike": {"kms:ViaService": ["s3.*.amazonaws.com"], "kms:EncryptionContext:aws:s3:arn": objects}}
+
+    keys = ["arn:aws:kms:*:*:key/*"]
+    return [
+        allow(["kms:Decrypt"], keys, through(read)),
+        allow(["kms:GenerateDataKey"], keys, through(written)),
+    ]
 
 
 def secret(reference: str, account: str) -> dict[str, Any]:
