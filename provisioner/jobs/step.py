@@ -22,7 +22,7 @@ from provisioner.clouds.base import (
 )
 from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
-from provisioner.domain.jobs import Attempt, AttemptState, JobRecord, JobState, Lease, Node, Outcome
+from provisioner.domain.jobs import Attempt, AttemptState, EndReason, JobRecord, JobState, Lease, Node, Outcome
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import Offering
 from provisioner.errors import (
@@ -56,6 +56,7 @@ from provisioner.jobs.actions import (
 from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
 from provisioner.jobs.closing import by_our_clock, closed, ended_at, with_last_words, with_refusals, work_lost
+from provisioner.jobs.consoles import Consoles
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.observing import Observer, regions_of
@@ -94,6 +95,7 @@ class Stepper:
         self._holder = holder
         self._tariff = tariff
         self._accounts = Accounts(cloud=cloud, tariff=tariff)
+        self._consoles = Consoles(objects, cloud)
         self._observer = Observer(cloud=cloud, progress=self._progress, accounts=self._accounts, clock=clock)
         self._user_data = user_data
 
@@ -164,10 +166,7 @@ class Stepper:
             case Adopt(attempt=attempt, instances=instances):
                 return self._bought(self._leased(held), attempt, instances, at=attempt.intended_at)
             case Terminate(instances=instances, record=record):
-                held = self._write(held, record)
-                for instance in instances:
-                    self._cloud.terminate(instance.id, region=instance.region)
-                return held
+                return self._terminate(self._write(held, record), instances)
             case Close():
                 return self._close(held, action)
             case Clean():
@@ -290,11 +289,20 @@ class Stepper:
                 self._cloud.terminate(instance.id, region=instance.region)
         raise LostRace(job)
 
+    def _terminate(self, held: Held, instances: tuple[Instance, ...]) -> Held:
+        """A machine that never reported is asked first what it printed: the cloud soon forgets it."""
+        attempt = held.record.attempt
+        for instance in instances:
+            if attempt is not None and attempt.end_reason is EndReason.BOOT_TIMEOUT:
+                self._consoles.keep(held.record.id, attempt, instance)
+            self._cloud.terminate(instance.id, region=instance.region)
+        return held
+
     def _close(self, held: Held, close: Close) -> Held:
         record, attempt = held.record, held.record.attempts[-1]
         report = self._observer.report(record, attempt)
         if report is None and close.instance is not None:
-            close = with_last_words(close, self._keep_console(record, attempt, close.instance))
+            close = with_last_words(close, self._consoles.keep(record.id, attempt, close.instance))
         now = self._clock.now()
         end = ended_at(attempt, close.instance, report, pace=record.spec.pace, now=now)
         newest = self._progress.newest_checkpoint(record.id)
@@ -304,14 +312,6 @@ class Stepper:
         )
         record = closed(record, close, end=end, report=report, cost=cost, lost=lost, newest=newest, now=now)
         return self._write(held, record)
-
-    def _keep_console(self, record: JobRecord, attempt: Attempt, instance: Instance) -> str:
-        try:
-            printed = self._cloud.console_output(instance.id, region=instance.region)
-        except CloudError as refusal:  # a console that cannot be had is no reason to keep the job open
-            printed = f"accelctl: the console could not be read: {refusal.message}\n"
-        self._objects.put(f"{prefix(record.id)}attempts/{attempt.number}/console.log", printed.encode())
-        return printed
 
     def _clean(self, held: Held) -> Held:
         record, outcome = held.record, held.record.outcome

@@ -172,6 +172,23 @@ def test_a_machine_that_never_reports_is_replaced_and_its_console_kept(world: Wo
     assert "kernel panic" in world.record.attempts[0].message
 
 
+def test_the_console_is_read_before_the_machine_that_never_reported_is_ended(world: World) -> None:
+    """Afterwards the cloud may have forgotten it; what is known is not asked for again."""
+    world.submit()
+    world.step()
+    world.cloud.say(world.machine.id, "kernel panic")
+    world.cloud.dies_in = timedelta(minutes=1)
+    world.pass_time(timedelta(minutes=16))
+    world.step()
+    world.cloud.say(world.machine.id, "")
+    world.pass_time(timedelta(minutes=2))
+    world.step()
+
+    assert world.record.attempts[0].end_reason is EndReason.BOOT_TIMEOUT
+    assert world.objects.get(f"jobs/{JOB}/attempts/1/console.log") == b"kernel panic"
+    assert "kernel panic" in world.record.attempts[0].message
+
+
 def test_three_machines_that_never_report_end_the_job(world: World) -> None:
     """The same failure three times is not bad luck: the job stops and shows it."""
     world.submit()
