@@ -158,11 +158,14 @@ class CloudProvider(Protocol):
         ...
 
     def get(self, instance_id: str, *, region: str) -> Instance:
-        """Raises InstanceNotFound once it is gone, and for the first moments of a new one."""
+        """Raises InstanceNotFound once it is gone, and for the first moments of a new one.
+
+        One that has ended is known for longer than its labels are.
+        """
         ...
 
     def list_owned(self, labels: Mapping[str, str], *, regions: Iterable[str] = ()) -> Iterator[Instance]:
-        """Instances of ours with these labels too, terminated ones while the cloud remembers them; every page.
+        """Instances of ours with these labels too, terminated ones while the cloud remembers their labels; every page.
 
         All prepared regions unless some are named.
         """

@@ -41,6 +41,8 @@ from provisioner.errors import (
 )
 
 NOTHING = timedelta(0)
+LABELS_KEPT = timedelta(minutes=10)
+"""Of a machine that has ended."""
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -221,7 +223,7 @@ class FakeCloud:
                 self._now(rental.instance)
                 for rental in self._rentals.values()
                 if rental.instance.region in places
-                and wanted.items() <= dict(rental.instance.labels).items()
+                and wanted.items() <= dict(self._now(rental.instance).labels).items()
                 and self._visible(rental.instance)
             ]
         )
@@ -382,9 +384,10 @@ class FakeCloud:
     def _now(self, instance: Instance) -> Instance:
         """As it is at this moment: states follow from times."""
         now = self._clock.now()
-        if instance.ended_at is not None:
-            gone = now >= instance.ended_at + self.dies_in
-            return replace(instance, state=InstanceState.TERMINATED if gone else InstanceState.STOPPING)
+        if (ended := instance.ended_at) is not None:
+            labels = dict[str, str]() if now >= ended + LABELS_KEPT else instance.labels
+            gone = now >= ended + self.dies_in
+            return replace(instance, labels=labels, state=InstanceState.TERMINATED if gone else InstanceState.STOPPING)
         up = now >= instance.launched_at + self.boots_in
         return replace(instance, state=InstanceState.RUNNING if up else InstanceState.PENDING)
 

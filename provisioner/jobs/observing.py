@@ -1,6 +1,7 @@
 """What there is to see of a job: its machines in every region that was asked, and what the newest of them says."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from provisioner.catalog import labels
@@ -9,7 +10,7 @@ from provisioner.clouds.base import CloudProvider
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, JobRecord
 from provisioner.domain.reports import NodeReport
-from provisioner.errors import CloudUnavailable, RateLimited
+from provisioner.errors import CloudUnavailable, InstanceNotFound, RateLimited
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import Observation
 from provisioner.jobs.progress import Progress
@@ -47,10 +48,18 @@ class Observer:
         needed = regions_of_live(record)
         for region in sorted(regions_of(record)):
             try:
-                yield from self._cloud.list_owned({labels.JOB: record.id}, regions=[region])
+                found = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=[region]))
+                unlisted = ids_in(record, region).difference(instance.id for instance in found)
+                yield from (*found, *self._asked_by_id(sorted(unlisted), region))
             except (CloudUnavailable, RateLimited):
                 if region in needed:
                     raise
+
+    def _asked_by_id(self, ids: list[str], region: str) -> Iterator[Instance]:
+        """A machine that has ended loses its labels long before the cloud forgets how it ended."""
+        for instance_id in ids:
+            with suppress(InstanceNotFound):
+                yield self._cloud.get(instance_id, region=region)
 
 
 def regions_of(record: JobRecord) -> set[str]:
@@ -60,7 +69,17 @@ def regions_of(record: JobRecord) -> set[str]:
 
 
 def regions_of_live(record: JobRecord) -> set[str]:
+    attempt = live_attempt(record)
+    return {offering.region for offering in attempt.offerings} if attempt else set()
+
+
+def ids_in(record: JobRecord, region: str) -> set[str]:
+    """Of the machines of the attempt that lives."""
+    attempt = live_attempt(record)
+    here = attempt is not None and attempt.offering is not None and attempt.offering.region == region
+    return {node.instance_id for node in attempt.nodes} if attempt and here else set()
+
+
+def live_attempt(record: JobRecord) -> Attempt | None:
     attempt = record.attempt
-    if attempt is None or attempt.state is AttemptState.ENDED:
-        return set()
-    return {offering.region for offering in attempt.offerings}
+    return None if attempt is None or attempt.state is AttemptState.ENDED else attempt

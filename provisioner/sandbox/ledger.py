@@ -14,6 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
 from provisioner.sandbox.clock import SandboxClock
+from provisioner.sandbox.labels import labels_of
 from provisioner.sandbox.lifecycle import INTERRUPTED, pool_of
 from provisioner.sandbox.market import Market, on_demand
 
@@ -65,8 +66,12 @@ class Ledger:
     def _of(self, instance: Any) -> Iterator[dict[str, Any]]:
         start, end = born(instance), getattr(instance, "sandbox_ended_at", None) or self._clock.now()
         start, end = start.replace(microsecond=0), end.replace(microsecond=0)
-        labels = {tag["key"]: tag["value"] for tag in instance.get_tags()}
-        common = {"resource": instance.id, "labels": labels, "from": start.isoformat(), "to": end.isoformat()}
+        common = {
+            "resource": instance.id,
+            "labels": labels_of(instance),
+            "from": start.isoformat(),
+            "to": end.isoformat(),
+        }
         hours = Decimal((end - start).total_seconds()) / 3600
         yield common | {"kind": "machine", "usd": self._machine(instance, start, end)}
         gib = Decimal(getattr(instance, "sandbox_disk_gib", 0))

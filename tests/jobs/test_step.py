@@ -93,6 +93,19 @@ def test_an_interruption_resumes_elsewhere(world: World) -> None:
     assert (second.offering.zone, world.record.state) == ("us-east-1b", JobState.RECOVERING)
 
 
+def test_an_interruption_that_is_seen_late_is_one(world: World) -> None:
+    """The cloud has forgotten the labels of the machine that ended by then, and still tells how."""
+    launched(world)
+    world.cloud.interrupt(world.machine.id)
+    world.pass_time(timedelta(minutes=30))
+    world.step()
+
+    first = world.record.attempts[0]
+    assert first.end_reason is EndReason.INTERRUPTED
+    assert first.cost is not None
+    assert first.cost.machine == 0
+
+
 def test_never_two_machines_at_once(world: World) -> None:
     """While the old machine is on its way out nothing new is bought."""
     world.cloud.dies_in = timedelta(seconds=40)
