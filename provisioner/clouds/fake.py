@@ -4,9 +4,9 @@ Thread-safe: every method holds one lock, so that a race between callers is a ra
 """
 
 import threading
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import wraps
@@ -26,13 +26,13 @@ from provisioner.clouds.base import (
     Traits,
     silent,
 )
+from provisioner.clouds.fake_faults import Faults, no_answer, raise_next
 from provisioner.clouds.fake_market import HOME, ZONES, market, way_of
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering, Pool, Requirements
 from provisioner.errors import (
     AccelctlError,
-    CloudUnavailable,
     ConfigError,
     InstanceNotFound,
     InsufficientCapacity,
@@ -46,7 +46,6 @@ LABELS_KEPT = timedelta(minutes=10)
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
-Errors = defaultdict[str, deque[AccelctlError]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +55,6 @@ class Rental:
     instance: Instance
     request: LaunchRequest
     console: str = ""
-
-
-@dataclass(slots=True)
-class Faults:
-    """What goes wrong, per method: before the call has any effect, or after it took effect."""
-
-    before: Errors = field(default_factory=lambda: Errors(deque))
-    after: Errors = field(default_factory=lambda: Errors(deque))
 
 
 def faulty(
@@ -82,11 +73,6 @@ def faulty(
             return answer
 
     return call
-
-
-def raise_next(errors: deque[AccelctlError]) -> None:
-    if errors:
-        raise errors.popleft()
 
 
 class FakeCloud:
@@ -403,10 +389,6 @@ class FakeCloud:
             capacity_type=pool.capacity_type, price_per_hour=self._history[pool][-1].price_per_hour,
             on_demand_per_hour=self._history[on_demand][-1].price_per_hour, way=way_of(pool.region),
         )  # fmt: skip
-
-
-def no_answer(region: str) -> CloudUnavailable:
-    return CloudUnavailable(f"{region} does not answer.", hint="try again in a moment.")
 
 
 def pool_of(instance: Instance) -> Pool:

@@ -16,6 +16,7 @@ from provisioner.clouds.aws.offerings import Offerings
 from provisioner.clouds.aws.quotas import quotas
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
+from provisioner.clouds.aws.store_keys import StoreKeys
 from provisioner.clouds.aws.unused import forgotten, pointless
 from provisioner.clouds.base import (
     Caller,
@@ -124,9 +125,7 @@ class Aws:
         return self._store.find()
 
     def store_credentials(self) -> object | None:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-
-        return Boto3CredentialProvider(self._sessions.session)
+        return StoreKeys(self._sessions.session)
 
     def default_region(self) -> str:
         return self._sessions.region
