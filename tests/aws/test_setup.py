@@ -13,6 +13,7 @@ from provisioner.clouds.aws import Aws
 from provisioner.clouds.aws.kinds import KINDS
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.sessions import Sessions
+from provisioner.clouds.aws.store import BucketStore
 from provisioner.domain.offerings import WayKind
 from provisioner.errors import ConfigError
 from tests.aws.wire import answer, on_the_wire
@@ -208,6 +209,36 @@ def test_a_bucket_that_the_user_brought_is_not_changed_and_not_removed() -> None
     assert "bucket" not in {left.kind for left in own.leftovers(data=True)}
     own._store.remove()  # pyright: ignore[reportPrivateUsage] - even when asked
     assert s3.head_bucket(Bucket="somebodys-own")
+
+
+def test_setup_again_leaves_what_the_user_set_on_the_bucket() -> None:
+    """Tags, lifecycle rules, statements of the policy and the key of encryption: ours are put among theirs."""
+    s3, bucket = aws("s3"), {"Bucket": "accelctl-merged"}
+    own = BucketStore(Sessions(HOME), bucket["Bucket"])
+    own.make(HOME)
+    ours = s3.get_bucket_tagging(**bucket)["TagSet"]
+    s3.put_bucket_tagging(**bucket, Tagging={"TagSet": [*ours, {"Key": "team", "Value": "vision"}]})
+    colder = {"ID": "colder", "Status": "Enabled", "Filter": {"Prefix": "jobs/"},
+              "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]}  # fmt: skip
+    s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [colder]})
+    denied = {"Sid": "NotThem", "Effect": "Deny", "Principal": {"AWS": "arn:aws:iam::210987654321:root"},
+              "Action": "s3:*", "Resource": "arn:aws:s3:::accelctl-merged/*"}  # fmt: skip
+    s3.put_bucket_policy(**bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": denied}))
+    key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/theirs"}
+    s3.put_bucket_encryption(
+        **bucket, ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": key}]}
+    )
+
+    for _ in range(2):
+        own.make(HOME)
+
+    assert {"Key": "team", "Value": "vision"} in s3.get_bucket_tagging(**bucket)["TagSet"]
+    rules = s3.get_bucket_lifecycle_configuration(**bucket)["Rules"]
+    assert sorted(rule["ID"] for rule in rules) == ["colder", "heartbeats", "unfinished"]
+    statements = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
+    assert sorted(statement["Sid"] for statement in statements) == ["NotThem", "OnlyOverTls"]
+    rule = s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
+    assert rule["ApplyServerSideEncryptionByDefault"] == key
 
 
 def test_a_foreign_bucket_names_the_setting() -> None:
