@@ -24,11 +24,18 @@ def tariff(cloud: str = "aws") -> Tariff:
     )  # fmt: skip
 
 
-def way(kind: WayKind, *, same_region: bool, reaches_internet: bool, cloud: str = "aws") -> NetworkWay:
-    """A way to the store with its prices; between regions the transfer is added."""
-    prices = held("network.toml")[cloud]
-    transfer = Decimal(0) if same_region else Decimal(prices["transfer_between_regions"]["per_gib"])
-    own = prices["ways"][kind]
+def transfer_per_gib(source: str, target: str, *, cloud: str = "aws") -> Decimal:
+    """USD for a GiB from region to region; out of one that the table lacks, as out of the dearest."""
+    prices = held("network.toml")[cloud]["transfer_between_regions"]
+    if source == target:
+        return Decimal(0)
+    out_of = Decimal(prices["out_of"].get(source) or max(prices["out_of"].values(), key=Decimal))
+    return max(out_of, Decimal(prices["into"].get(target, 0)))
+
+
+def way(kind: WayKind, *, reaches_internet: bool, transfer: Decimal = Decimal(0), cloud: str = "aws") -> NetworkWay:
+    """A way to the store with its prices, the transfer between regions added."""
+    own = held("network.toml")[cloud]["ways"][kind]
     return NetworkWay(
         kind=kind, price_per_hour=Decimal(own["per_hour"]), price_per_gib=Decimal(own["per_gib"]) + transfer,
         reaches_internet=reaches_internet,

@@ -17,13 +17,13 @@ from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.labels import labels_of
 from provisioner.sandbox.lifecycle import INTERRUPTED, pool_of
 from provisioner.sandbox.market import Market, on_demand
+from provisioner.sandbox.transfer import between_regions
 
 GIB = Decimal(1024**3)
 MONTH = Decimal(730 * 3600)
 GP3_GIB_MONTH = Decimal("0.08")
 PUBLIC_ADDRESS_HOUR = Decimal("0.005")
 NAT_GIB = Decimal("0.045")
-BETWEEN_REGIONS_GIB = Decimal("0.02")
 PUT = Decimal("0.005") / 1000
 FREE_WITHIN = timedelta(hours=1)
 LEAST = timedelta(seconds=60)
@@ -34,7 +34,7 @@ class Traffic:
     """What one machine moved to and from the store."""
 
     bytes_by_way: dict[str, int] = field(default_factory=dict)
-    bytes_between_regions: int = 0
+    bytes_by_region: dict[str, int] = field(default_factory=dict)
     puts: int = 0
 
 
@@ -50,7 +50,7 @@ class Ledger:
         """A store request of a machine: bytes both ways."""
         traffic = self.traffic.setdefault(instance.id, Traffic())
         traffic.bytes_by_way[way] = traffic.bytes_by_way.get(way, 0) + size
-        traffic.bytes_between_regions += size if region != instance.region_name else 0
+        traffic.bytes_by_region[region] = traffic.bytes_by_region.get(region, 0) + size
         traffic.puts += put
 
     def lines(self, job: str = "") -> list[dict[str, Any]]:
@@ -93,7 +93,10 @@ class Ledger:
         traffic = self.traffic.get(instance.id, Traffic())
         address = PUBLIC_ADDRESS_HOUR * hours if getattr(instance, "sandbox_public", None) else Decimal(0)
         nat = NAT_GIB * traffic.bytes_by_way.get("nat", 0) / GIB
-        return address + nat + BETWEEN_REGIONS_GIB * traffic.bytes_between_regions / GIB
+        left = (
+            between_regions(instance.region_name, region) * size for region, size in traffic.bytes_by_region.items()
+        )
+        return address + nat + sum(left, Decimal(0)) / GIB
 
 
 def born(instance: Any) -> datetime:
