@@ -32,6 +32,7 @@ KEY_ACTIONS = {
 RESOURCE_ID = re.compile(r"(\w*Id|Resource\w*)(\.\d+)?")
 OBJECT_KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 TAG_KEY = re.compile(r"(.*\.)?Tag\.\d+\.Key")
+ACCELCTL = "accelctl with the developer's key"
 JUDGED = ("StringEquals", "StringLike")
 
 
@@ -61,6 +62,11 @@ class Access:
                 return self.not_authorized(call, caller, f"{action} on resource: {resource}")
             self.used.setdefault(caller.arn.split("/")[1], set()).add(action)
         return None
+
+    def note(self, call: Call) -> None:
+        """What a key that may do everything was used for."""
+        asked = (*requested(call), *decryptions(call), *object_keys(call), *lookups(call))
+        self.used.setdefault(ACCELCTL, set()).update(action for action, _, _ in asked)
 
     def not_authorized(self, call: Call, caller: AssumedRoleAccessKey, what: str) -> AwsError:
         code = "UnauthorizedOperation" if call.service == "ec2" else "AccessDenied"
