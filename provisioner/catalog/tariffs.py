@@ -1,6 +1,7 @@
 """What is paid beside the machine: network ways, transfer, disks and the store. From network.toml."""
 
 import tomllib
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -40,6 +41,20 @@ def way(kind: WayKind, *, reaches_internet: bool, transfer: Decimal = Decimal(0)
         kind=kind, price_per_hour=Decimal(own["per_hour"]), price_per_gib=Decimal(own["per_gib"]) + transfer,
         reaches_internet=reaches_internet,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDisk:
+    """GiB: the least that an image fits on, and what a job usually gets."""
+
+    least_gib: int
+    usual_gib: int
+
+
+def image_disk(kind: str, *, cloud: str = "aws") -> ImageDisk:
+    """Of the images that the catalog has; of others what every machine may have."""
+    image = held("images.toml").get(cloud, {}).get(kind, {})
+    return ImageDisk(least_gib=image.get("least_gib", 0), usual_gib=image.get("usual_gib", 100))
 
 
 def image_parameter(kind: str, architecture: str, *, cloud: str = "aws") -> str | None:

@@ -7,6 +7,7 @@ import botocore.session
 import pytest
 from botocore.credentials import RefreshableCredentials
 
+from provisioner.clock import SystemClock
 from provisioner.clouds.aws.store_keys import StoreKeys
 
 
@@ -33,7 +34,7 @@ class Session:
 def test_keys_are_held_no_longer_than_they_last() -> None:
     """Ten minutes at most: whatever botocore gives then is renewed in time."""
     now = datetime.now(UTC)
-    keys = StoreKeys(Session(timedelta(minutes=20)))()
+    keys = StoreKeys(Session(timedelta(minutes=20)), SystemClock())()
 
     assert keys["access_key_id"] == "k1"
     assert now + timedelta(minutes=9) < keys["expires_at"] <= datetime.now(UTC) + timedelta(minutes=10)
@@ -42,7 +43,7 @@ def test_keys_are_held_no_longer_than_they_last() -> None:
 @pytest.mark.parametrize("left", [timedelta(minutes=5), timedelta(seconds=-1)])
 def test_keys_that_are_about_to_end_are_renewed_first(left: timedelta) -> None:
     """Nobody is given what ends within the next minutes."""
-    keys = StoreKeys(Session(left))()
+    keys = StoreKeys(Session(left), SystemClock())()
 
     assert keys["access_key_id"] == "k2"
     assert keys["expires_at"] > datetime.now(UTC) + timedelta(minutes=9)
@@ -56,4 +57,4 @@ def test_keys_without_an_end_are_asked_for_again_all_the_same(monkeypatch: pytes
     session = botocore.session.Session()
     session.region_name = "us-east-1"  # pyright: ignore[reportAttributeAccessIssue] - as boto3's has it
 
-    assert StoreKeys(session)()["expires_at"] <= datetime.now(UTC) + timedelta(minutes=10)
+    assert StoreKeys(session, SystemClock())()["expires_at"] <= datetime.now(UTC) + timedelta(minutes=10)

@@ -50,6 +50,7 @@ class Aws:
     traits = TRAITS
 
     def __init__(self, *, clock: Clock, region: str = "", store: str = "") -> None:
+        self._clock = clock
         self._sessions = Sessions(region)
         self._store = BucketStore(self._sessions, store)
         self._networks = Networks(self._sessions, clock)
@@ -125,7 +126,7 @@ class Aws:
         return self._store.find()
 
     def store_credentials(self) -> object | None:
-        return StoreKeys(self._sessions.session)
+        return StoreKeys(self._sessions.session, self._clock)
 
     def default_region(self) -> str:
         return self._sessions.region
