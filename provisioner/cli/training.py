@@ -80,7 +80,7 @@ def known_types(place: Workplace, spec: JobSpec) -> None:
         near = f"did you mean: {names}?" if names else "such as p4d.24xlarge or g5.xlarge."
         unknown = f"--instance: '{instance_type}' is unknown to the catalog"
         try:
-            described = cloud.describe_machine(instance_type)
+            described = cloud.describe_machine(instance_type, regions=spec.regions)
         except ConfigError as error:
             raise ConfigError(f"{unknown}, and asking the cloud does not help: {error.message}", hint=near) from error
         if described is None:

@@ -179,8 +179,8 @@ class CloudProvider(Protocol):
 class DescribesMachines(Protocol):
     """Knows types that the catalog lacks."""
 
-    def describe_machine(self, instance_type: str) -> MachineType | None:
-        """None where the cloud does not know the type either."""
+    def describe_machine(self, instance_type: str, *, regions: Iterable[str] = ()) -> MachineType | None:
+        """None where the cloud does not know the type either: in those regions, or where jobs may run."""
         ...
 
 

@@ -6,12 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from provisioner.catalog import labels
 from provisioner.clock import SystemClock
 from provisioner.clouds.aws import Aws
 from provisioner.clouds.aws.kinds import KINDS
 from provisioner.clouds.aws.network import Networks
+from provisioner.clouds.aws.preparation import Preparation
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
 from provisioner.domain.offerings import WayKind
@@ -248,3 +250,20 @@ def test_a_foreign_bucket_names_the_setting() -> None:
 
     with pytest.raises(ConfigError, match="store"):
         found.job_store()
+
+
+def test_an_address_is_allocated_once_though_no_answer_came() -> None:
+    """The call has no client token, and an address costs by the hour: what was made is found by its label."""
+    region, sessions = "ap-southeast-2", Sessions(HOME)
+    answered, once = sessions.ec2(region), sessions.ec2(region, once=True)
+
+    def lose(**_: object) -> None:
+        raise ReadTimeoutError(endpoint_url="https://ec2.invalid")
+
+    once.meta.events.register("after-call.ec2.AllocateAddress", lose)
+    made = Preparation(answered, region, WayKind.NAT, once=once, zones=(), clock=SystemClock())
+
+    found = list(made._one("elastic-ip", "nat-address", made._make_address))  # pyright: ignore[reportPrivateUsage]
+    assert [(thing.kind, thing.made) for thing in found] == [("elastic-ip", False)]
+    assert things(region)["address"] == [found[0].id]
+    aws("ec2", region).release_address(AllocationId=found[0].id)

@@ -80,8 +80,9 @@ class Aws:
     def terminate(self, instance_id: str, *, region: str) -> None:
         self._instances.terminate(instance_id, region)
 
-    def describe_machine(self, instance_type: str) -> MachineType | None:
-        return self._machines.describe(instance_type)
+    def describe_machine(self, instance_type: str, *, regions: Iterable[str] = ()) -> MachineType | None:
+        places = tuple(regions) or (self._sessions.region, *self.prepared_regions())
+        return self._machines.describe(instance_type, places)
 
     def make_identity(self, identity: IdentityRequest) -> None:
         self._identities.make(identity)

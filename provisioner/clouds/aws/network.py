@@ -81,8 +81,8 @@ class Networks:
         kept = existing.way if existing and (ready or existing.way is not WayKind.GATEWAY) else WayKind.IPV6
         self.forget(region)
         zones = self._sessions.zones(region)
-        made = Preparation(self._sessions.ec2(region), region, way or kept, zones=zones, clock=self._clock)
-        return list(made.steps())
+        ec2, once = self._sessions.ec2(region), self._sessions.ec2(region, once=True)
+        return list(Preparation(ec2, region, way or kept, once=once, zones=zones, clock=self._clock).steps())
 
 
 def way_of(routes: list[Any]) -> WayKind:
