@@ -154,6 +154,15 @@ def test_a_fleet_that_finds_nothing_leaves_no_fleet(cloud: Aws, request_: Launch
     assert "fleet" not in {left.kind for left in cloud.leftovers(job=request_.labels[labels.JOB])}
 
 
+def test_a_fleet_keeps_to_the_maximum_price(cloud: Aws, request_: LaunchRequest) -> None:
+    """It goes with every override: where each costs more, each refuses."""
+    offerings = (*request_.offerings, sold(cloud, OTHER)[0])
+
+    with pytest.raises(InsufficientCapacity) as refusal:
+        cloud.launch(replace(request_, offerings=offerings, max_price=Decimal("0.01")))
+    assert {row.code for row in refusal.value.refused} == {"SpotMaxPriceTooLow"}
+
+
 def test_a_quota_names_its_code_and_the_need(cloud: Aws, request_: LaunchRequest) -> None:
     """What to ask AWS for is in the hint; what the machine needs is in the message."""
     ask("quota", region=REGION, code=SPOT_QUOTA, limit="8")
