@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from provisioner.catalog import labels
 from provisioner.clock import Clock
@@ -21,6 +22,7 @@ class Observer:
 
     def __init__(self, *, cloud: CloudProvider, progress: Progress, accounts: Accounts, clock: Clock) -> None:
         self._cloud, self._progress, self._accounts, self._clock = cloud, progress, accounts, clock
+        self._silent: dict[str, datetime] = {}
 
     def observe(self, record: JobRecord) -> Observation:
         """Machines first, reports second: what a machine wrote before it went is then never missed."""
@@ -41,19 +43,25 @@ class Observer:
         return report if mine else None
 
     def _machines(self, record: JobRecord) -> Iterator[Instance]:
-        """Raises CloudUnavailable where the live attempt's region does not answer; others are looked at next time.
+        """Raises CloudUnavailable where the live attempt's region does not answer; others are left alone for minutes.
 
         What the job once had elsewhere has ended before, or is found before the job is cleaned away.
         """
         needed = regions_of_live(record)
         for region in sorted(regions_of(record)):
+            if region not in needed and self._clock.now() < self._silent.get(region, self._clock.now()):
+                continue
             try:
-                found = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=[region]))
-                unlisted = ids_in(record, region).difference(instance.id for instance in found)
-                yield from (*found, *self._asked_by_id(sorted(unlisted), region))
+                yield from self._machines_in(region, record)
             except (CloudUnavailable, RateLimited):
                 if region in needed:
                     raise
+                self._silent[region] = self._clock.now() + record.spec.pace.refusal
+
+    def _machines_in(self, region: str, record: JobRecord) -> Iterator[Instance]:
+        found = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=[region]))
+        unlisted = ids_in(record, region).difference(instance.id for instance in found)
+        yield from (*found, *self._asked_by_id(sorted(unlisted), region))
 
     def _asked_by_id(self, ids: list[str], region: str) -> Iterator[Instance]:
         """A machine that has ended loses its labels long before the cloud forgets how it ended."""

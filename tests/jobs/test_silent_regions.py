@@ -38,6 +38,9 @@ def test_a_job_moves_away_from_the_region_that_went_down_with_its_machine(world:
 
     assert world.record.attempts[0].end_reason is EndReason.INTERRUPTED
     assert world.machine.region == "us-west-2"
+    asked = world.cloud.calls["list_owned"]
+    world.step()
+    assert world.cloud.calls["list_owned"] == asked + 1, "the silent one is left alone for minutes"
 
 
 def test_a_silent_region_with_the_machine_in_it_lets_nothing_be_bought(world: World) -> None:
