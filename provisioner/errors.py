@@ -11,7 +11,6 @@
     │   ├── PermissionDenied      4   stop; the hint names the permission
     │   └── InstanceNotFound      4   on delete: done
     ├── TeardownIncomplete        5   run it again; carries what is left
-    ├── JobFailed                 6   the user's program failed; its exit code and last lines are shown
     └── Interrupted             130   Ctrl-C; what stays was said
 
 Imports nothing of the project.
@@ -111,12 +110,6 @@ class TeardownIncomplete(AccelctlError):
     def __init__(self, message: str, *, left: Sequence[str] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.left = tuple(left)
-
-
-class JobFailed(AccelctlError):
-    """The user's program failed."""
-
-    exit_code = 6
 
 
 class Interrupted(AccelctlError):

@@ -18,6 +18,8 @@ from provisioner.domain.quantities import duration, usd, written
 from provisioner.errors import ConfigError
 
 PROJECT_FILE = "accelctl.toml"
+OTHER_VARIABLES = ("ACCELCTL_DEBUG", "ACCELCTL_SANDBOX_HOME", "ACCELCTL_IMAGE_PATH", "ACCELCTL_REAP")
+"""Read elsewhere."""
 
 
 def text(value: str) -> str:
@@ -104,7 +106,7 @@ SETTINGS = {
         Setting(name="rules", parse=text, default="", help="TOML that says otherwise than the environment's rules"),
         Setting(name="scope", parse=one_of(Scope), default="accelctl", help="whose machines reap looks at"),
         Setting(name="thresholds", parse=tables, default="", help="when reap calls whose machines idle: tables"),
-        Setting(name="way", parse=text, default="", help=f"how machines reach the store: {', '.join(WayKind)}"),
+        Setting(name="way", parse=one_of(WayKind), default="", help=f"way to the store: {', '.join(WayKind)}"),
         Setting(name="regions", parse=names, default="", help="regions to try; every prepared one by default"),
         Setting(name="max_price", parse=usd, default="", help="most USD per hour for a machine"),
         Setting(name="max_duration", parse=duration, default="24h", help="machine time of a job"),
@@ -150,6 +152,7 @@ def load(
 ) -> Settings:
     """Raises ConfigError naming the setting and where it was said: `source` for the flags, the file, the variable."""
     environment = os.environ if environment is None else environment
+    refuse_unknown(environment)
     layers = [
         (source, {name: value for name, value in (flags or {}).items() if value not in (None, ())}),
         *from_environment(environment),
@@ -167,6 +170,16 @@ def from_environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str
         for name in SETTINGS
         if environment.get(variable(name))  # set to nothing is not set
     ]
+
+
+def refuse_unknown(environment: Mapping[str, str]) -> None:
+    """A misspelt limit would be no limit. Raises ConfigError naming the variable."""
+    from difflib import get_close_matches
+
+    known = [*map(variable, SETTINGS), *OTHER_VARIABLES]
+    for name in environment:
+        if name.startswith("ACCELCTL_") and name not in known and (near := get_close_matches(name, known, 1, 0.85)):
+            raise ConfigError(f"${name} is no setting.", hint=f"is it {near[0]}? 'accelctl config show' lists them.")
 
 
 def resolved(setting: Setting, layers: list[tuple[str, dict[str, Any]]]) -> Value:

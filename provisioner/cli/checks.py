@@ -9,10 +9,9 @@ from enum import StrEnum
 from importlib.metadata import version
 
 from provisioner.catalog import load as load_catalog
-from provisioner.cli.steppers import SEEN_WITHIN
 from provisioner.clouds.base import Quota
 from provisioner.errors import AccelctlError
-from provisioner.jobs.lookouts import newest
+from provisioner.jobs.lookouts import SEEN_WITHIN, newest
 from provisioner.workplace import Workplace
 
 SDKS = {"aws": "boto3"}

@@ -35,6 +35,12 @@ def narrate(before: JobRecord | None, after: JobRecord) -> Iterator[str]:
         yield after.outcome.message
 
 
+def last_words(before: JobRecord | None, after: JobRecord) -> Iterator[str]:
+    """Of a program that failed, once the job's outcome is known; for who has not seen them pass."""
+    if after.outcome and (before is None or before.outcome is None):
+        yield from (f"| {line}" for line in after.outcome.last_lines)
+
+
 def attempt_events(before: Attempt | None, after: Attempt) -> Iterator[str]:
     name = f"attempt {after.number}"
     offering = after.offering
@@ -52,4 +58,5 @@ def attempt_events(before: Attempt | None, after: Attempt) -> Iterator[str]:
         and (before is None or before.state != AttemptState.ENDED)
     ):
         lost = f", {span(after.work_lost)} of work lost" if after.work_lost else ""
-        yield f"{name}: {ENDS[after.end_reason]}{lost}"
+        how = after.message if after.end_reason is EndReason.FAILED and after.message else ENDS[after.end_reason]
+        yield f"{name}: {how}{lost}"

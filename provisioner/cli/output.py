@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +37,21 @@ def document(value: object) -> None:
 def note(text: str) -> None:
     """Progress and other talk, on stderr."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def progress(what: str) -> "Generator[Callable[[int, int], None]]":
+    """Tells of bytes that moved and of how many there are: a bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _moved, _all: None
+        return
+    with click.progressbar(length=0, label=what, file=sys.stderr, width=0) as bar:  # its length is known later
+
+        def moved(more: int, of: int) -> None:
+            bar.length = of
+            bar.update(more)
+
+        yield moved
 
 
 def warn(text: str) -> None:

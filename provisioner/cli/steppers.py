@@ -5,16 +5,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 from provisioner.cli import output
 from provisioner.errors import ConfigError
-from provisioner.jobs.lookouts import newest
+from provisioner.jobs.lookouts import SEEN_WITHIN, newest
 from provisioner.settings import SETTINGS
 from provisioner.workplace import Workplace
 
-SEEN_WITHIN = timedelta(minutes=10)
 UNIT = "accelctl-step"
 SERVICE = """[Unit]
 Description=accelctl: the next step of every job

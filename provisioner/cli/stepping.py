@@ -1,18 +1,22 @@
 """One step for a job, with what goes wrong told rather than raised: one job never stops the others."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from provisioner.cli import output
-from provisioner.cli.narrate import narrate
+from provisioner.cli.narrate import last_words, narrate
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
+from provisioner.jobs.lookouts import SEEN_WITHIN, newest_of
 from provisioner.workplace import Workplace
 
 
-def led(record: JobRecord, now: datetime) -> bool:
-    """Somebody steps it just now."""
-    return record.lease is not None and record.lease.until > now
+def led(place: Workplace, record: JobRecord) -> bool:
+    """Somebody steps it just now, or looks after it in particular."""
+    now = place.clock.now()
+    if record.lease is not None and record.lease.until > now:
+        return True
+    seen = newest_of(place.objects, record.id)
+    return seen is not None and now - seen <= SEEN_WITHIN
 
 
 def warned(record: JobRecord, failure: AccelctlError) -> None:
@@ -34,5 +38,5 @@ def step_once(
 
 
 def tell(before: JobRecord, after: JobRecord) -> None:
-    for line in narrate(before, after):
+    for line in (*narrate(before, after), *last_words(before, after)):
         output.note(f"{before.id}: {line}")

@@ -3,15 +3,15 @@
 import signal
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import FrameType
 
 import click
 
 from provisioner.cli import output
-from provisioner.cli.narrate import narrate
+from provisioner.cli.narrate import last_words, narrate
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import (
     AccelctlError,
@@ -22,8 +22,9 @@ from provisioner.errors import (
     TeardownIncomplete,
 )
 from provisioner.jobs.cancel import ask_to_cancel
+from provisioner.jobs.lookouts import SEEN_WITHIN, forget, mark
 from provisioner.jobs.outputs import Output
-from provisioner.workplace import Workplace
+from provisioner.workplace import Workplace, holder
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=1)
@@ -49,14 +50,23 @@ class Watch:
         self._before: JobRecord | None = None
         self._interrupted = False
         self._said = ""
+        self._marked_at: datetime | None = None
 
     def until_done(self, *, until: Callable[[JobRecord], bool]) -> JobRecord:
         """Returns once `until` holds of the record, or raises Detached. Raises CloudUnavailable after PATIENCE."""
+        try:
+            return self._stepped(until)
+        finally:
+            with suppress(AccelctlError):  # it ages, and nobody is misled for long
+                forget(self._place.objects, self._job)
+
+    def _stepped(self, until: Callable[[JobRecord], bool]) -> JobRecord:
         pause, failing_since = FIRST_PAUSE, None
         with self._heeding_ctrl_c():
             while True:
                 try:
                     stepped = self._place.stepper.step(self._job)
+                    self._leave_word()
                     self._tell(stepped.record)
                 except (CloudUnavailable, RateLimited, CredentialsRefused) as failure:
                     failing_since = failing_since or self._place.clock.now()
@@ -76,9 +86,18 @@ class Watch:
                     )  # others may ask for its end
                 self._answer_ctrl_c()
 
+    def _leave_word(self) -> None:
+        """That somebody looks after this job, often enough to be seen as doing so."""
+        now = self._place.clock.now()
+        if self._marked_at is None or now - self._marked_at > SEEN_WITHIN / 2:
+            mark(self._place.objects, now, holder=holder(), job=self._job)
+            self._marked_at = now
+
     def _tell(self, record: JobRecord) -> None:
         for line in narrate(self._before, record):
             output.note(f"{self._place.clock.now():%H:%M:%S} {line}")
+        for line in last_words(self._before, record) if self._output is None else ():
+            output.note(line)
         self._before = record
         self.show_output()
 

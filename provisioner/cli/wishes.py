@@ -3,6 +3,7 @@
 import re
 import shlex
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
@@ -25,7 +26,11 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LEAST = timedelta(milliseconds=100)
 SECRET = re.compile(r"ssm:/[\w./-]+|secretsmanager:[\w/+=.@:-]+")
 GRANT = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[^:]*))?(?P<mode>:rw|:ro)?")
-LIST_KEYS = {"instance": "instances", "region": "regions", "zone": "zones", "env": "variables", "secret": "secrets"}
+FLAGS = {
+    "instance": "instances", "region": "regions", "zone": "zones", "env": "variables", "secret": "secrets",
+    "command": "program",
+}  # fmt: skip
+"""A flag's name, and the one that its value has here."""
 LISTS = {"instances", "regions", "zones", "variables", "secrets", "access", "program"}
 FILE_KEYS = {
     "instances", "cloud", "regions", "zones", "name", "workdir", "setup", "variables", "secrets", "access",
@@ -74,12 +79,18 @@ def from_file(file: Path | None) -> dict[str, Any]:
         held = tomllib.loads(file.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"--job-file: {file} cannot be read: {error}.", hint="it is a TOML file.") from error
-    named = {LIST_KEYS.get(name, "program" if name == "command" else name): value for name, value in held.items()}
+    plain = {name.replace("-", "_"): value for name, value in held.items()}
+    named = {FLAGS.get(name, name): value for name, value in plain.items()}
     if unknown := set(named) - FILE_KEYS:
         raise ConfigError(
-            f"--job-file: {file} has an unknown key '{min(unknown)}'.", hint=f"keys: {', '.join(sorted(FILE_KEYS))}."
+            f"--job-file: {file} has an unknown key '{min(unknown)}'.", hint=f"keys: {', '.join(as_flags(FILE_KEYS))}."
         )
     return {name: as_flag(name, value) for name, value in named.items()}
+
+
+def as_flags(names: Iterable[str]) -> list[str]:
+    flags = {inner: flag for flag, inner in FLAGS.items()}
+    return sorted(flags.get(name, name) for name in names)
 
 
 def as_flag(name: str, value: Any) -> Any:

@@ -184,6 +184,8 @@ class Attempt:
     end_reason: EndReason | None = None
     exit_code: int | None = None
     message: str = ""
+    last_lines: tuple[str, ...] = ()
+    """Of a program that failed."""
     work_lost: timedelta | None = None
     deadline: datetime | None = None
     """When the machine goes home by itself."""

@@ -13,7 +13,7 @@ from provisioner.domain.offerings import Offering
 from provisioner.domain.reports import NodeReport
 from provisioner.jobs.buying import hourly
 from provisioner.jobs.closing import by_cloud_clock, free_of_charge
-from provisioner.jobs.costs import Usage, added, cost_of
+from provisioner.jobs.costs import LEAST_BILLED, Usage, added, cost_of, in_hours
 
 
 class PricedCloud(KnowsPrices, Protocol):
@@ -69,7 +69,10 @@ class Accounts:
         last = record.attempt
         if last is not None and last.cost is None and (cost := self.running(last, report, record, now)):
             costs.append(cost)
-        return added(costs)
+        total, least = added(costs), least_on_demand(record)
+        if total.on_demand is None or least is None:
+            return total
+        return replace(total, on_demand=max(total.on_demand, least))
 
     def _cost(
         self,
@@ -92,9 +95,17 @@ class Accounts:
             moved_bytes=report.sent_bytes + report.received_bytes if report else 0,
             puts=report.requests if report else 0,
             stored_bytes=record.checkpoint.bytes if record.checkpoint else 0,
-            repeated=lost + again(attempt, report, end - attempt.launched_at), first=attempt.number == 1,
+            repeated=lost + again(attempt, report, end - attempt.launched_at),
         )  # fmt: skip
         return cost_of(usage, self._tariff)
+
+
+def least_on_demand(record: JobRecord) -> Decimal | None:
+    """What the one machine that nobody interrupts would have been billed at the least; None where none was bought."""
+    bought = next((attempt.offering for attempt in record.attempts if attempt.offering), None)
+    if bought is None or bought.on_demand_per_hour is None:
+        return None
+    return bought.on_demand_per_hour * in_hours(LEAST_BILLED)
 
 
 def again(attempt: Attempt, report: NodeReport | None, span: timedelta) -> timedelta:

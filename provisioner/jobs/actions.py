@@ -97,6 +97,7 @@ class Close:
     instance: Instance | None = None
     exit_code: int | None = None
     message: str = ""
+    last_lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

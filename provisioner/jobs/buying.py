@@ -15,9 +15,11 @@ from provisioner.domain.jobs import (
     JobSpec,
     JobState,
     Orders,
+    Outcome,
     Refusal,
 )
 from provisioner.domain.offerings import CapacityType, Offering, Requirements, in_order, moved_per_hour
+from provisioner.domain.quantities import LONGEST, written
 from provisioner.jobs.actions import (
     Buy,
     Decision,
@@ -27,8 +29,8 @@ from provisioner.jobs.actions import (
     Survey,
     Wait,
 )
-from provisioner.jobs.costs import disk_per_hour
-from provisioner.jobs.outcomes import no_capacity, of_cloud, time_used, waited_enough
+from provisioner.jobs.costs import LEAST_BILLED, disk_per_hour
+from provisioner.jobs.outcomes import failed, no_capacity, of_cloud, time_used, waited_enough
 
 
 def buying(record: JobRecord, seen: Observation, now: datetime) -> Decision:
@@ -47,7 +49,7 @@ def buying(record: JobRecord, seen: Observation, now: datetime) -> Decision:
 
 
 def open_to(record: JobRecord, fitting: tuple[Offering, ...], now: datetime) -> tuple[Offering, ...]:
-    """What can be asked now: where a machine was lost last of all; once the wait is over, what was not asked in it."""
+    """What can be asked now: where a machine was lost last of all; once the wait is over, all of it once more."""
     if waited_enough(record, now):
         return unasked(fitting, record)
     refusals = standing(record, now)
@@ -91,8 +93,8 @@ def unrefused(offerings: tuple[Offering, ...], refusals: Sequence[Refusal]) -> t
 
 
 def unasked(offerings: tuple[Offering, ...], record: JobRecord) -> tuple[Offering, ...]:
-    """Those that have not been asked since the wait began."""
-    since = record.waiting_since or record.created_at
+    """Those that have not been asked since the wait was over: each gets a last try."""
+    since = (record.waiting_since or record.created_at) + record.spec.max_wait
     return unrefused(offerings, [one for one in record.refusals if one.until is None or one.at >= since])
 
 
@@ -126,10 +128,15 @@ def with_attempt(record: JobRecord, attempt: Attempt) -> JobRecord:
 
 
 def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff, now: datetime) -> JobRecord:
-    """The record with a new attempt that the cloud has not been asked for yet; its token follows from the record."""
+    """The record with a new attempt that the cloud has not been asked for yet; its token follows from the record.
+
+    Or with its outcome, where too little is left for another machine.
+    """
     number = len(record.attempts) + 1
     tries = record.tries + 1
     ends_at, reason = deadline(record, offerings, tariff, now)
+    if outcome := too_little_left(record, ends_at - now, reason):
+        return replace(record, outcome=outcome)
     attempt = Attempt(
         number=number, token=f"{record.id}-{number}-{tries}", offerings=offerings, intended_at=now,
         state=AttemptState.LAUNCHING, deadline=ends_at, ends_by=ends_at,
@@ -142,6 +149,17 @@ def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff,
     )  # fmt: skip
 
 
+def too_little_left(record: JobRecord, left: timedelta, reason: EndReason) -> Outcome | None:
+    """The rest would go into another start, or into the least that is billed: it buys no work."""
+    last = record.attempt
+    start = last.reported_at - last.bought_at if last and last.reported_at and last.bought_at else timedelta(0)
+    if left > start and (reason is EndReason.OVER_TIME or left >= LEAST_BILLED):
+        return None
+    limit = "--max-duration" if reason is EndReason.OVER_TIME else "--budget"
+    what = f"what is left of {limit} pays for {written(left)} of a machine, and no work can be done in that"
+    return failed(6, what, f"raise {limit}")
+
+
 def deadline(
     record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff, now: datetime
 ) -> tuple[datetime, EndReason]:
@@ -150,9 +168,14 @@ def deadline(
     if record.spec.budget is not None:
         dearest = max((hourly(record, offering, tariff) or Decimal(0) for offering in offerings), default=Decimal(0))
         rest = record.spec.budget - spent_on_ended(record)
-        if dearest > 0 and (affordable := timedelta(hours=float(rest / dearest))) < left:
+        if dearest > 0 and (affordable := affords(rest, dearest)) < left:
             return now + affordable, EndReason.OVER_BUDGET
     return now + left, EndReason.OVER_TIME
+
+
+def affords(amount: Decimal, per_hour: Decimal) -> timedelta:
+    """For how long it pays; no longer than anybody asks for."""
+    return timedelta(hours=min(float(amount / per_hour), LONGEST / timedelta(hours=1)))
 
 
 def hourly(record: JobRecord, offering: Offering, tariff: Tariff) -> Decimal | None:

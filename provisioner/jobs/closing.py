@@ -41,7 +41,7 @@ def closed(
     ended = replace(
         attempt, state=AttemptState.ENDED, end_reason=close.reason, ended_at=end,
         exit_code=close.exit_code, message=close.message or attempt.message, cost=cost,
-        work_lost=lost,
+        last_lines=close.last_lines, work_lost=lost,
     )  # fmt: skip
     since = record.waiting_since or (attempt.intended_at if report is None else None)
     record = replace(

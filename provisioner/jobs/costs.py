@@ -13,7 +13,7 @@ from provisioner.domain.costs import Tariff
 from provisioner.domain.jobs import Cost
 from provisioner.domain.offerings import GIB, NetworkWay
 
-LEAST_BILLED, NOTHING = timedelta(seconds=60), timedelta(0)
+LEAST_BILLED = timedelta(seconds=60)
 HOURS_PER_MONTH = Decimal(730)
 
 
@@ -35,8 +35,6 @@ class Usage:
     stored_bytes: int = 0
     repeated: timedelta = timedelta(0)
     """What one uninterrupted machine would not have needed: work done twice, starts after the first."""
-    first: bool = True
-    """The least that is billed would have been billed to that machine, too: once."""
 
 
 def cost_of(usage: Usage, tariff: Tariff) -> Cost:
@@ -52,7 +50,7 @@ def cost_of(usage: Usage, tariff: Tariff) -> Cost:
         store=stored + tariff.put_per_thousand * usage.puts / 1000,
         on_demand=None
         if usage.on_demand_per_hour is None
-        else usage.on_demand_per_hour * in_hours(max(span - usage.repeated, LEAST_BILLED if usage.first else NOTHING)),
+        else usage.on_demand_per_hour * in_hours(max(span - usage.repeated, timedelta(0))),
     )
 
 

@@ -18,13 +18,15 @@ from provisioner.domain.quantities import written
 from provisioner.domain.reports import NodeReport, Phase
 from provisioner.errors import Refused
 from provisioner.jobs.actions import Adopt, Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
-from provisioner.jobs.buying import buying, standing, with_attempt
+from provisioner.jobs.buying import affords, buying, standing, with_attempt
 from provisioner.jobs.closing import pool_of, with_refusals
 from provisioner.jobs.outcomes import outcome_of, time_used
 
 WORTH_A_WRITE = timedelta(minutes=1)
 """A deadline that moves by less is left as it was ordered."""
 HEARTBEATS_MISSED = 4
+GUESSED = (None, EndReason.LOST, EndReason.BOOT_TIMEOUT)
+"""What the machine itself says of its end outranks these."""
 LAST_UPLOAD = timedelta(minutes=15)
 """As long as the agent itself tries to send the last files."""
 
@@ -83,6 +85,8 @@ def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetim
         return gone(record, attempt, instance, seen.report)
     if instance.state is InstanceState.STOPPING:
         return wait(record, now, "the machine is on its way out")
+    if attempt.end_reason is not None:
+        return ending(record, attempt, instance, reason=attempt.end_reason, why=attempt.message)
     if stop := stop_order(record, attempt, instance, seen=seen, now=now):
         return stop
     if seen.report is None:
@@ -99,7 +103,7 @@ def within_budget(record: JobRecord, attempt: Attempt, seen: Observation, now: d
     budget, latest = record.spec.budget, attempt.ends_by or attempt.deadline
     if budget is None or seen.spent is None or not seen.hourly or attempt.deadline is None or latest is None:
         return record
-    deadline = min(now + timedelta(hours=float((budget - seen.spent) / seen.hourly)), latest)
+    deadline = min(now + affords(budget - seen.spent, seen.hourly), latest)
     if abs(deadline - attempt.deadline) < WORTH_A_WRITE:
         return record
     by_time = deadline >= attempt.intended_at + record.spec.max_duration - time_used(record)
@@ -142,10 +146,10 @@ def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report:
     cause = instance.end_cause if instance else None
     message = instance.end_message if instance else ""
     ended = report.ended if report else None
-    if attempt.end_reason is not None:
-        reason = attempt.end_reason
-    elif ended is not None:
+    if ended is not None and (attempt.end_reason in GUESSED or ended.reason == EndReason.FINISHED):
         reason, message = EndReason(ended.reason), ended.message
+    elif attempt.end_reason is not None:
+        reason, message = attempt.end_reason, attempt.message or message
     elif cause is EndCause.INTERRUPTED or (report and report.notice):
         reason = EndReason.INTERRUPTED
     elif record.cancel_asked_at is not None:
@@ -160,7 +164,8 @@ def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report:
         reason=reason,
         instance=instance,
         exit_code=ended.exit_code if ended else None,
-        message=attempt.message if attempt.end_reason and attempt.message else message or attempt.message,
+        message=message or attempt.message,
+        last_lines=ended.last_lines if ended and reason is EndReason.FAILED else (),
     )
     return Decision(action=close, reason=f"the machine is gone ({reason})")
 

@@ -6,9 +6,11 @@ The one door through which the store's errors become ours.
 import fcntl
 import os
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,11 @@ from provisioner.errors import CloudUnavailable, ConfigError, PermissionDenied
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+PIECE = 8 * 1024**2
+PIECES_AT_ONCE = 4
+"""Large objects move in pieces, few at a time: each is short even where the line is slow, and one that broke off is
+small enough to be sent again."""
+PIECE_TRIES = 3
 RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
 
@@ -69,14 +76,31 @@ class Objects:
         import obstore
 
         with self._translated(key):
-            yield from (bytes(piece) for piece in obstore.get(self._store, key).stream())
+            size = obstore.head(self._store, key)["size"]
+        pieces = [(start, min(start + PIECE, size)) for start in range(0, size, PIECE)]
+        with ThreadPoolExecutor(PIECES_AT_ONCE) as pool:
+            for first in range(0, len(pieces), PIECES_AT_ONCE):
+                yield from pool.map(partial(self._piece, key), pieces[first : first + PIECES_AT_ONCE])
+
+    def _piece(self, key: str, span: tuple[int, int]) -> bytes:
+        """The bytes from start to end; one that breaks off half-way is asked for again."""
+        import obstore
+
+        for left in reversed(range(PIECE_TRIES)):
+            try:
+                with self._translated(key):
+                    return bytes(obstore.get_range(self._store, key, start=span[0], end=span[1]))
+            except CloudUnavailable:
+                if not left:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Creates or overwrites."""
         import obstore
 
         with self._translated(key):
-            obstore.put(self._store, key, content)
+            obstore.put(self._store, key, content, chunk_size=PIECE, max_concurrency=PIECES_AT_ONCE)
 
     def create(self, key: str, content: bytes) -> str:
         """The new entity tag. Raises ObjectChanged where the key is taken."""
@@ -200,6 +224,9 @@ def open_objects(url: str, *, region: str = "", credentials: Any = None) -> Obje
 
 
 def client_options() -> dict[str, Any]:
-    """Plain http only where the standard endpoint setting itself names it."""
+    """A server that says nothing for a minute is gone; plain http only where the standard endpoint setting names it."""
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
-    return {"timeout": timedelta(seconds=60), "connect_timeout": timedelta(seconds=10), "allow_http": plain}
+    return {
+        "timeout": timedelta(minutes=10), "read_timeout": timedelta(seconds=60),
+        "connect_timeout": timedelta(seconds=10), "allow_http": plain,
+    }  # fmt: skip

@@ -82,7 +82,8 @@ def program_failed(record: JobRecord, last: Attempt) -> Outcome | None:
     if len(failures) <= record.spec.max_restarts:
         return None
     what = last.message or f"the program failed with exit code {last.exit_code}"
-    return replace(failed(6, what, f"'accelctl logs {record.id}' shows all it said"), program_exit_code=last.exit_code)
+    outcome = failed(6, what, f"'accelctl logs {record.id}' shows all it said")
+    return replace(outcome, program_exit_code=last.exit_code, last_lines=last.last_lines)
 
 
 def same_failure(record: JobRecord, last: Attempt) -> Outcome | None:

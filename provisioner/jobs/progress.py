@@ -93,6 +93,9 @@ class Progress:
             except CloudError as problem:
                 damaged(int(PurePosixPath(key).stem), problem.message)
 
+    def has_checkpoint(self, job: str, sequence: int) -> bool:
+        return self._objects.exists(f"{prefix(job)}checkpoints/{sequence:08}.json")
+
     def newest_checkpoint(self, job: str) -> Checkpoint | None:
         manifest = next(self.manifests(job), None)
         if manifest is None:

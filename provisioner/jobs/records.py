@@ -20,6 +20,12 @@ from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects
 VERSION = 1
 ROOT = "jobs"
 OPEN = "open"
+JOB_ID = r"[0-9]{8}-[0-9]{6}-[a-z0-9]{5}"
+STORE = {
+    ROOT: rf"{JOB_ID}/.+", OPEN: JOB_ID, "names": "[^/]+", "workdirs": r"[0-9a-f]{64}\.tar\.gz",
+    "agents": r"[0-9a-f]{64}\.pyz", "heartbeats": rf"[^/]+/{JOB_ID}/.+", "steppers": r"[^/]+\.json",
+}  # fmt: skip
+"""All that jobs leave in a store (docs/job-layout.md), which may be a bucket with other things in it."""
 READ_AT_ONCE = 16
 
 log = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ def job_document(record: JobRecord, total: Cost) -> dict[str, Any]:
         "created_at": record.created_at, "ended_at": record.ended_at, "owner": record.owner,
         "exit_code": record.outcome.program_exit_code if record.outcome else None,
         "message": record.outcome.message if record.outcome else None,
+        "last_lines": list(record.outcome.last_lines) if record.outcome else [],
         "next_try_at": record.next_try_at,
         "attempts": [attempt_document(attempt, record) for attempt in record.attempts],
         "refusals": [

@@ -85,6 +85,26 @@ def test_a_mistake_is_exit_2_with_one_sentence(tmp_path: Path, arguments: list[s
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "word"),
+    [
+        ("ACCELCTL_WAY", "foo", "gateway"),
+        ("ACCELCTL_BUDGTE", "5", "ACCELCTL_BUDGET"),
+        ("AWS_ENDPOINT_URL", "bogus", "AWS_ENDPOINT_URL"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_exit_2_with_one_sentence(
+    tmp_path: Path, variable: str, value: str, word: str
+) -> None:
+    """A misspelt limit would be no limit at all."""
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+    done = accelctl("status", cwd=tmp_path, **keys, **{variable: value})
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_sandbox_flag_without_a_sandbox_is_exit_2(tmp_path: Path) -> None:
     """It says how to start one."""
     done = accelctl("--sandbox", "status", cwd=tmp_path, ACCELCTL_SANDBOX_HOME=str(tmp_path / "none"))

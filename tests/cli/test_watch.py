@@ -1,6 +1,7 @@
 """The foreground: what it bears, and what its timer is told."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,10 +10,12 @@ import pytest
 from obstore.store import MemoryStore
 
 from provisioner.cli.steppers import service
+from provisioner.cli.stepping import led
 from provisioner.cli.watch import Watch
+from provisioner.domain.jobs import JobRecord
 from provisioner.errors import CloudUnavailable
 from provisioner.jobs.objects import Objects, Stored
-from tests.jobs.builders import JOB, World
+from tests.jobs.builders import JOB, QUICK, World
 
 
 class Stumbling(Objects):
@@ -39,6 +42,26 @@ def test_output_that_cannot_be_read_just_now_ends_no_foreground() -> None:
 
     assert seen.attempt is not None
     assert place.objects.failures == 0
+
+
+def test_whoever_watches_a_job_is_seen_to_look_after_it() -> None:
+    """For as long as the terminal stays, and no longer."""
+    world = World()
+    world.submit(pace=QUICK)
+    place = cast(
+        "Any", SimpleNamespace(objects=world.objects, stepper=world.stepper, clock=world.clock, records=world.records)
+    )
+    seen: list[bool] = []
+
+    def enough(record: JobRecord) -> bool:
+        world.pass_time(record.spec.pace.lease + timedelta(minutes=2))
+        seen.append(led(place, world.record))
+        return len(seen) == 10
+
+    Watch(place, JOB, show_output=False).until_done(until=enough)
+
+    assert all(seen)
+    assert not led(place, world.record)
 
 
 def test_the_timer_steps_with_the_settings_of_the_shell_that_installed_it(

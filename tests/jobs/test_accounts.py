@@ -7,7 +7,8 @@ import pytest
 
 from provisioner.domain.jobs import EndReason, JobState
 from provisioner.domain.offerings import Offering, Requirements, fits
-from tests.jobs.builders import World, launched, pool
+from provisioner.jobs.accounts import Accounts
+from tests.jobs.builders import TARIFF, World, launched, pool
 
 DAYS_LATER = timedelta(days=3)
 
@@ -110,13 +111,35 @@ def test_on_demand_nobody_would_have_paid_for_work_done_twice(world: World) -> N
 
 
 def test_a_short_job_is_compared_with_the_least_that_on_demand_bills(world: World) -> None:
-    """A minute, on either side."""
+    """A minute for the whole job, however often it was interrupted."""
     launched(world)
-    world.report_end(EndReason.FINISHED)
+    world.pass_time(timedelta(seconds=10))
+    world.cloud.interrupt(world.machine.id)
+    world.step()
+    world.pass_time(timedelta(seconds=10))
+    world.report(started_at=world.clock.now())
+    world.pass_time(timedelta(seconds=10))
+    world.report_end(EndReason.FINISHED, started_at=world.clock.now() - timedelta(seconds=10))
     world.step()
 
-    assert world.attempt.cost is not None
-    assert round(world.attempt.cost.on_demand or 0, 6) == Decimal("0.365961")
+    total = Accounts(cloud=world.cloud, tariff=TARIFF).total(world.record, None, world.clock.now())
+    assert len(world.record.attempts) == 2
+    assert round(total.on_demand or 0, 6) == Decimal("0.365961")
+
+
+@pytest.mark.parametrize("limit", ["budget", "max_duration"])
+def test_no_machine_is_bought_for_what_only_pays_for_its_start(world: World, limit: str) -> None:
+    """The rest of a budget or of the time buys no work: the job ends, and says so, before another machine is paid."""
+    few = {"budget": Decimal("12.05"), "max_duration": timedelta(hours=2, seconds=20)}
+    launched(world, **{limit: few[limit]})
+    world.pass_time(timedelta(hours=1, minutes=59, seconds=30))
+    world.report()
+    world.cloud.interrupt(world.machine.id)
+    world.step()
+
+    assert (world.record.state, len(world.cloud.instances)) == (JobState.FAILED, 1)
+    assert world.record.outcome is not None
+    assert "no work can be done in that" in world.record.outcome.message
 
 
 def test_a_budget_refuses_a_machine_whose_price_is_unknown(world: World) -> None:

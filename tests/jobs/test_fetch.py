@@ -3,10 +3,12 @@
 import hashlib
 import json
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from obstore.store import MemoryStore
 
 from provisioner.errors import AccelctlError
 from provisioner.jobs.fetch import fetch
@@ -16,7 +18,7 @@ from tests.jobs.builders import JOB
 LINK = stat.S_IFLNK | 0o777
 
 
-def saved(objects: Objects, *files: tuple[str, str, bool]) -> None:
+def saved(objects: Objects, *files: tuple[str, str, bool], sequence: int = 1) -> None:
     """A checkpoint of (path, content, whether it is a link that leads there)."""
     listed: list[dict[str, Any]] = []
     for path, content, link in files:
@@ -24,10 +26,10 @@ def saved(objects: Objects, *files: tuple[str, str, bool]) -> None:
         objects.put(f"jobs/{JOB}/blobs/{digest}", content.encode())
         listed.append({"path": path, "bytes": len(content), "sha256": digest, "mode": LINK if link else 0o644})
     manifest = {
-        "version": 1, "sequence": 1, "job": JOB, "attempt": 1, "world_size": 1, "at": "2026-01-05T12:00:00Z",
+        "version": 1, "sequence": sequence, "job": JOB, "attempt": 1, "world_size": 1, "at": "2026-01-05T12:00:00Z",
         "bytes": 1, "parts": [{"rank": 0, "files": listed}],
     }  # fmt: skip
-    objects.put(f"jobs/{JOB}/checkpoints/00000001.json", json.dumps(manifest).encode())
+    objects.put(f"jobs/{JOB}/checkpoints/{sequence:08}.json", json.dumps(manifest).encode())
 
 
 @pytest.fixture
@@ -61,3 +63,51 @@ def test_nothing_is_written_outside(objects: Objects, tmp_path: Path, files: lis
     with pytest.raises(AccelctlError):
         fetch(objects, JOB, tmp_path / "here/there", below="", warn=print)
     assert not list(tmp_path.rglob("evil"))
+
+
+class Busy(Objects):
+    """The job saves once more while its checkpoint is read, and tidies up."""
+
+    saves = 1
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        if self.saves:
+            self.saves -= 1
+            saved(self, ("checkpoints/a", "newer", False), sequence=2)
+            self.delete(f"jobs/{JOB}/checkpoints/00000001.json")
+            self.delete(key)
+        yield from super().chunks(key)
+
+
+def test_a_checkpoint_that_a_running_job_has_replaced_is_not_damaged(tmp_path: Path) -> None:
+    """The newer one is brought, and nothing is warned of."""
+    objects, warned = Busy(MemoryStore(), name="memory"), list[str]()
+    saved(objects, ("checkpoints/a", "older", False))
+    brought = fetch(objects, JOB, tmp_path, warn=warned.append)
+
+    assert (tmp_path / "checkpoints/a").read_text() == "newer"
+    assert (brought.sequence, brought.damaged, warned) == (2, (), [])
+
+
+def test_progress_counts_every_byte_that_is_brought(objects: Objects, tmp_path: Path) -> None:
+    """Also of what is here already."""
+    saved(objects, ("checkpoints/a", "one", False), ("checkpoints/b", "three", False))
+    moved: list[tuple[int, int]] = []
+    fetch(objects, JOB, tmp_path, warn=print)
+    (tmp_path / "checkpoints/a").unlink()
+    fetch(objects, JOB, tmp_path, warn=print, brought=lambda more, of: moved.append((more, of)))
+
+    assert (sum(more for more, _ in moved), {of for _, of in moved}) == (8, {8})
+
+
+def test_nothing_of_a_damaged_checkpoint_is_left_among_what_is_brought(objects: Objects, tmp_path: Path) -> None:
+    """All of it is checked before the first file is put in place."""
+    saved(objects, ("checkpoints/step-1", "one", False))
+    saved(objects, ("checkpoints/step-2", "two", False), ("checkpoints/step-2.more", "more", False), sequence=2)
+    objects.delete(f"jobs/{JOB}/blobs/{hashlib.sha256(b'more').hexdigest()}")
+    brought = fetch(objects, JOB, tmp_path / "here", warn=print)
+
+    assert (brought.sequence, brought.damaged) == (1, (2,))
+    assert [str(path.relative_to(tmp_path / "here")) for path in sorted((tmp_path / "here").rglob("*"))] == [
+        "checkpoints", "checkpoints/step-1"
+    ]  # fmt: skip

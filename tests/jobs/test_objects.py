@@ -1,13 +1,17 @@
 """Records and objects, over memory and over a folder by the same code."""
 
+import http.server
+import os
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
 
 from provisioner.errors import ConfigError
-from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects, open_objects
+from provisioner.jobs.objects import PIECE, ObjectChanged, ObjectMissing, Objects, open_objects
 from provisioner.jobs.records import OPEN, VERSION, JobMissing, LostRace, Records, encode, fit_name, key
 from tests.jobs.builders import JOB, START, a_record, a_spec
 
@@ -146,3 +150,48 @@ def test_a_mark_whose_removal_was_cut_off_goes_at_the_next_look(objects: Objects
 
     assert list(records.open()) == []
     assert list(records.open_ids()) == ["never-written"]
+
+
+class Breaking(http.server.BaseHTTPRequestHandler):
+    """An S3 of one object, whose answers to GET are cut off half-way now and then."""
+
+    content = os.urandom(20 * 1024**2)
+    asked: ClassVar[list[str]] = []
+
+    def do_HEAD(self) -> None:
+        self.answer(200, len(self.content))
+
+    def do_GET(self) -> None:
+        start, end = (int(part) for part in self.headers["Range"].removeprefix("bytes=").split("-"))
+        piece = self.content[start : end + 1]
+        self.answer(206, len(piece), f"bytes {start}-{end}/{len(self.content)}")
+        cut = len(self.asked) % 3 == 0
+        self.asked.append(self.headers["Range"])
+        self.wfile.write(piece[: len(piece) // 2] if cut else piece)
+        self.close_connection = True
+
+    def answer(self, status: int, size: int, span: str = "") -> None:
+        self.send_response(status)
+        given = {"Content-Length": str(size), "ETag": '"x"', "Last-Modified": "Sat, 21 Nov 2026 10:00:00 GMT"}
+        for name, value in (given | ({"Content-Range": span} if span else {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+def test_a_large_object_comes_in_pieces_and_a_broken_one_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No piece is so large that a slow line could never bring it."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Breaking)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    for name, value in (("ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}"), ("ACCESS_KEY_ID", "a"),
+                        ("SECRET_ACCESS_KEY", "b")):  # fmt: skip
+        monkeypatch.setenv(f"AWS_{name}", value)
+
+    chunks = list(open_objects("s3://bucket", region="us-east-1").chunks("key"))
+    server.shutdown()
+
+    assert b"".join(chunks) == Breaking.content
+    assert max(map(len, chunks)) <= PIECE
+    assert len(Breaking.asked) > len(chunks)

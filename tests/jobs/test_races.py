@@ -22,7 +22,7 @@ class Count:
 
 
 def test_two_steppers_a_thousand_times_never_two_machines() -> None:
-    """Two steppers race through launches, interruptions and lost answers: one machine at most, no update lost."""
+    """Two steppers race through launches, losses, interruptions and lost answers: one machine at most."""
     world = World()
     world.submit(pace=QUICK)
     chance = random.Random(20260105)
@@ -46,8 +46,11 @@ def test_two_steppers_a_thousand_times_never_two_machines() -> None:
         alive = [instance for instance in world.cloud.instances if instance.alive]
         if alive and chance.random() < 0.2:
             world.cloud.interrupt(alive[0].id)
-        if chance.random() < 0.2:
-            world.cloud.fail_next("launch", CloudUnavailable("the answer was lost"), after=chance.random() < 0.5)
+        for method in ("launch", "terminate"):
+            if chance.random() < 0.2:
+                world.cloud.fail_next(method, CloudUnavailable("the answer was lost"), after=chance.random() < 0.5)
+        if alive and chance.random() < 0.5:
+            world.report()
         world.pass_time(timedelta(seconds=chance.choice([0, 1, 30, 130])))
         disturbed.value += 1
 

@@ -186,14 +186,14 @@ def test_three_machines_that_never_report_end_the_job(world: World) -> None:
 
 
 def test_a_failing_program_is_not_an_interruption(world: World) -> None:
-    """A non-zero exit ends the job with exit 6 unless restarts are allowed."""
+    """A non-zero exit ends the job with exit 6 and its last lines, unless restarts are allowed."""
     launched(world)
     world.report_end(EndReason.FAILED, exit_code=3)
     world.step()
 
     assert (world.record.state, world.attempt.exit_code) == (JobState.FAILED, 3)
     assert world.record.outcome is not None
-    assert world.record.outcome.exit_code == 6
+    assert (world.record.outcome.exit_code, world.record.outcome.last_lines) == (6, ("bye",))
 
 
 def test_a_failing_program_is_restarted_as_often_as_allowed(world: World) -> None:

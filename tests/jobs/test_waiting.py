@@ -38,6 +38,21 @@ def test_capacity_nowhere_waits_longer_and_longer_and_then_fails(world: World) -
     assert "us-east-1a" in world.record.outcome.message
 
 
+def test_the_last_try_is_a_try(world: World) -> None:
+    """What came back while the job waited is bought at the end of the wait, however lately it was refused."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.submit(max_wait=timedelta(seconds=90))
+    stepped = world.step()
+    for one in all_pools():
+        world.cloud.set_capacity(one, 1)
+    world.pass_time(stepped.wait_until - world.clock.now())
+    world.step()
+
+    assert stepped.wait_until == world.clock.now()
+    assert world.machine.alive
+
+
 def test_a_wait_that_is_over_before_it_began_asks_everywhere_once(world: World) -> None:
     """--max-wait 1s gives up only after each offering has said no, and names a quota among the answers."""
     free = all_pools()[-1]

@@ -27,7 +27,10 @@ def command(job: str, folder: Path | None, below: str, form: str) -> None:
     place = Workplace()
     record = place.records.find(job)
     try:
-        brought = fetch(place.objects, record.id, folder or Path(record.id), below=below, warn=output.warn)
+        with output.progress("fetching") as moved:
+            brought = fetch(
+                place.objects, record.id, folder or Path(record.id), below=below, warn=output.warn, brought=moved
+            )
     except OSError as wrong:
         raise ConfigError(
             f"DIR: {wrong.filename}: {wrong.strerror}.", hint="name a folder that can be written."

@@ -24,7 +24,7 @@ def command(job: str | None, no_step: bool, form: str) -> None:
 
     place = Workplace()
     records = [place.records.find(job)] if job else list(place.records.all())
-    alone = any(not one.ended_at and not led(one, place.clock.now()) for one in records)
+    alone = any(not one.ended_at and not led(place, one) for one in records)
     if not no_step:
         records = [record if record.ended_at else step_once(place, record) for record in records]
     totals = [place.cost_so_far(record) for record in records]
@@ -34,6 +34,7 @@ def command(job: str | None, no_step: bool, form: str) -> None:
         documents = [job_document(record, total) for record, total in zip(records, totals, strict=True)]
         return output.document({"jobs": documents})
     from provisioner.cli.jobs_table import attempts_table, jobs_table, refusals_table
+    from provisioner.cli.narrate import last_words
 
     output.data(jobs_table(records, totals))
     if job:
@@ -42,4 +43,6 @@ def command(job: str | None, no_step: bool, form: str) -> None:
         if refused := "" if records[0].ended_at else refusals_table(records[0]):
             output.data("")
             output.data(refused)
+        for line in last_words(None, records[0]):
+            output.data(line)
     return None

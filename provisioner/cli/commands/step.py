@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from provisioner.workplace import Workplace
 
 
+LEAST = timedelta(seconds=0.1)
+
+
 @click.command(short_help="Take the next step for one or all jobs, as a scheduler does.")
 @click.argument("job", required=False)
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C; with a JOB, until it is over.")
@@ -29,6 +32,10 @@ def command(job: str | None, watch: bool, every: timedelta, form: str) -> None:
     from provisioner.workplace import Workplace
 
     place = Workplace()
+    if job:
+        job = place.records.find(job).id
+    if every < LEAST:
+        raise click.UsageError("--every: 0 is no pause; say 10s.")
     if watch:
         stay(place, job, every)
         return
@@ -56,8 +63,8 @@ def one_round(place: "Workplace", job: str | None, refused: list[str]) -> "list[
     from provisioner.jobs.lookouts import mark
     from provisioner.workplace import holder
 
-    mark(place.objects, place.clock.now(), holder=holder())
-    wanted = [place.records.find(job)] if job else list(place.records.open())
+    mark(place.objects, place.clock.now(), holder=holder(), job=job or "")
+    wanted = [place.records.read(job).record] if job else list(place.records.open())
 
     def told(record: "JobRecord", failure: "AccelctlError") -> None:
         warned(record, failure)

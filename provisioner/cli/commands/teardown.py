@@ -1,5 +1,6 @@
 """accelctl teardown."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -158,17 +159,22 @@ def close_jobs(place: "Workplace", selection: "Selection") -> None:
 
 def forget(place: "Workplace", selection: "Selection") -> None:
     from provisioner.jobs import names
-    from provisioner.jobs.records import OPEN, ROOT, prefix
+    from provisioner.jobs.records import STORE, prefix
 
     if place.cloud.job_store() is None:
         return
     gone = chosen_jobs(place, selection)
     for one in gone:
         names.forget(place.objects, one.spec.name, one.id)
-    ours = [ROOT, names.ROOT, OPEN] if selection.everything else [prefix(one.id) for one in gone]
-    for start in ours:
+    ours = (
+        {f"{root}/": rest for root, rest in STORE.items()}
+        if selection.everything
+        else {prefix(one.id): ".+" for one in gone}
+    )
+    for start, rest in ours.items():
         for stored in place.objects.listing(start):
-            place.objects.delete(stored.key)
+            if re.fullmatch(rest, stored.key.removeprefix(start)):
+                place.objects.delete(stored.key)
 
 
 def document(item: "Item") -> dict[str, object]:

@@ -55,15 +55,21 @@ class Sessions:
         with self._lock:
             key = (service, region, once)
             if key not in self._clients:
-                config = Config(**(ONCE if once else SLOWLY), user_agent_extra="accelctl")
+                config: Any = Config(**(ONCE if once else SLOWLY), user_agent_extra="accelctl")
                 with translated(f"{service}:*"):
                     if self.session.get_credentials() is None:
                         raise ConfigError(
                             "there are no AWS credentials.",
                             hint="'aws configure' or 'aws sso login' sets them up; 'accelctl doctor' checks.",
                         )
-                    self._clients[key] = self.session.client(service, region_name=region or None, config=config)
+                    self._clients[key] = self._made(service, region, config)
             return self._clients[key]
+
+    def _made(self, service: str, region: str, config: Any) -> Any:
+        try:
+            return self.session.client(service, region_name=region or None, config=config)
+        except ValueError as wrong:
+            raise ConfigError(f"AWS's settings: {wrong}.", hint="see AWS_ENDPOINT_URL and the profile.") from wrong
 
     def ec2(self, region: str, *, once: bool = False) -> "EC2Client":
         return self.client("ec2", region, once=once)

@@ -1,0 +1,65 @@
+"""Puts what a machine saved into a folder, and never anywhere else: a manifest is data from a machine."""
+
+import hashlib
+import os
+import stat
+from pathlib import Path, PurePosixPath
+
+from provisioner.errors import CloudError, ConfigError
+from provisioner.jobs.progress import SavedFile
+
+
+def is_there(target: Path, file: SavedFile) -> bool:
+    """Whether that very content is in place already."""
+    return target.is_file() and not target.is_symlink() and sha256_of(target) == file.sha256
+
+
+def place(file: SavedFile, held: Path, target: Path, folder: Path) -> None:
+    """Renames, so that a target is old or new and never half."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if stat.S_ISLNK(file.mode):
+        return linked(held, target, folder)
+    held.chmod(file.mode & 0o777)
+    held.replace(target)
+    if file.modified_ns:
+        os.utime(target, ns=(file.modified_ns, file.modified_ns))
+    return None
+
+
+def linked(held: Path, target: Path, folder: Path) -> None:
+    """The file that holds where a link leads becomes that link. Raises CloudError for one that leads out."""
+    leads = os.fsdecode(held.read_bytes())
+    held.unlink()
+    end = Path(os.path.normpath(target.parent / leads))
+    if winding(leads) or not end.is_relative_to(os.path.normpath(folder)):
+        raise CloudError(
+            f"a checkpoint has a link that leads out of its folder: {leads}.", hint="do not trust this job."
+        )
+    target.unlink(missing_ok=True)
+    target.symlink_to(leads)
+
+
+def winding(leads: str) -> bool:
+    """Up again after down: where that ends depends on other links, and only a plain way can be judged by its words."""
+    parts = PurePosixPath(leads).parts
+    ups = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
+    return leads.startswith("/") or ".." in parts[ups:]
+
+
+def inside(folder: Path, path: str) -> Path:
+    """The target of that path: it may not lead out of the folder, nor through a link in it."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise CloudError(f"a checkpoint names a path outside of its folder: {path}.", hint="do not trust this job.")
+    for above in pure.parents[:-1]:
+        if (folder / above).is_symlink():
+            raise ConfigError(
+                f"'{folder / above}' is a link, and '{path}' would be written behind it.",
+                hint="remove the link, or fetch into an empty folder.",
+            )
+    return folder / pure
+
+
+def sha256_of(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
