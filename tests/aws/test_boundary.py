@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -12,6 +13,11 @@ from tests.sandbox.world import aws
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 OLD = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "*"}]}
+
+
+@cache
+def iam() -> Any:
+    return aws("iam")
 
 
 @pytest.fixture
@@ -25,17 +31,17 @@ def identities() -> Iterator[Identities]:
 
 
 def versions(arn: str) -> list[dict[str, Any]]:
-    return aws("iam").list_policy_versions(PolicyArn=arn)["Versions"]
+    return iam().list_policy_versions(PolicyArn=arn)["Versions"]
 
 
 def in_force(arn: str) -> dict[str, Any]:
-    current = aws("iam").get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    return aws("iam").get_policy_version(PolicyArn=arn, VersionId=current)["PolicyVersion"]["Document"]
+    current = iam().get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return iam().get_policy_version(PolicyArn=arn, VersionId=current)["PolicyVersion"]["Document"]
 
 
 def age(arn: str) -> None:
     """As an earlier accelctl left it."""
-    aws("iam").create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(OLD), SetAsDefault=True)
+    iam().create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(OLD), SetAsDefault=True)
 
 
 def test_setup_brings_an_old_boundary_up_to_date(identities: Identities) -> None:
