@@ -115,7 +115,7 @@ SETTINGS = {
         Setting(name="max_restarts", parse=count, default="0", help="how often a failed program is started again"),
         Setting(name="max_wait", parse=duration, default="1h", help="how long to wait for capacity"),
         Setting(name="checkpoint_every", parse=duration, default="5m", help="between two uploads of checkpoints"),
-        Setting(name="disk", parse=gib, default="100", help="GiB of a machine's disk"),
+        Setting(name="disk", parse=gib, default="", help="GiB of a machine's disk; 100, or 512 for Neuron by default"),
         *pace_settings(),
     )
 }

@@ -1,6 +1,7 @@
 """What is paid beside the machine: network ways, transfer, disks and the store. From network.toml."""
 
 import tomllib
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -24,15 +25,36 @@ def tariff(cloud: str = "aws") -> Tariff:
     )  # fmt: skip
 
 
-def way(kind: WayKind, *, same_region: bool, reaches_internet: bool, cloud: str = "aws") -> NetworkWay:
-    """A way to the store with its prices; between regions the transfer is added."""
-    prices = held("network.toml")[cloud]
-    transfer = Decimal(0) if same_region else Decimal(prices["transfer_between_regions"]["per_gib"])
-    own = prices["ways"][kind]
+def transfer_per_gib(source: str, target: str, *, cloud: str = "aws") -> Decimal:
+    """USD for a GiB from region to region; out of one that the table lacks, as out of the dearest."""
+    prices = held("network.toml")[cloud]["transfer_between_regions"]
+    if source == target:
+        return Decimal(0)
+    out_of = Decimal(prices["out_of"].get(source) or max(prices["out_of"].values(), key=Decimal))
+    return max(out_of, Decimal(prices["into"].get(target, 0)))
+
+
+def way(kind: WayKind, *, reaches_internet: bool, transfer: Decimal = Decimal(0), cloud: str = "aws") -> NetworkWay:
+    """A way to the store with its prices, the transfer between regions added."""
+    own = held("network.toml")[cloud]["ways"][kind]
     return NetworkWay(
         kind=kind, price_per_hour=Decimal(own["per_hour"]), price_per_gib=Decimal(own["per_gib"]) + transfer,
         reaches_internet=reaches_internet,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDisk:
+    """GiB: the least that an image fits on, and what a job usually gets."""
+
+    least_gib: int
+    usual_gib: int
+
+
+def image_disk(kind: str, *, cloud: str = "aws") -> ImageDisk:
+    """Of the images that the catalog has; of others what every machine may have."""
+    image = held("images.toml").get(cloud, {}).get(kind, {})
+    return ImageDisk(least_gib=image.get("least_gib", 0), usual_gib=image.get("usual_gib", 100))
 
 
 def image_parameter(kind: str, architecture: str, *, cloud: str = "aws") -> str | None:

@@ -98,7 +98,7 @@ def known_types(place: Workplace, spec: JobSpec) -> None:
         near = f"did you mean: {names}?" if names else "such as p4d.24xlarge or g5.xlarge."
         unknown = f"--instance: '{instance_type}' is unknown to the catalog"
         try:
-            described = cloud.describe_machine(instance_type)
+            described = cloud.describe_machine(instance_type, regions=spec.regions)
         except ConfigError as error:
             raise ConfigError(f"{unknown}, and asking the cloud does not help: {error.message}", hint=near) from error
         if described is None:
@@ -109,6 +109,8 @@ def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
     """The offerings in the order they are tried. Raises CloudError where there are none, ConfigError for the budget."""
     wanted = requirements_of(spec)
     sold = place.cloud.offerings(wanted)
+    for region, why in {row.region: row.message for row in sold.refused}.items():
+        output.warn(f"{region} is left out for now: {why}")
     offerings = in_order(sold, wanted)
     if not offerings:
         raise nothing_fits(spec, sold, place.cloud.prepared_regions() if place.cloud.job_store() else ())

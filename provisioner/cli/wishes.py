@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from provisioner.cli.disks import disk_gib
 from provisioner.cli.output import OutputFormat
 from provisioner.domain.jobs import Fallback, Grant, JobSpec
 from provisioner.errors import ConfigError
@@ -147,7 +148,8 @@ def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:
         checkpoint_dir=saved, outputs_dir=results,
         checkpoint_every=settings["checkpoint_every"], max_price=settings["max_price"],
         max_duration=settings["max_duration"], budget=settings["budget"], fallback=Fallback(settings["fallback"]),
-        max_restarts=settings["max_restarts"], max_wait=settings["max_wait"], disk_gib=settings["disk"],
+        max_restarts=settings["max_restarts"], max_wait=settings["max_wait"],
+        disk_gib=disk_gib(settings["disk"], settings["cloud"], asked["instances"]),
         pace=settings.pace,
         labels={name: settings[name] for name in ("team", "cost_center", "environment")},
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, Self
 
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
@@ -15,7 +15,7 @@ from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements
-from provisioner.errors import AccelctlError
+from provisioner.errors import AccelctlError, CloudError, Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,8 @@ class Prepared:
     id: str
     region: str
     made: bool
+    updated: bool = False
+    """It was there, as an earlier version made it; now it is as this one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,26 @@ class Leftover:
     state: str = ""
 
 
+class Sold(tuple[Offering, ...]):
+    """What can be bought; `refused` is what the regions may have that could not be asked."""
+
+    refused: tuple[Refused, ...]
+
+    def __new__(cls, offerings: Iterable[Offering] = (), refused: Iterable[Refused] = ()) -> Self:
+        made = super().__new__(cls, offerings)
+        made.refused = tuple(refused)
+        return made
+
+
+def silent(region: str, why: CloudError, wanted: Requirements) -> list[Refused]:
+    """What a region refuses that cannot be asked: everything, for the time being."""
+    return [
+        Refused(region=region, zone="", instance_type=kind, capacity_type=capacity, code=why.code or "no-answer",
+                message=why.message)
+        for kind in wanted.instance_types for capacity in wanted.capacity_types
+    ]  # fmt: skip
+
+
 class CloudProvider(Protocol):
     """What every cloud can do."""
 
@@ -120,8 +142,11 @@ class CloudProvider(Protocol):
     @property
     def traits(self) -> Traits: ...
 
-    def offerings(self, wanted: Requirements) -> Sequence[Offering]:
-        """What this account can buy now in the prepared regions, priced, in no particular order."""
+    def offerings(self, wanted: Requirements) -> Sold:
+        """What this account can buy now in the prepared regions, priced, in no particular order.
+
+        A region that cannot be asked is refused by name; raises CloudError where that is so of all.
+        """
         ...
 
     def launch(self, request: LaunchRequest) -> Sequence[Instance]:
@@ -133,11 +158,14 @@ class CloudProvider(Protocol):
         ...
 
     def get(self, instance_id: str, *, region: str) -> Instance:
-        """Raises InstanceNotFound once it is gone, and for the first moments of a new one."""
+        """Raises InstanceNotFound once it is gone, and for the first moments of a new one.
+
+        One that has ended is known for longer than its labels are.
+        """
         ...
 
     def list_owned(self, labels: Mapping[str, str], *, regions: Iterable[str] = ()) -> Iterator[Instance]:
-        """Instances of ours with these labels too, terminated ones while the cloud remembers them; every page.
+        """Instances of ours with these labels too, terminated ones while the cloud remembers their labels; every page.
 
         All prepared regions unless some are named.
         """
@@ -151,8 +179,8 @@ class CloudProvider(Protocol):
 class DescribesMachines(Protocol):
     """Knows types that the catalog lacks."""
 
-    def describe_machine(self, instance_type: str) -> MachineType | None:
-        """None where the cloud does not know the type either."""
+    def describe_machine(self, instance_type: str, *, regions: Iterable[str] = ()) -> MachineType | None:
+        """None where the cloud does not know the type either: in those regions, or where jobs may run."""
         ...
 
 
@@ -279,8 +307,12 @@ class FindsUnused(Protocol):
 class FindsLeftovers(Protocol):
     """Finds and removes what belongs to a job, or everything that is ours."""
 
-    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
-        """By label or by name, every kind, every prepared region, every page. With `data`, the bucket as well.
+    def leftovers(
+        self, *, job: str = "", data: bool = False, machines: bool = True, regions: Iterable[str] | None = None
+    ) -> Iterator[Leftover]:
+        """By label or by name, every kind, every page. With `data`, the bucket as well.
+
+        In every prepared region, or in these alone, and what is in no region.
 
         Without `machines`, whoever has listed them already is spared a second listing.
         """

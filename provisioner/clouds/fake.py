@@ -4,9 +4,9 @@ Thread-safe: every method holds one lock, so that a race between callers is a ra
 """
 
 import threading
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import wraps
@@ -15,18 +15,37 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from provisioner.catalog.labels import JOB, ours
 from provisioner.clock import Clock
-from provisioner.clouds.base import Caller, IdentityRequest, JobStore, Leftover, Prepared, PriceChange, Traits
+from provisioner.clouds.base import (
+    Caller,
+    IdentityRequest,
+    JobStore,
+    Leftover,
+    Prepared,
+    PriceChange,
+    Sold,
+    Traits,
+    silent,
+)
+from provisioner.clouds.fake_faults import Faults, no_answer, raise_next
 from provisioner.clouds.fake_market import HOME, ZONES, market, way_of
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering, Pool, Requirements
-from provisioner.errors import AccelctlError, ConfigError, InstanceNotFound, InsufficientCapacity, Refused, TokenReused
+from provisioner.errors import (
+    AccelctlError,
+    ConfigError,
+    InstanceNotFound,
+    InsufficientCapacity,
+    Refused,
+    TokenReused,
+)
 
 NOTHING = timedelta(0)
+LABELS_KEPT = timedelta(minutes=10)
+"""Of a machine that has ended."""
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
-Errors = defaultdict[str, deque[AccelctlError]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +55,6 @@ class Rental:
     instance: Instance
     request: LaunchRequest
     console: str = ""
-
-
-@dataclass(slots=True)
-class Faults:
-    """What goes wrong, per method: before the call has any effect, or after it took effect."""
-
-    before: Errors = field(default_factory=lambda: Errors(deque))
-    after: Errors = field(default_factory=lambda: Errors(deque))
 
 
 def faulty(
@@ -64,16 +75,12 @@ def faulty(
     return call
 
 
-def raise_next(errors: deque[AccelctlError]) -> None:
-    if errors:
-        raise errors.popleft()
-
-
 class FakeCloud:
     """CloudProvider and every extra, in memory.
 
     Knobs: `set_capacity`, `set_price`, `fail_next`, `interrupt`, `lose`, `shut_down`, `say`, `visible_after`,
-    `boots_in`, `dies_in`. `calls` counts calls by method, `peak` the most machines of a job that were alive at once.
+    `boots_in`, `dies_in`, `down` (regions that do not answer). `calls` counts calls by method, `peak` the most machines
+    of a job that were alive at once.
     With `traits.idempotent_launch` False a token is ignored.
     """
 
@@ -88,6 +95,7 @@ class FakeCloud:
         self.faults = Faults()
         self.identities: dict[str, IdentityRequest] = {}
         self.visible_after = NOTHING
+        self.down = set[str]()
         self.boots_in = NOTHING
         self.dies_in = NOTHING
         self.traits = Traits(
@@ -154,16 +162,19 @@ class FakeCloud:
     # CloudProvider ----------------------------------------------------------------------------------------------------
 
     @faulty
-    def offerings(self, wanted: Requirements) -> Sequence[Offering]:
-        return [
+    def offerings(self, wanted: Requirements) -> Sold:
+        asked = [region for region in self.prepared_regions() if not wanted.regions or region in wanted.regions]
+        if asked and self.down.issuperset(asked):
+            raise no_answer(asked[0])
+        refused = [row for region in asked if region in self.down for row in silent(region, no_answer(region), wanted)]
+        return Sold((
             self._offering(pool)
             for pool in self._history
-            if pool.region in self._prepared
+            if pool.region in asked and pool.region not in self.down
             and pool.instance_type in wanted.instance_types
             and pool.capacity_type in wanted.capacity_types
-            and (not wanted.regions or pool.region in wanted.regions)
             and (not wanted.zones or pool.zone in wanted.zones)
-        ]
+        ), refused)  # fmt: skip
 
     @faulty
     def launch(self, request: LaunchRequest) -> Sequence[Instance]:
@@ -173,6 +184,7 @@ class FakeCloud:
             raise ConfigError(f"identity: there is no '{request.identity}'.", hint="make it first.")
         refused: list[Refused] = []
         for offering in request.offerings:
+            self._reach([offering.region])
             if refusal := self._refusal(offering, request):
                 refused.append(refusal)
             else:
@@ -191,12 +203,13 @@ class FakeCloud:
     @faulty
     def list_owned(self, labels: Mapping[str, str], *, regions: Iterable[str] = ()) -> Iterator[Instance]:
         wanted, places = ours() | dict(labels), tuple(regions) or tuple(self._prepared)
+        self._reach(places)
         return iter(
             [
                 self._now(rental.instance)
                 for rental in self._rentals.values()
                 if rental.instance.region in places
-                and wanted.items() <= dict(rental.instance.labels).items()
+                and wanted.items() <= dict(self._now(rental.instance).labels).items()
                 and self._visible(rental.instance)
             ]
         )
@@ -261,19 +274,23 @@ class FakeCloud:
         return Caller(account="000000000000", name="nobody")
 
     @faulty
-    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
+    def leftovers(
+        self, *, job: str = "", data: bool = False, machines: bool = True, regions: Iterable[str] | None = None
+    ) -> Iterator[Leftover]:
         del data  # this cloud's store is memory: there is no bucket
+        places = tuple(self._prepared if regions is None else regions)
+        self._reach(places)
         rented = [
             Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
                      price_per_hour=self._history[pool_of(instance)][-1].price_per_hour, state=instance.state)
             for instance in self.instances
-            if machines and instance.alive and job in ("", instance.labels.get(JOB))
+            if machines and instance.region in places and instance.alive and job in ("", instance.labels.get(JOB))
         ]  # fmt: skip
         made = [one for one in self.identities.items() if job in ("", one[1].job)]
         identities = [Leftover(kind="identity", id=name, region="", labels=one.labels, order=1) for name, one in made]
         networks = [
             Leftover(kind="network", id=f"network-{region}", region=region, labels=ours(kind="network"), order=2)
-            for region in ([] if job else self._prepared)
+            for region in (() if job else places)
         ]
         return iter([*rented, *identities, *networks])
 
@@ -293,6 +310,11 @@ class FakeCloud:
                 return
 
     # within -----------------------------------------------------------------------------------------------------------
+
+    def _reach(self, regions: Iterable[str]) -> None:
+        for region in regions:
+            if region in self.down:
+                raise no_answer(region)
 
     def _bought(self, request: LaunchRequest) -> list[Instance]:
         same = [rental for rental in self._rentals.values() if rental.request.token == request.token]
@@ -348,9 +370,10 @@ class FakeCloud:
     def _now(self, instance: Instance) -> Instance:
         """As it is at this moment: states follow from times."""
         now = self._clock.now()
-        if instance.ended_at is not None:
-            gone = now >= instance.ended_at + self.dies_in
-            return replace(instance, state=InstanceState.TERMINATED if gone else InstanceState.STOPPING)
+        if (ended := instance.ended_at) is not None:
+            labels = dict[str, str]() if now >= ended + LABELS_KEPT else instance.labels
+            gone = now >= ended + self.dies_in
+            return replace(instance, labels=labels, state=InstanceState.TERMINATED if gone else InstanceState.STOPPING)
         up = now >= instance.launched_at + self.boots_in
         return replace(instance, state=InstanceState.RUNNING if up else InstanceState.PENDING)
 

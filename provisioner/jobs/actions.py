@@ -12,6 +12,7 @@ from provisioner.domain.jobs import (
 )
 from provisioner.domain.offerings import Offering
 from provisioner.domain.reports import NodeReport
+from provisioner.errors import Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Observation:
     instances: tuple[Instance, ...] = ()
     report: NodeReport | None = None
     offerings: tuple[Offering, ...] | None = None
+    refused: tuple[Refused, ...] = ()
+    """By regions that did not say what they sell."""
     spent: Decimal | None = None
     hourly: Decimal | None = None
 

@@ -130,7 +130,7 @@ def with_refusals(record: JobRecord, refused: list[Refused], now: datetime) -> J
     return replace(record, refusals=(*kept, *new))
 
 
-def pool_of(row: Refusal) -> tuple[str, str, str, str]:
+def pool_of(row: Refusal | Refused) -> tuple[str, str, str, str]:
     return row.region, row.zone, row.instance_type, row.capacity_type
 
 

@@ -18,8 +18,8 @@ from provisioner.domain.quantities import written
 from provisioner.domain.reports import NodeReport, Phase
 from provisioner.errors import Refused
 from provisioner.jobs.actions import Adopt, Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
-from provisioner.jobs.buying import affords, buying, with_attempt
-from provisioner.jobs.closing import with_refusals
+from provisioner.jobs.buying import affords, buying, standing, with_attempt
+from provisioner.jobs.closing import pool_of, with_refusals
 from provisioner.jobs.outcomes import outcome_of, time_used
 
 WORTH_A_WRITE = timedelta(minutes=1)
@@ -47,7 +47,14 @@ def decide(record: JobRecord, seen: Observation, *, now: datetime, traits: Trait
         return Decision(action=Clean(), reason="nothing runs any more")
     if outcome := outcome_of(record, seen):
         return Decision(action=Note(record=replace(record, outcome=outcome)), reason=outcome.message)
+    if news := [row for row in seen.refused if not is_known(row, record, now)]:
+        silent = ", ".join(sorted({row.region for row in news}))
+        return Decision(action=Note(record=with_refusals(record, news, now)), reason=f"{silent} cannot be asked")
     return buying(record, seen, now)
+
+
+def is_known(row: Refused, record: JobRecord, now: datetime) -> bool:
+    return pool_of(row) in {pool_of(refusal) for refusal in standing(record, now)}
 
 
 def is_stray(instance: Instance, attempt: Attempt | None) -> bool:

@@ -22,10 +22,9 @@ from provisioner.clouds.base import (
 )
 from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
-from provisioner.domain.jobs import Attempt, AttemptState, JobRecord, JobState, Lease, Node, Outcome
+from provisioner.domain.jobs import Attempt, AttemptState, EndReason, JobRecord, JobState, Lease, Node, Outcome
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import Offering
-from provisioner.domain.reports import NodeReport
 from provisioner.errors import (
     CloudError,
     CloudUnavailable,
@@ -49,7 +48,6 @@ from provisioner.jobs.actions import (
     Identify,
     Launch,
     Note,
-    Observation,
     Rest,
     Survey,
     Terminate,
@@ -58,8 +56,10 @@ from provisioner.jobs.actions import (
 from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
 from provisioner.jobs.closing import by_our_clock, closed, ended_at, with_last_words, with_refusals, work_lost
+from provisioner.jobs.consoles import Consoles
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
+from provisioner.jobs.observing import Observer, regions_of
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Held, LostRace, Records, prefix
 
@@ -95,6 +95,8 @@ class Stepper:
         self._holder = holder
         self._tariff = tariff
         self._accounts = Accounts(cloud=cloud, tariff=tariff)
+        self._consoles = Consoles(objects, cloud)
+        self._observer = Observer(cloud=cloud, progress=self._progress, accounts=self._accounts, clock=clock)
         self._user_data = user_data
 
     def step(self, job: str) -> Stepped:
@@ -141,33 +143,13 @@ class Stepper:
         return Stepped(record=record, decision=decision, wait_until=until, mine=False)
 
     def _decide(self, record: JobRecord) -> Decision:
-        seen = self._observe(record)
+        seen = self._observer.observe(record)
         decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
         if isinstance(decision.action, Survey):
-            seen = replace(seen, offerings=tuple(self._cloud.offerings(requirements(record))))
+            sold = self._cloud.offerings(requirements(record))
+            seen = replace(seen, offerings=tuple(sold), refused=sold.refused)
             decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
         return decision
-
-    def _observe(self, record: JobRecord) -> Observation:
-        """Machines first, reports second: what a machine wrote before it went is then never missed."""
-        if record.ended_at is not None or not record.attempts:
-            return Observation()
-        regions = sorted(
-            {*record.regions_tried, *(offering.region for attempt in record.attempts for offering in attempt.offerings)}
-        )
-        instances = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=regions))
-        report = self._report(record, record.attempts[-1])
-        seen, now = Observation(instances=instances, report=report), self._clock.now()
-        if record.spec.budget is None:
-            return seen
-        spent = self._accounts.spent(record, report, now)
-        return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
-
-    def _report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
-        """The machine's own: one of a launch that was given up may have had the same number."""
-        report = self._progress.report(record.id, attempt.number) if attempt.nodes else None
-        mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
-        return report if mine else None
 
     # act --------------------------------------------------------------------------------------------------------------
 
@@ -184,10 +166,7 @@ class Stepper:
             case Adopt(attempt=attempt, instances=instances):
                 return self._bought(self._leased(held), attempt, instances, at=attempt.intended_at)
             case Terminate(instances=instances, record=record):
-                held = self._write(held, record)
-                for instance in instances:
-                    self._cloud.terminate(instance.id, region=instance.region)
-                return held
+                return self._terminate(self._write(held, record), instances)
             case Close():
                 return self._close(held, action)
             case Clean():
@@ -219,9 +198,12 @@ class Stepper:
         )  # fmt: skip
         try:
             self._cloud.make_identity(request)
-        except (RateLimited, CloudUnavailable, CredentialsRefused):
+        except CredentialsRefused:
             raise
         except (ConfigError, CloudError) as refusal:
+            patient = self._clock.now() < record.created_at + max(spec.max_wait, spec.pace.answer_within)
+            if isinstance(refusal, RateLimited | CloudUnavailable) and patient:
+                raise
             return self._write(held, hopeless(held.record, refusal))
         return self._write(held, replace(held.record, identity_made=True))
 
@@ -307,11 +289,20 @@ class Stepper:
                 self._cloud.terminate(instance.id, region=instance.region)
         raise LostRace(job)
 
+    def _terminate(self, held: Held, instances: tuple[Instance, ...]) -> Held:
+        """A machine that never reported is asked first what it printed: the cloud soon forgets it."""
+        attempt = held.record.attempt
+        for instance in instances:
+            if attempt is not None and attempt.end_reason is EndReason.BOOT_TIMEOUT:
+                self._consoles.keep(held.record.id, attempt, instance)
+            self._cloud.terminate(instance.id, region=instance.region)
+        return held
+
     def _close(self, held: Held, close: Close) -> Held:
         record, attempt = held.record, held.record.attempts[-1]
-        report = self._report(record, attempt)
+        report = self._observer.report(record, attempt)
         if report is None and close.instance is not None:
-            close = with_last_words(close, self._keep_console(record, attempt, close.instance))
+            close = with_last_words(close, self._consoles.keep(record.id, attempt, close.instance))
         now = self._clock.now()
         end = ended_at(attempt, close.instance, report, pace=record.spec.pace, now=now)
         newest = self._progress.newest_checkpoint(record.id)
@@ -322,19 +313,11 @@ class Stepper:
         record = closed(record, close, end=end, report=report, cost=cost, lost=lost, newest=newest, now=now)
         return self._write(held, record)
 
-    def _keep_console(self, record: JobRecord, attempt: Attempt, instance: Instance) -> str:
-        try:
-            printed = self._cloud.console_output(instance.id, region=instance.region)
-        except CloudError as refusal:  # a console that cannot be had is no reason to keep the job open
-            printed = f"accelctl: the console could not be read: {refusal.message}\n"
-        self._objects.put(f"{prefix(record.id)}attempts/{attempt.number}/console.log", printed.encode())
-        return printed
-
     def _clean(self, held: Held) -> Held:
         record, outcome = held.record, held.record.outcome
         assert outcome is not None  # noqa: S101 - decide cleans after the outcome only
         self._remove_all(record)
-        if left := self._leftovers(record.id):
+        if left := self._leftovers(record):
             names = ", ".join(f"{leftover.kind} {leftover.id}" for leftover in left)
             raise CloudUnavailable(f"job '{record.id}' still has {names}.", hint="it is on its way out; step again.")
         return self._records.write(
@@ -343,7 +326,7 @@ class Stepper:
 
     def _remove_all(self, record: JobRecord) -> None:
         """One that is refused keeps no other from going; the first refusal is told."""
-        steps = [partial(self._cloud.remove, leftover) for leftover in self._leftovers(record.id)]
+        steps = [partial(self._cloud.remove, leftover) for leftover in self._leftovers(record)]
         if record.identity:
             steps.append(partial(self._cloud.remove_identity, record.identity))
         refusals: list[CloudError] = []
@@ -355,8 +338,10 @@ class Stepper:
         if refusals:
             raise refusals[0]
 
-    def _leftovers(self, job: str) -> list[Leftover]:
-        return sorted(self._cloud.leftovers(job=job), key=lambda leftover: leftover.order)
+    def _leftovers(self, record: JobRecord) -> list[Leftover]:
+        """Where the job was never asked for there is nothing of it: that such a region is down keeps nothing open."""
+        found = self._cloud.leftovers(job=record.id, regions=sorted(regions_of(record)))
+        return sorted(found, key=lambda leftover: leftover.order)
 
 
 def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:

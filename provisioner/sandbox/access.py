@@ -14,6 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.iam.access_control import AssumedRoleAccessKey, CreateAccessKeyFailure
 from moto.iam.models import iam_backends
+from moto.s3.models import s3_backends
 
 from provisioner.sandbox.wire import AwsError, Call
 
@@ -24,9 +25,14 @@ S3_ACTION = {
 }  # fmt: skip
 ACTION = {"lambda.Invoke": "lambda:InvokeFunction"}
 """Where the permission has another name than the call."""
+KEY_ACTIONS = {
+    "GetObject": ("kms:Decrypt",), "PutObject": ("kms:GenerateDataKey",),
+    "CreateMultipartUpload": ("kms:GenerateDataKey", "kms:Decrypt"),
+}  # fmt: skip
 RESOURCE_ID = re.compile(r"(\w*Id|Resource\w*)(\.\d+)?")
 OBJECT_KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 TAG_KEY = re.compile(r"(.*\.)?Tag\.\d+\.Key")
+ACCELCTL = "accelctl with the developer's key"
 JUDGED = ("StringEquals", "StringLike")
 
 
@@ -46,7 +52,7 @@ class Access:
         except CreateAccessKeyFailure:
             return AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         policies, boundary = list(statements(caller)), list(boundary_of(caller))
-        for action, resource, context in (*requested(call), *decryptions(call), *lookups(call)):
+        for action, resource, context in (*requested(call), *decryptions(call), *object_keys(call), *lookups(call)):
             contexts = [context | tags for tags in tags_of_named(call)] or [context]
             if not all(
                 self.allowed(rules, action, resource, each)
@@ -56,6 +62,11 @@ class Access:
                 return self.not_authorized(call, caller, f"{action} on resource: {resource}")
             self.used.setdefault(caller.arn.split("/")[1], set()).add(action)
         return None
+
+    def note(self, call: Call) -> None:
+        """What a key that may do everything was used for."""
+        asked = (*requested(call), *decryptions(call), *object_keys(call), *lookups(call))
+        self.used.setdefault(ACCELCTL, set()).update(action for action, _, _ in asked)
 
     def not_authorized(self, call: Call, caller: AssumedRoleAccessKey, what: str) -> AwsError:
         code = "UnauthorizedOperation" if call.service == "ec2" else "AccessDenied"
@@ -139,6 +150,28 @@ def decryptions(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
         return
     key = f"arn:aws:kms:{call.region}:{DEFAULT_ACCOUNT_ID}:key/{held.keyid.rsplit('/', 1)[-1]}"
     yield "kms:Decrypt", key, {"kms:ViaService": f"ssm.{call.region}.amazonaws.com"}
+
+
+def object_keys(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Objects under a key of the customer's own need that key too; a whole upload is read while it is put together.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    """
+    name, _, key = call.path.strip("/").partition("/")
+    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(name)
+    actions = KEY_ACTIONS.get(call.operation, ()) if bucket and call.service == "s3" else ()
+    if not actions:
+        return
+    default = ((bucket.encryption or {}).get("Rule") or {}).get("ApplyServerSideEncryptionByDefault", {})
+    held = bucket.keys.get(key) if call.operation == "GetObject" else None
+    used = held.kms_key_id if held else default.get("KMSMasterKeyID")
+    if used in (None, "", "alias/aws/s3"):
+        return
+    arn = f"arn:aws:kms:{bucket.region_name}:{DEFAULT_ACCOUNT_ID}:key/{used.rsplit('/', 1)[-1]}"
+    context = f"arn:aws:s3:::{name}/{key}"
+    for action in actions:
+        via = f"s3.{bucket.region_name}.amazonaws.com"
+        yield action, arn, {"kms:ViaService": via, "kms:EncryptionContext:aws:s3:arn": context}
 
 
 def lookups(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:

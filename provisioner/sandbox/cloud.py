@@ -19,6 +19,7 @@ from provisioner.sandbox.filters import Listings
 from provisioner.sandbox.functions import Functions
 from provisioner.sandbox.groups import Groups
 from provisioner.sandbox.imds import Metadata
+from provisioner.sandbox.labels import labels_of
 from provisioner.sandbox.launches import Launches
 from provisioner.sandbox.ledger import Ledger
 from provisioner.sandbox.lifecycle import INTERRUPTED, OWN_SHUTDOWN, end, request_of
@@ -171,7 +172,3 @@ def names_of(instance: Instance) -> set[str | None]:
     """Of its job: the id, and the name."""
     labels = labels_of(instance)
     return {labels.get("accelctl:job"), labels.get("accelctl:name")}
-
-
-def labels_of(instance: Instance) -> dict[str, str]:
-    return {tag["key"]: tag["value"] for tag in instance.get_tags()}

@@ -11,7 +11,8 @@ from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBacken
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from provisioner.sandbox.access import Access
-from provisioner.sandbox.cloud import NoSuchInstance, SandboxCloud, labels_of
+from provisioner.sandbox.cloud import NoSuchInstance, SandboxCloud
+from provisioner.sandbox.labels import labels_of
 from provisioner.sandbox.lifecycle import pool_of
 from provisioner.sandbox.quotas import CODES
 from provisioner.sandbox.wire import AwsError, Call

@@ -5,7 +5,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
 from provisioner.sandbox.cloud import SandboxCloud
+from provisioner.sandbox.phases import LIVING
 from provisioner.sandbox.quotas import FAMILIES
 from provisioner.sandbox.wire import AwsError, Call, Response, render, reply, xml_answer
 
@@ -17,10 +22,19 @@ def answer_extra(cloud: SandboxCloud, call: Call) -> Response | None:
 
 
 def console_output(cloud: SandboxCloud, call: Call) -> Response | None:
+    """As it is now for a running Nitro machine that is asked for its latest; else as at its last change of state.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
+    """
     log = cloud.machines.console(call.params.get("InstanceId", ""))
     if not log.is_file():
         return None
-    text = base64.b64encode(log.read_bytes()[-65536:]).decode()
+    latest = call.params.get("Latest") == "true"
+    instance = ec2_backends[DEFAULT_ACCOUNT_ID][call.region].get_instance(call.params["InstanceId"])
+    if latest and INSTANCE_TYPES.get(instance.instance_type, {}).get("Hypervisor", "xen") != "nitro":
+        refusal = AwsError("UnsupportedOperation", "This instance type does not support retrieving the latest output.")
+        return render(call, refusal, {})
+    text = "" if instance.state in LIVING and not latest else base64.b64encode(log.read_bytes()[-65536:]).decode()
     return xml_answer(
         call,
         f"<instanceId>{call.params['InstanceId']}</instanceId>"

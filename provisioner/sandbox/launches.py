@@ -185,7 +185,9 @@ class Launches:
         template = backend._get_template_from_args(spec.launch_template_spec).data
         profile = template.get("IamInstanceProfile", {})
         profile = {"iam_instance_profile_name": profile.get("Name"), "iam_instance_profile_arn": profile.get("Arn")}
-        self.call.options, self.call.count = {"MarketType": "spot"} if spot else {}, (1, count)
+        limit = (spec.overrides or {}).get("MaxPrice")
+        market = {"MarketType": "spot", "SpotOptions": {"MaxPrice": limit} if limit else {}}
+        self.call.options, self.call.count = market if spot else {}, (1, count)
         self.call.interfaces = interfaces.asked_for(template.get("NetworkInterfaces", []))
         self.call.group = template.get("Placement", {}).get("GroupName", "")
         self.call.disks = template.get("BlockDeviceMappings", [])

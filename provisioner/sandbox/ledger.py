@@ -14,15 +14,16 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
 from provisioner.sandbox.clock import SandboxClock
+from provisioner.sandbox.labels import labels_of
 from provisioner.sandbox.lifecycle import INTERRUPTED, pool_of
 from provisioner.sandbox.market import Market, on_demand
+from provisioner.sandbox.transfer import between_regions
 
 GIB = Decimal(1024**3)
 MONTH = Decimal(730 * 3600)
 GP3_GIB_MONTH = Decimal("0.08")
 PUBLIC_ADDRESS_HOUR = Decimal("0.005")
 NAT_GIB = Decimal("0.045")
-BETWEEN_REGIONS_GIB = Decimal("0.02")
 PUT = Decimal("0.005") / 1000
 FREE_WITHIN = timedelta(hours=1)
 LEAST = timedelta(seconds=60)
@@ -33,7 +34,7 @@ class Traffic:
     """What one machine moved to and from the store."""
 
     bytes_by_way: dict[str, int] = field(default_factory=dict)
-    bytes_between_regions: int = 0
+    bytes_by_region: dict[str, int] = field(default_factory=dict)
     puts: int = 0
 
 
@@ -49,7 +50,7 @@ class Ledger:
         """A store request of a machine: bytes both ways."""
         traffic = self.traffic.setdefault(instance.id, Traffic())
         traffic.bytes_by_way[way] = traffic.bytes_by_way.get(way, 0) + size
-        traffic.bytes_between_regions += size if region != instance.region_name else 0
+        traffic.bytes_by_region[region] = traffic.bytes_by_region.get(region, 0) + size
         traffic.puts += put
 
     def lines(self, job: str = "") -> list[dict[str, Any]]:
@@ -65,8 +66,12 @@ class Ledger:
     def _of(self, instance: Any) -> Iterator[dict[str, Any]]:
         start, end = born(instance), getattr(instance, "sandbox_ended_at", None) or self._clock.now()
         start, end = start.replace(microsecond=0), end.replace(microsecond=0)
-        labels = {tag["key"]: tag["value"] for tag in instance.get_tags()}
-        common = {"resource": instance.id, "labels": labels, "from": start.isoformat(), "to": end.isoformat()}
+        common = {
+            "resource": instance.id,
+            "labels": labels_of(instance),
+            "from": start.isoformat(),
+            "to": end.isoformat(),
+        }
         hours = Decimal((end - start).total_seconds()) / 3600
         yield common | {"kind": "machine", "usd": self._machine(instance, start, end)}
         gib = Decimal(getattr(instance, "sandbox_disk_gib", 0))
@@ -88,7 +93,10 @@ class Ledger:
         traffic = self.traffic.get(instance.id, Traffic())
         address = PUBLIC_ADDRESS_HOUR * hours if getattr(instance, "sandbox_public", None) else Decimal(0)
         nat = NAT_GIB * traffic.bytes_by_way.get("nat", 0) / GIB
-        return address + nat + BETWEEN_REGIONS_GIB * traffic.bytes_between_regions / GIB
+        left = (
+            between_regions(instance.region_name, region) * size for region, size in traffic.bytes_by_region.items()
+        )
+        return address + nat + sum(left, Decimal(0)) / GIB
 
 
 def born(instance: Any) -> datetime:

@@ -8,9 +8,12 @@ from typing import Any
 from moto.ec2.models.instances import Instance
 
 from provisioner.sandbox.clock import SandboxClock
+from provisioner.sandbox.labels import forget_tags
 
 PENDING_FOR = timedelta(seconds=0.2)
 SHUTTING_DOWN_FOR = timedelta(seconds=0.2)
+TAGS_KEPT_FOR = timedelta(minutes=10)
+"""AWS says "after a short while" (EC2 User Guide, "Terminate Amazon EC2 instances")."""
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48}
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html"""
 ENDED = ("shutting-down", "terminated")
@@ -28,10 +31,15 @@ class Phases:
 
     def ended(self, instance: Instance) -> None:
         self._pass_through(instance, "shutting-down", "terminated", SHUTTING_DOWN_FOR)
+        self._clock.at(self._clock.now() + TAGS_KEPT_FOR, lambda: self._forget_tags(instance))
 
     def _pass_through(self, instance: Instance, phase: str, then: str, lasting: timedelta) -> None:
         show(instance, phase)
         self._clock.at(self._clock.now() + lasting, lambda: self._arrive(instance, phase, then))
+
+    def _forget_tags(self, instance: Instance) -> None:
+        with self._lock:
+            forget_tags(instance)
 
     def _arrive(self, instance: Instance, phase: str, then: str) -> None:
         with self._lock:

@@ -96,6 +96,36 @@ def test_a_missing_permission_is_named_without_its_blob() -> None:
     assert "AbC" not in refusal.value.message
 
 
+@pytest.mark.parametrize(
+    ("code", "said", "hint"),
+    [
+        (
+            "UnauthorizedOperation",
+            "User: arn:aws:iam::1:user/x is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r",
+            "grant iam:PassRole to this caller",
+        ),
+        (
+            "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+            "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances.",
+            "--aws-service-name spot.amazonaws.com",
+        ),
+        (
+            "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+            "The provided credentials do not have permission to create the service-linked role for EC2 Fleet.",
+            "--aws-service-name ec2fleet.amazonaws.com",
+        ),
+    ],
+)
+def test_the_permission_that_is_missing_is_named_and_not_the_calls(code: str, said: str, hint: str) -> None:
+    """A launch also passes a role, and an account's first spot machine needs a role of EC2's own."""
+    sessions = Sessions("us-east-1")
+    told(sessions, ec2_error(code, said, 403))
+
+    with pytest.raises(PermissionDenied) as refusal:
+        describe(sessions)
+    assert hint in refusal.value.hint
+
+
 @pytest.mark.parametrize("body", ["<DescribeInstancesResponse><reservationSet><item>", "not XML at all"])
 def test_an_answer_cut_short_is_no_defect_of_ours(body: str) -> None:
     """What cannot be read may still have taken effect: the same call, later."""

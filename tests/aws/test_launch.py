@@ -3,21 +3,26 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from provisioner.catalog import labels
-from provisioner.clock import SystemClock
+from provisioner.clock import ManualClock, SystemClock
 from provisioner.clouds.aws import Aws
 from provisioner.clouds.aws.fleet import Rejected
 from provisioner.clouds.aws.launch import said_by_fleet
+from provisioner.clouds.aws.network import Networks
+from provisioner.clouds.aws.offerings import Offerings
+from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import IdentityRequest
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering, Requirements
-from provisioner.errors import ConfigError, InsufficientCapacity, PermissionDenied, QuotaExceeded
+from provisioner.errors import CloudError, ConfigError, InsufficientCapacity, PermissionDenied, QuotaExceeded
 from provisioner.sandbox.client import ask
+from tests.aws.wire import ec2_error, on_the_wire
 from tests.sandbox.world import aws, until
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -149,6 +154,15 @@ def test_a_fleet_that_finds_nothing_leaves_no_fleet(cloud: Aws, request_: Launch
     assert "fleet" not in {left.kind for left in cloud.leftovers(job=request_.labels[labels.JOB])}
 
 
+def test_a_fleet_keeps_to_the_maximum_price(cloud: Aws, request_: LaunchRequest) -> None:
+    """It goes with every override: where each costs more, each refuses."""
+    offerings = (*request_.offerings, sold(cloud, OTHER)[0])
+
+    with pytest.raises(InsufficientCapacity) as refusal:
+        cloud.launch(replace(request_, offerings=offerings, max_price=Decimal("0.01")))
+    assert {row.code for row in refusal.value.refused} == {"SpotMaxPriceTooLow"}
+
+
 def test_a_quota_names_its_code_and_the_need(cloud: Aws, request_: LaunchRequest) -> None:
     """What to ask AWS for is in the hint; what the machine needs is in the message."""
     ask("quota", region=REGION, code=SPOT_QUOTA, limit="8")
@@ -213,3 +227,24 @@ def test_where_spot_costs_as_much_as_on_demand_there_is_none(cloud: Aws) -> None
     ask("price", type="g5.24xlarge", zone=first.zone, usd=str(first.price_per_hour))
 
     assert {offering.zone for offering in before} - {offering.zone for offering in after} == {first.zone}
+
+
+def test_a_region_that_cannot_be_asked_leaves_the_others_on_sale(cloud: Aws) -> None:
+    """It is a refusal by name, is left alone for a few minutes, and is an error only where it is all there is."""
+    sessions, clock = Sessions(REGION), ManualClock(cloud.time())
+    found = Offerings(sessions, Networks(sessions, clock), clock)
+    called = on_the_wire(sessions.ec2("us-west-2"), lambda: ec2_error("Blocked", "not now"))
+    wanted = Requirements(instance_types=(TYPE,))
+
+    for _ in range(2):
+        sold = found.find(wanted, regions=["us-west-2", REGION], store_region=REGION)
+        assert {offering.region for offering in sold} == {REGION}
+        assert [(row.region, row.zone, row.instance_type, row.code) for row in sold.refused] == [
+            ("us-west-2", "", TYPE, "Blocked")
+        ]
+    assert len(called) == 1
+    clock.advance(timedelta(minutes=5))
+    for _ in range(2):
+        with pytest.raises(CloudError, match="not now"):
+            found.find(wanted, regions=["us-west-2"], store_region=REGION)
+    assert len(called) == 3

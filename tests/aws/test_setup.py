@@ -6,13 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from provisioner.catalog import labels
 from provisioner.clock import SystemClock
 from provisioner.clouds.aws import Aws
 from provisioner.clouds.aws.kinds import KINDS
 from provisioner.clouds.aws.network import Networks
+from provisioner.clouds.aws.preparation import Preparation
 from provisioner.clouds.aws.sessions import Sessions
+from provisioner.clouds.aws.store import BucketStore
 from provisioner.domain.offerings import WayKind
 from provisioner.errors import ConfigError
 from tests.aws.wire import answer, on_the_wire
@@ -210,6 +213,36 @@ def test_a_bucket_that_the_user_brought_is_not_changed_and_not_removed() -> None
     assert s3.head_bucket(Bucket="somebodys-own")
 
 
+def test_setup_again_leaves_what_the_user_set_on_the_bucket() -> None:
+    """Tags, lifecycle rules, statements of the policy and the key of encryption: ours are put among theirs."""
+    s3, bucket = aws("s3"), {"Bucket": "accelctl-merged"}
+    own = BucketStore(Sessions(HOME), bucket["Bucket"])
+    own.make(HOME)
+    ours = s3.get_bucket_tagging(**bucket)["TagSet"]
+    s3.put_bucket_tagging(**bucket, Tagging={"TagSet": [*ours, {"Key": "team", "Value": "vision"}]})
+    colder = {"ID": "colder", "Status": "Enabled", "Filter": {"Prefix": "jobs/"},
+              "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]}  # fmt: skip
+    s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [colder]})
+    denied = {"Sid": "NotThem", "Effect": "Deny", "Principal": {"AWS": "arn:aws:iam::210987654321:root"},
+              "Action": "s3:*", "Resource": "arn:aws:s3:::accelctl-merged/*"}  # fmt: skip
+    s3.put_bucket_policy(**bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": denied}))
+    key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/theirs"}
+    s3.put_bucket_encryption(
+        **bucket, ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": key}]}
+    )
+
+    for _ in range(2):
+        own.make(HOME)
+
+    assert {"Key": "team", "Value": "vision"} in s3.get_bucket_tagging(**bucket)["TagSet"]
+    rules = s3.get_bucket_lifecycle_configuration(**bucket)["Rules"]
+    assert sorted(rule["ID"] for rule in rules) == ["colder", "heartbeats", "unfinished"]
+    statements = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
+    assert sorted(statement["Sid"] for statement in statements) == ["NotThem", "OnlyOverTls"]
+    rule = s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
+    assert rule["ApplyServerSideEncryptionByDefault"] == key
+
+
 def test_a_foreign_bucket_names_the_setting() -> None:
     """Somebody else has the name: exit 2, and the setting that chooses another."""
     found = cloud()
@@ -217,3 +250,20 @@ def test_a_foreign_bucket_names_the_setting() -> None:
 
     with pytest.raises(ConfigError, match="store"):
         found.job_store()
+
+
+def test_an_address_is_allocated_once_though_no_answer_came() -> None:
+    """The call has no client token, and an address costs by the hour: what was made is found by its label."""
+    region, sessions = "ap-southeast-2", Sessions(HOME)
+    answered, once = sessions.ec2(region), sessions.ec2(region, once=True)
+
+    def lose(**_: object) -> None:
+        raise ReadTimeoutError(endpoint_url="https://ec2.invalid")
+
+    once.meta.events.register("after-call.ec2.AllocateAddress", lose)
+    made = Preparation(answered, region, WayKind.NAT, once=once, zones=(), clock=SystemClock())
+
+    found = list(made._one("elastic-ip", "nat-address", made._make_address))  # pyright: ignore[reportPrivateUsage]
+    assert [(thing.kind, thing.made) for thing in found] == [("elastic-ip", False)]
+    assert things(region)["address"] == [found[0].id]
+    aws("ec2", region).release_address(AllocationId=found[0].id)

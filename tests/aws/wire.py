@@ -41,6 +41,15 @@ def on_the_wire(client: Any, reply: Callable[[], AWSResponse]) -> list[str]:
     return called
 
 
+def once_on_the_wire(client: Any, operation: str, reply: AWSResponse) -> None:
+    """The next call of that operation gets the reply; all others go through."""
+    replies = [reply]
+    client.meta.events.register_first(
+        f"before-send.*.{operation}",
+        lambda **_: replies.pop() if replies else None,  # pyright: ignore[reportUnknownLambdaType]
+    )
+
+
 def told(sessions: Sessions, reply: AWSResponse) -> list[str]:
     """The launching client of EC2 hears this and nothing else."""
     return on_the_wire(sessions.ec2("us-east-1", once=True), lambda: reply)

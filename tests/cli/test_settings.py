@@ -14,7 +14,7 @@ def test_a_variable_that_is_set_to_nothing_is_not_set(tmp_path: Path) -> None:
     empty = {f"ACCELCTL_{name}": "" for name in ("MAX_DURATION", "FALLBACK", "DISK", "REGION", "BUDGET")}
     found = load(environment=empty, folder=tmp_path)
 
-    assert (found["max_duration"], found["disk"], found["fallback"]) == (timedelta(hours=24), 100, "none")
+    assert (found["max_duration"], found["disk"], found["fallback"]) == (timedelta(hours=24), None, "none")
 
 
 @pytest.mark.parametrize(

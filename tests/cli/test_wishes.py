@@ -176,3 +176,19 @@ def test_a_setting_that_cannot_be_understood_names_its_variable(monkeypatch: pyt
 
     with pytest.raises(ConfigError, match="ACCELCTL_MAX_WAIT"):
         wishes(NOTHING)
+
+
+def test_the_disk_is_what_the_images_want() -> None:
+    """100 GiB, for Neuron 512 as its setup guide asks; of several types the largest."""
+    assert wishes(NOTHING).spec.disk_gib == 100
+    assert wishes(NOTHING | {"instances": ("g5.xlarge", "trn1.32xlarge")}).spec.disk_gib == 512
+    assert wishes(NOTHING | {"instances": ("x9.unheard",)}).spec.disk_gib == 100
+
+
+@pytest.mark.parametrize(("kind", "least"), [("p4d.24xlarge", 75), ("c6i.large", 8)])
+def test_a_disk_that_the_image_does_not_fit_on_is_refused(kind: str, least: int) -> None:
+    """Before any call, and with the size that would do."""
+    assert wishes(NOTHING | {"instances": (kind,), "disk": least}).spec.disk_gib == least
+    if least > 8:
+        with pytest.raises(ConfigError, match="--disk: 8 GiB is less than the 75"):
+            wishes(NOTHING | {"instances": (kind,), "disk": 8})

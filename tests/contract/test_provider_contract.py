@@ -167,6 +167,20 @@ def test_an_interruption_is_told_apart(job: Job) -> None:
     assert cloud.traits.notice > timedelta(0)
 
 
+def test_how_a_machine_ended_is_known_longer_than_its_labels(job: Job) -> None:
+    """A while after its end no listing by label shows it; asked for by id, the cloud still says who ended it."""
+    cloud = job.world.cloud
+    bought = cloud.launch(job.request(A))[0]
+    until(lambda: cloud.get(bought.id, region=REGION).state is InstanceState.RUNNING)
+    job.world.interrupt(bought.id)
+    assert until(lambda: not cloud.get(bought.id, region=REGION).alive)
+    assert listed(job) == [bought.id]
+
+    job.world.pass_time(timedelta(minutes=11))
+    assert until(lambda: not listed(job))
+    assert cloud.get(bought.id, region=REGION).end_cause is EndCause.INTERRUPTED
+
+
 def test_only_the_jobs_own_machines_are_listed(job: Job) -> None:
     """Listing by label finds the machines that carry it, and no others."""
     other = replace(job, id=f"{job.id}-other")

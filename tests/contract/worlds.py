@@ -1,7 +1,7 @@
 """Clouds under the contract: each with the knobs by which a test makes it behave badly."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -49,6 +49,8 @@ class World(Protocol):
 
     def interrupt(self, instance_id: str) -> None: ...
 
+    def pass_time(self, duration: timedelta) -> None: ...
+
 
 class FakeWorld:
     """In memory, with a clock that stands still."""
@@ -57,6 +59,7 @@ class FakeWorld:
         self.clock = ManualClock(datetime(2026, 1, 5, 12, tzinfo=UTC))
         self.cloud = FakeCloud(clock=self.clock)
         self.leave, self.reprice, self.interrupt = self.cloud.set_capacity, self.cloud.set_price, self.cloud.interrupt
+        self.pass_time = self.clock.advance
 
 
 class AwsWorld:
@@ -75,6 +78,9 @@ class AwsWorld:
 
     def interrupt(self, instance_id: str) -> None:
         ask("interrupt", instance=instance_id, notice="0")
+
+    def pass_time(self, duration: timedelta) -> None:
+        ask("clock", advance=str(duration.total_seconds()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

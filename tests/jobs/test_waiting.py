@@ -7,7 +7,7 @@ import pytest
 
 from provisioner.domain.jobs import EndReason, Fallback, JobState, Refusal
 from provisioner.domain.offerings import CapacityType
-from provisioner.errors import PermissionDenied, QuotaExceeded
+from provisioner.errors import CloudUnavailable, PermissionDenied, QuotaExceeded
 from provisioner.jobs.buying import open_to
 from tests.jobs.builders import JOB, World, all_pools, launched
 
@@ -88,6 +88,21 @@ def test_a_refused_identity_ends_the_job_instead_of_leaving_it_to_buy_later(worl
     assert (world.record.state, world.record.attempts) == (JobState.FAILED, ())
     assert world.record.outcome is not None
     assert "iam:CreateRole" in world.record.outcome.message
+
+
+def test_an_identity_that_cannot_be_made_is_asked_for_again_within_a_bound(world: World) -> None:
+    """IAM may take a moment; what it does not know after --max-wait, a quarter of an hour at least, it never will."""
+    world.submit(max_wait=timedelta(0))
+    lags = CloudUnavailable("IAM does not know it yet.", hint="run setup.")
+    world.cloud.fail_next("make_identity", lags, lags)
+
+    with pytest.raises(CloudUnavailable):
+        world.step()
+    world.pass_time(timedelta(minutes=16))
+    world.step()
+    assert world.record.state is JobState.FAILED
+    assert world.record.outcome is not None
+    assert world.record.outcome.hint == "run setup."
 
 
 def test_the_wait_for_capacity_is_over_once_a_machine_is_bought(world: World) -> None:

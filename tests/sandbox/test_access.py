@@ -5,14 +5,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from provisioner.sandbox.client import ask
-from tests.sandbox.world import aws, content, launch, refused, until
+from tests.sandbox.world import TRUST, assumed, aws, content, launch, refused, until
 
 BUCKET = "ways-and-roles"
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 RULES = [
     {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{BUCKET}/jobs/j1/*"},
     {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{BUCKET}",
@@ -113,16 +111,6 @@ def test_a_new_profile_is_unknown_for_a_moment() -> None:
     assert refused(lambda: launch("true", IamInstanceProfile={"Name": "fresh"}))[0] == "InvalidParameterValue"
     ask("consistency", profiles="0.5")
     until(lambda: refused(lambda: launch("true", IamInstanceProfile={"Name": "fresh"}))[0] == "")
-
-
-def assumed(rules: list[dict[str, Any]], service: str = "ec2") -> Any:
-    """A service as a role with these rules may use it."""
-    iam, name = aws("iam"), f"role-{uuid.uuid4().hex[:6]}"
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    policy = json.dumps({"Version": "2012-10-17", "Statement": rules})
-    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
-    keys = aws("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
-    return aws(service, session=boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
 
 
 def labelled(value: str) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def test_the_console_can_be_read_afterwards() -> None:
     made = launch("echo hello from the console; shutdown -h now")["InstanceId"]
     until(lambda: state_of(made) == "terminated")
 
-    assert "hello from the console" in aws("ec2").get_console_output(InstanceId=made)["Output"]
+    assert "hello from the console" in aws("ec2").get_console_output(InstanceId=made, Latest=True)["Output"]
 
 
 @pytest.mark.usefixtures("sandbox")

@@ -1,8 +1,10 @@
 """A sandbox of one test process, and short words for what tests do with it."""
 
 import contextlib
+import json
 import os
 import time
+import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +18,7 @@ from provisioner.sandbox import client
 TYPE = "p4d.24xlarge"
 IMAGE = "resolve:ssm:/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 BUCKET = "accelctl-test"
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
 def leased(folder: Path) -> Generator[dict[str, Any]]:
@@ -37,6 +40,16 @@ def leased(folder: Path) -> Generator[dict[str, Any]]:
 def aws(service: str, region: str = "us-east-1", session: boto3.Session | None = None) -> Any:
     once = Config(retries={"total_max_attempts": 1})
     return (session or boto3.Session()).client(service, region_name=region, config=once)  # pyright: ignore - any service
+
+
+def assumed(rules: list[dict[str, Any]], service: str = "ec2") -> Any:
+    """A service as a role with these rules may use it."""
+    iam, name = aws("iam"), f"role-{uuid.uuid4().hex[:6]}"
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": rules})
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    keys = aws("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return aws(service, session=boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
 
 
 def launch(script: str, zone: str = "us-east-1a", **more: Any) -> dict[str, Any]:

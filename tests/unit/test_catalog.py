@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from provisioner.catalog import load, rows
-from provisioner.catalog.tariffs import image_parameter, tariff, way
+from provisioner.catalog.tariffs import image_parameter, tariff, transfer_per_gib, way
 from provisioner.domain.machines import Architecture, ImageKind, MachineType
 from provisioner.domain.offerings import WayKind
+from provisioner.sandbox.transfer import between_regions
 
 MACHINES = list(load())
 NAMED_FAMILIES = {
@@ -186,10 +187,34 @@ def is_group(group: dict[str, Any]) -> bool:
 def test_every_way_to_the_store_has_a_price() -> None:
     """Gateway and IPv6 are free within a region; between regions the transfer is added to each."""
     for kind in WayKind:
-        near = way(kind, same_region=True, reaches_internet=False)
-        far = way(kind, same_region=False, reaches_internet=False)
+        near = way(kind, reaches_internet=False)
+        far = way(kind, reaches_internet=False, transfer=transfer_per_gib("us-west-2", "us-east-1"))
         assert far.price_per_gib - near.price_per_gib == Decimal("0.02")
     assert tariff().disk_gib_month == Decimal("0.08")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "usd"),
+    [
+        ("us-west-2", "us-west-2", "0"),
+        ("us-west-2", "us-east-1", "0.02"),
+        ("ap-northeast-1", "us-east-1", "0.09"),
+        ("sa-east-1", "us-east-1", "0.138"),
+        ("us-east-1", "ap-southeast-7", "0.08"),
+        ("xx-nowhere-1", "us-east-1", "0.15"),
+    ],
+)
+def test_a_transfer_costs_what_its_source_charges(source: str, target: str, usd: str) -> None:
+    """And a region that nobody has a price of is never cheap. The sandbox's ledger, with data of its own, agrees."""
+    assert transfer_per_gib(source, target) == between_regions(source, target) == Decimal(usd)
+
+
+def test_every_region_that_sells_a_machine_has_a_price_of_transfer() -> None:
+    """Otherwise offerings there would look dearer than they are."""
+    table = tomllib.loads((files("provisioner.catalog") / "network.toml").read_text(encoding="utf-8"))
+    priced = set(table["aws"]["transfer_between_regions"]["out_of"])
+
+    assert {row["region"] for row in rows("prices.csv") if row["region"]} <= priced
 
 
 def place(row: dict[str, str]) -> tuple[str, tuple[int, int], str]:

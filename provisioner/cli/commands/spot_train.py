@@ -31,7 +31,9 @@ from provisioner.cli.options import Duration, Usd, cloud_option, output_option, 
 @click.option("--fallback", type=click.Choice(["none", "on-demand"]), help="Without spot capacity.  [default: none]")
 @click.option("--max-restarts", type=click.IntRange(0), help="How often a failed program is started again.")
 @click.option("--max-wait", type=Duration(), help="How long to wait for capacity.  [default: 1h]")
-@click.option("--disk", type=click.IntRange(8, 16384), metavar="GIB", help="The machine's disk.  [default: 100]")
+@click.option(
+    "--disk", type=click.IntRange(8, 16384), metavar="GIB", help="The machine's disk.  [default: 100; Neuron 512]"
+)
 @click.option("--job-file", type=click.Path(path_type=Path), help="The same settings from a TOML file; flags win.")
 @click.option("--dry-run", is_flag=True, help="Show what would be tried, at what price; change nothing.")
 @click.option("--detach", is_flag=True, help="Return once the machine is bought; a stepper carries on.")

@@ -16,6 +16,7 @@ from provisioner.clouds.aws.offerings import Offerings
 from provisioner.clouds.aws.quotas import quotas
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
+from provisioner.clouds.aws.store_keys import StoreKeys
 from provisioner.clouds.aws.unused import forgotten, pointless
 from provisioner.clouds.base import (
     Caller,
@@ -26,6 +27,7 @@ from provisioner.clouds.base import (
     PriceChange,
     Quota,
     Refusals,
+    Sold,
     Traits,
 )
 from provisioner.domain.estate import Holding, Look, Series
@@ -48,6 +50,7 @@ class Aws:
     traits = TRAITS
 
     def __init__(self, *, clock: Clock, region: str = "", store: str = "") -> None:
+        self._clock = clock
         self._sessions = Sessions(region)
         self._store = BucketStore(self._sessions, store)
         self._networks = Networks(self._sessions, clock)
@@ -59,7 +62,7 @@ class Aws:
         self._machines = Machines(self._sessions, clock)
         self._utilisation = Utilisation(self._sessions)
 
-    def offerings(self, wanted: Requirements) -> Sequence[Offering]:
+    def offerings(self, wanted: Requirements) -> Sold:
         store = self._store.find()
         regions = [region for region in self.prepared_regions() if not wanted.regions or region in wanted.regions]
         return self._offerings.find(wanted, regions=regions, store_region=store.region if store else "")
@@ -77,8 +80,9 @@ class Aws:
     def terminate(self, instance_id: str, *, region: str) -> None:
         self._instances.terminate(instance_id, region)
 
-    def describe_machine(self, instance_type: str) -> MachineType | None:
-        return self._machines.describe(instance_type)
+    def describe_machine(self, instance_type: str, *, regions: Iterable[str] = ()) -> MachineType | None:
+        places = tuple(regions) or (self._sessions.region, *self.prepared_regions())
+        return self._machines.describe(instance_type, places)
 
     def make_identity(self, identity: IdentityRequest) -> None:
         self._identities.make(identity)
@@ -123,9 +127,7 @@ class Aws:
         return self._store.find()
 
     def store_credentials(self) -> object | None:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-
-        return Boto3CredentialProvider(self._sessions.session)
+        return StoreKeys(self._sessions.session, self._clock)
 
     def default_region(self) -> str:
         return self._sessions.region
@@ -161,9 +163,11 @@ class Aws:
         """In the prepared regions and in the credentials' own."""
         return self._inventory.stacks(sorted({*self.prepared_regions(), self._sessions.anywhere}))
 
-    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
-        regions = self._store.marked_regions()
-        return self._inventory.leftovers(job=job, regions=regions, data=data, machines=machines)
+    def leftovers(
+        self, *, job: str = "", data: bool = False, machines: bool = True, regions: Iterable[str] | None = None
+    ) -> Iterator[Leftover]:
+        places = self._store.marked_regions() if regions is None else tuple(regions)
+        return self._inventory.leftovers(job=job, regions=places, data=data, machines=machines)
 
     def unused(self, region: str, *, everybodys: bool = False) -> Iterator[Leftover]:
         yield from pointless(self._sessions, region)

@@ -1,5 +1,6 @@
 """Types as EC2 describes them, for those that the catalog lacks; and which image a type boots."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,22 +27,27 @@ class Machines:
 
     def __init__(self, sessions: Sessions, clock: Clock) -> None:
         self._sessions, self._clock = sessions, clock
-        self._described: dict[str, MachineType | None] = {}
+        self._described: dict[str, MachineType] = {}
 
-    def describe(self, instance_type: str) -> MachineType | None:
-        """None where EC2 does not know it. Raises ConfigError for a type that runs no Linux."""
-        if instance_type not in self._described:
-            with translated("ec2:DescribeInstanceTypes"):
-                filters: list[Any] = [{"Name": "instance-type", "Values": [instance_type]}]
-                found = self._sessions.ec2(self._sessions.region).describe_instance_types(Filters=filters)[
-                    "InstanceTypes"
-                ]
-            self._described[instance_type] = from_description(found[0], self._clock.now().date()) if found else None
-        return self._described[instance_type]
+    def describe(self, instance_type: str, regions: Iterable[str]) -> MachineType | None:
+        """None where EC2 knows it in none of them: it tells of what the region sells. Raises ConfigError for a type
+        that runs no Linux.
+        """
+        for region in dict.fromkeys(regions):
+            if found := self._described.get(instance_type) or self._look(instance_type, region):
+                self._described[instance_type] = found
+                return found
+        return None
 
-    def image(self, instance_type: str) -> Image:
+    def _look(self, instance_type: str, region: str) -> MachineType | None:
+        filters: list[Any] = [{"Name": "instance-type", "Values": [instance_type]}]
+        with translated("ec2:DescribeInstanceTypes"):
+            found = self._sessions.ec2(region).describe_instance_types(Filters=filters)["InstanceTypes"]
+        return from_description(found[0], self._clock.now().date()) if found else None
+
+    def image(self, instance_type: str, region: str) -> Image:
         """Raises ConfigError where there is none for the type."""
-        found = load().find("aws", instance_type) or self.describe(instance_type)
+        found = load().find("aws", instance_type) or self.describe(instance_type, [region])
         parameter = image_parameter(found.image, found.architecture) if found else None
         if found is None or parameter is None:
             raise ConfigError(f"--instance: there is no image for '{instance_type}'.", hint="choose another type.")

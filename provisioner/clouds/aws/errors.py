@@ -3,6 +3,7 @@
 Codes and reactions: EC2 API error codes; "Spot request status"; Karpenter's list of capacity errors.
 """
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -71,11 +72,17 @@ IN_USE = {
     "VolumeInUse",
 }
 """Something else has to go, or to settle, first."""
+NO_SERVICE_ROLE = "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
+SERVICE_ROLE = (
+    "an administrator makes that role once for the account: 'aws iam create-service-linked-role --aws-service-name "
+    "{}.amazonaws.com'; or grant iam:CreateServiceLinkedRole to this caller."
+)
+NAMED = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)")
 REFUSED = {
     "UnauthorizedOperation",
     "AccessDenied",
     "AccessDeniedException",
-    "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+    NO_SERVICE_ROLE,
     "OperationNotPermitted",
     "403",
 }
@@ -143,6 +150,16 @@ def meaning(error: raw.ClientError, action: str) -> AccelctlError:
     return found
 
 
+def denied(code: str, said: str, action: str) -> PermissionDenied:
+    """What is missing may be another permission than that of the call: AWS's words name it."""
+    if code == NO_SERVICE_ROLE:
+        service = "ec2fleet" if "fleet" in said.lower() else "spot"
+        return PermissionDenied(f"{action} is not allowed: {said}.", code=code, hint=SERVICE_ROLE.format(service))
+    named = NAMED.search(said)
+    missing = named[1] if named else action
+    return PermissionDenied(f"{missing} is not allowed: {said}.", code=code, hint=f"grant {missing} to this caller.")
+
+
 def by_code(code: str, message: str, action: str) -> AccelctlError:
     """What a code means, with AWS's own words where they help."""
     said = message.partition("Encoded authorization failure")[0].strip().rstrip(".") or code
@@ -159,7 +176,7 @@ def by_code(code: str, message: str, action: str) -> AccelctlError:
     if code in QUOTA:
         return QuotaExceeded(f"a quota of the account is used up: {code}.", code=code, hint="see 'accelctl doctor'.")
     if code in REFUSED:
-        return PermissionDenied(f"{action} is not allowed: {said}.", code=code, hint=f"grant {action} to this caller.")
+        return denied(code, said, action)
     if code in STRANGER:
         return CredentialsRefused(f"AWS does not accept the credentials: {code}.", hint=NO_CREDENTIALS)
     if code in ACCOUNT:

@@ -15,7 +15,7 @@ from provisioner.clouds.aws.errors import code_of, translated
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import IdentityRequest, Prepared
 from provisioner.domain.jobs import Grant
-from provisioner.errors import CloudUnavailable
+from provisioner.errors import CloudError, CloudUnavailable
 
 PATH = "/accelctl/"
 JOBS = "/accelctl/jobs/"
@@ -23,6 +23,8 @@ BOUNDARY = "accelctl-boundary"
 POLICY = "job"
 MISSING = "NoSuchEntity"
 THERE = "EntityAlreadyExists"
+MOST_VERSIONS = 5
+"""Of one policy, by IAM's quotas."""
 
 
 class Identities:
@@ -40,23 +42,53 @@ class Identities:
             PolicyName=BOUNDARY, Path=PATH, PolicyDocument=document("boundary.json"),
             Tags=tags.written(labels.ours(kind="boundary")),
         ))  # fmt: skip
-        return Prepared(kind="boundary", id=BOUNDARY, region="", made=made)
+        return Prepared(kind="boundary", id=BOUNDARY, region="", made=made, updated=not made and self._update())
+
+    def _update(self) -> bool:
+        """Whether the boundary was as another version of accelctl has it. It becomes this one's for every job."""
+        iam, arn = self._sessions.iam, self.boundary_arn
+        with translated("iam:GetPolicyVersion"):
+            current = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+            held = iam.get_policy_version(PolicyArn=arn, VersionId=current)["PolicyVersion"]
+        if held.get("Document") == json.loads(document("boundary.json")):
+            return False
+        if len(spare := self._spare_versions()) + 1 == MOST_VERSIONS:
+            self._drop(spare[0])
+        with translated("iam:CreatePolicyVersion"):
+            iam.create_policy_version(PolicyArn=arn, PolicyDocument=document("boundary.json"), SetAsDefault=True)
+        return True
+
+    def _spare_versions(self) -> list[str]:
+        """Of the boundary, beside the one that holds; oldest first."""
+        with translated("iam:ListPolicyVersions"):
+            held = self._sessions.iam.list_policy_versions(PolicyArn=self.boundary_arn)["Versions"]
+        spare = [version for version in held if not version.get("IsDefaultVersion")]
+        return sorted((version.get("VersionId", "") for version in spare), key=lambda name: int(name.removeprefix("v")))
+
+    def _drop(self, version: str) -> None:
+        self._unless(MISSING, "iam:DeletePolicyVersion", lambda: self._sessions.iam.delete_policy_version(
+            PolicyArn=self.boundary_arn, VersionId=version
+        ))  # fmt: skip
 
     def make(self, wanted: IdentityRequest) -> None:
-        """Role, policy, profile, and the role in the profile."""
+        """Role, policy, profile, and the role in the profile. Raises CloudUnavailable where IAM lags behind itself."""
+        with soon_known():
+            self._make(wanted)
+
+    def _make(self, wanted: IdentityRequest) -> None:
         iam, name, marks = self._sessions.iam, wanted.name, tags.written(wanted.labels)
         self._unless(THERE, "iam:CreateRole", lambda: iam.create_role(
             RoleName=name, Path=JOBS, AssumeRolePolicyDocument=trust("ec2.amazonaws.com"), Tags=marks,
             PermissionsBoundary=self.boundary_arn,
         ))  # fmt: skip
-        with translated("iam:PutRolePolicy"), soon_known():
+        with translated("iam:PutRolePolicy"):
             iam.put_role_policy(
                 RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(policy(wanted, self._account))
             )
         self._unless(THERE, "iam:CreateInstanceProfile", lambda: iam.create_instance_profile(
             InstanceProfileName=name, Path=JOBS, Tags=marks
         ))  # fmt: skip
-        with translated("iam:GetInstanceProfile"), soon_known():
+        with translated("iam:GetInstanceProfile"):
             held = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
         if not held:
             self._unless("LimitExceeded", "iam:AddRoleToInstanceProfile", lambda: iam.add_role_to_instance_profile(
@@ -81,6 +113,9 @@ class Identities:
             self._unless(MISSING, f"iam:{action}", call)
 
     def remove_boundary(self) -> None:
+        """IAM deletes a policy only once its other versions are gone."""
+        for version in self._spare_versions() if self.has_boundary() else ():
+            self._drop(version)
         self._unless(
             MISSING, "iam:DeletePolicy", lambda: self._sessions.iam.delete_policy(PolicyArn=self.boundary_arn)
         )  # fmt: skip
@@ -104,8 +139,6 @@ class Identities:
     @staticmethod
     def _unless(code: str, action: str, call: Callable[[], Any]) -> bool:
         """False where the call is refused with that code: then it was done before."""
-        from botocore.exceptions import ClientError
-
         with translated(action):
             try:
                 call()
@@ -118,13 +151,16 @@ class Identities:
 
 @contextmanager
 def soon_known() -> Generator[None]:
-    """What IAM has just made it may deny for some seconds: then the step is taken again. Raises CloudUnavailable."""
+    """What IAM has just made (by `setup`, too) it may deny for some seconds. Raises CloudUnavailable."""
     try:
         yield
-    except ClientError as error:
-        if code_of(error) != MISSING:
+    except CloudError as refusal:
+        if refusal.code != MISSING:
             raise
-        raise CloudUnavailable("IAM does not know the job's new role yet.", hint="try again in a moment.") from error
+        raise CloudUnavailable(
+            f"IAM does not know yet what the job's role needs: {refusal.message}", code=MISSING,
+            hint="try again in a moment; where it stays so, 'accelctl setup' makes what is missing.",
+        ) from refusal  # fmt: skip
 
 
 def document(name: str) -> str:
@@ -152,6 +188,10 @@ def policy(wanted: IdentityRequest, account: str) -> dict[str, Any]:
     ]
     for grant in wanted.access:
         statements += granted(grant)
+    statements += keys_of_objects(
+        read={bucket, *(grant.bucket for grant in wanted.access)},
+        written={bucket, *(grant.bucket for grant in wanted.access if grant.write)},
+    )
     statements += [secret(reference, account) for reference in wanted.secrets]
     if wanted.secrets:
         statements.append(allow(["kms:Decrypt"], [f"arn:aws:kms:*:{account}:key/*"], VIA_SECRETS))
@@ -162,6 +202,23 @@ def granted(grant: Grant) -> list[dict[str, Any]]:
     prefix = f"{grant.prefix.rstrip('/')}/*" if grant.prefix else "*"
     actions = ["s3:GetObject", *(["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"] if grant.write else [])]
     return [allow(actions, [f"arn:aws:s3:::{grant.bucket}/{prefix}"]), listing(grant.bucket, prefix)]
+
+
+def keys_of_objects(*, read: set[str], written: set[str]) -> list[dict[str, Any]]:
+    """Objects under a key of the customer's own, maybe of another account; the key's policy has the last word.
+
+    S3 encrypts for the object, or for the bucket where that has a key of its own (SSE-KMS, "Encryption context").
+    """
+
+    def through(buckets: set[str]) -> dict[str, Any]:
+        objects = [f"arn:aws:s3:::{bucket}{rest}" for bucket in sorted(buckets) for rest in ("", "/*")]
+        return {"StringLike": {"kms:ViaService": ["s3.*.amazonaws.com"], "kms:EncryptionContext:aws:s3:arn": objects}}
+
+    keys = ["arn:aws:kms:*:*:key/*"]
+    return [
+        allow(["kms:Decrypt"], keys, through(read)),
+        allow(["kms:GenerateDataKey"], keys, through(written)),
+    ]
 
 
 def secret(reference: str, account: str) -> dict[str, Any]:

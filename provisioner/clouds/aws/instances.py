@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.batches import refusals
-from provisioner.clouds.aws.errors import translated
+from provisioner.clouds.aws.errors import code_of, translated
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import Refusals
 from provisioner.domain.instances import EndCause, Instance, InstanceState
@@ -34,6 +36,7 @@ CAUSES = {
     "Client.VolumeLimitExceeded": EndCause.FAILED,
 }
 """By StateReason.Code."""
+NO_LATEST = {"UnsupportedOperation", "IncorrectInstanceState", "IncorrectState", "InvalidParameterCombination"}
 ENDED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
 
 
@@ -114,11 +117,21 @@ class Instances:
         )  # fmt: skip
 
     def console(self, instance_id: str, region: str) -> str:
+        """As it is now on Nitro; elsewhere, and once the machine has gone, as EC2 noted it last."""
         try:
-            with translated("ec2:GetConsoleOutput"):
-                return self._sessions.ec2(region).get_console_output(InstanceId=instance_id).get("Output", "")
+            return self._printed(instance_id, region, latest=True) or self._printed(instance_id, region, latest=False)
         except InstanceNotFound:
             return ""
+
+    def _printed(self, instance_id: str, region: str, *, latest: bool) -> str:
+        ec2 = self._sessions.ec2(region)
+        with translated("ec2:GetConsoleOutput"):
+            try:
+                return ec2.get_console_output(InstanceId=instance_id, Latest=latest).get("Output", "")
+            except ClientError as error:
+                if not latest or code_of(error) not in NO_LATEST:
+                    raise
+                return ""
 
 
 def ended(raw: Mapping[str, Any]) -> bool:

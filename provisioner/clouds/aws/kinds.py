@@ -99,11 +99,11 @@ KINDS = (
     Kind(
         name="nat-gateway", order=50, describe="describe_nat_gateways", items="NatGateways", id="NatGatewayId",
         remove="delete_nat_gateway", gone=frozenset({"deleted", "failed"}), after=await_nat_gone,
-        hourly=way(WayKind.NAT, same_region=True, reaches_internet=True).price_per_hour,
+        hourly=way(WayKind.NAT, reaches_internet=True).price_per_hour,
     ),
     Kind(
         name="address", order=51, describe="describe_addresses", items="Addresses", id="AllocationId",
-        remove="release_address", hourly=way(WayKind.PUBLIC, same_region=True, reaches_internet=True).price_per_hour,
+        remove="release_address", hourly=way(WayKind.PUBLIC, reaches_internet=True).price_per_hour,
     ),
     Kind(
         name="vpc-endpoint", order=52, describe="describe_vpc_endpoints", items="VpcEndpoints", id="VpcEndpointId",

@@ -136,11 +136,12 @@ class Launches:
 
     def _template(self, request: LaunchRequest, offering: Offering, network: Network) -> tuple[str, dict[str, Any]]:
         """The image's parameter, and what a launch template for it says."""
-        return self._machines.image(offering.instance_type).parameter, self._machine(request, offering, network)
+        image = self._machines.image(offering.instance_type, offering.region)
+        return image.parameter, self._machine(request, offering, network)
 
     def _machine(self, request: LaunchRequest, offering: Offering, network: Network) -> dict[str, Any]:
         """What a run and a launch template have in common."""
-        image = self._machines.image(offering.instance_type)
+        image = self._machines.image(offering.instance_type, offering.region)
         interface: dict[str, Any] = {
             "DeviceIndex": 0, "Groups": [network.security_group], "DeleteOnTermination": True,
             "AssociatePublicIpAddress": network.way is WayKind.PUBLIC,

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import labels
+from provisioner.catalog.tariffs import transfer_per_gib
 from provisioner.catalog.tariffs import way as priced
 from provisioner.clock import Clock
 from provisioner.clouds.aws import tags
@@ -66,7 +67,8 @@ class Networks:
         network, home = self.find(region), region == store_region
         if network is None or (network.way is WayKind.GATEWAY and not home):
             return None
-        found = priced(network.way, same_region=home, reaches_internet=network.way is not WayKind.GATEWAY)
+        transfer = transfer_per_gib(region, store_region)
+        found = priced(network.way, reaches_internet=network.way is not WayKind.GATEWAY, transfer=transfer)
         return replace(found, price_per_gib=Decimal(0)) if home else found
 
     def prepare(self, region: str, way: WayKind | None, *, ready: bool = False) -> list[Prepared]:
@@ -79,8 +81,8 @@ class Networks:
         kept = existing.way if existing and (ready or existing.way is not WayKind.GATEWAY) else WayKind.IPV6
         self.forget(region)
         zones = self._sessions.zones(region)
-        made = Preparation(self._sessions.ec2(region), region, way or kept, zones=zones, clock=self._clock)
-        return list(made.steps())
+        ec2, once = self._sessions.ec2(region), self._sessions.ec2(region, once=True)
+        return list(Preparation(ec2, region, way or kept, once=once, zones=zones, clock=self._clock).steps())
 
 
 def way_of(routes: list[Any]) -> WayKind:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,17 @@ from provisioner.clock import Clock
 from provisioner.clouds.aws.errors import translated
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.sessions import Sessions
-from provisioner.clouds.base import PriceChange
+from provisioner.clouds.base import PriceChange, Sold, silent
 from provisioner.domain.offerings import CapacityType, Offering, Requirements
+from provisioner.errors import CloudError
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 LINUX = ["Linux/UNIX"]
 SIDE_BY_SIDE = 8
+LEFT_ALONE = timedelta(minutes=3)
+"""A region that does not answer takes most of a minute to say so."""
 
 
 class Offerings:
@@ -27,12 +30,29 @@ class Offerings:
 
     def __init__(self, sessions: Sessions, networks: Networks, clock: Clock) -> None:
         self._sessions, self._networks, self._clock = sessions, networks, clock
+        self._silent: dict[str, tuple[datetime, CloudError]] = {}
 
-    def find(self, wanted: Requirements, *, regions: Sequence[str], store_region: str) -> list[Offering]:
-        """In the prepared regions among these, side by side."""
+    def find(self, wanted: Requirements, *, regions: Sequence[str], store_region: str) -> Sold:
+        """In the prepared regions among these, side by side. Raises CloudError where none of them answers."""
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            per_region = pool.map(self._in_region, repeat(wanted), regions, repeat(store_region))
-            return [offering for offerings in per_region for offering in offerings]
+            answers = list(pool.map(self._answer, repeat(wanted), regions, repeat(store_region)))
+        refusals = {region: why for region, why in zip(regions, answers, strict=True) if isinstance(why, CloudError)}
+        if refusals and len(refusals) == len(regions):
+            self._silent.clear()
+            raise refusals[regions[0]]
+        sold = (offering for found in answers if not isinstance(found, CloudError) for offering in found)
+        return Sold(sold, (row for region, why in refusals.items() for row in silent(region, why, wanted)))
+
+    def _answer(self, wanted: Requirements, region: str, store_region: str) -> list[Offering] | CloudError:
+        """Why, of a region that cannot be asked; it is left alone for a few minutes."""
+        until, why = self._silent.get(region, (None, None))
+        if until is not None and why is not None and self._clock.now() < until:
+            return why
+        try:
+            return self._in_region(wanted, region, store_region)
+        except CloudError as refusal:
+            self._silent[region] = (self._clock.now() + LEFT_ALONE, refusal)
+            return refusal
 
     def _in_region(self, wanted: Requirements, region: str, store_region: str) -> list[Offering]:
         network, way = self._networks.find(region), self._networks.way(region, store_region)

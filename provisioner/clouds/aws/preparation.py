@@ -10,7 +10,7 @@ from ipaddress import IPv6Network
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
 from provisioner.catalog import labels
 from provisioner.clock import Clock
@@ -44,8 +44,10 @@ Ec2 = Any
 class Preparation:
     """The steps, in order of dependence."""
 
-    def __init__(self, ec2: Ec2, region: str, way: WayKind, *, zones: Sequence[str], clock: Clock) -> None:
-        self._ec2, self._region, self._way, self._zones, self._clock = ec2, region, way, zones, clock
+    def __init__(self, ec2: Ec2, region: str, way: WayKind, *, once: Ec2, zones: Sequence[str], clock: Clock) -> None:
+        """`once` never repeats a call by itself: for what has no client token, and costs by the hour."""
+        self._ec2, self._once, self._region, self._way = ec2, once, region, way
+        self._zones, self._clock = zones, clock
         self._vpc = ""
 
     def steps(self) -> Iterator[Prepared]:
@@ -116,13 +118,13 @@ class Preparation:
     def _found_or_made(
         self, resource: str, kind: str, make: Callable[[], str], *, where: dict[str, str]
     ) -> tuple[str, bool]:
-        """Whoever is refused because another setup was quicker takes what that one made."""
+        """Whoever is refused because another setup was quicker takes what that one made; without an answer, its own."""
         if found := self._find(resource, kind, where):
             return min(found), False
         with translated(f"ec2:Create* ({resource})"):
             try:
                 return make(), True
-            except ClientError:
+            except (ClientError, HTTPClientError):
                 if found := self._find(resource, kind, where):
                     return min(found), False
                 raise
@@ -225,7 +227,7 @@ class Preparation:
                 self._ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
 
     def _make_address(self) -> str:
-        return self._ec2.allocate_address(Domain="vpc", **self._marks("elastic-ip", "nat-address"))["AllocationId"]
+        return self._once.allocate_address(Domain="vpc", **self._marks("elastic-ip", "nat-address"))["AllocationId"]
 
     def _make_nat(self, subnet: str, address: str) -> str:
         made = self._ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address, **self._marks("natgateway", "nat"))

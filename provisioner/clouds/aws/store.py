@@ -1,6 +1,5 @@
 """The bucket of the job store: private, encrypted, TLS only; and which regions are prepared."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
 from provisioner.clouds.aws import tags
+from provisioner.clouds.aws.bucket_settings import put_encryption, put_labels, put_lifecycle, put_policy
 from provisioner.clouds.aws.errors import code_of, translated
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import JobStore, Prepared
@@ -105,20 +105,19 @@ class BucketStore:
         orphaned: Any = {"ID": "heartbeats", "Status": "Enabled", "Filter": {"Prefix": "heartbeats/"},
                     "Expiration": {"Days": 1}}  # fmt: skip
         with translated("s3:PutBucketTagging"):
-            s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags.written(labels.ours(kind="store"))})
+            put_labels(s3, bucket, labels.ours(kind="store"))
         with translated("s3:PutBucketPublicAccessBlock"):
             s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)  # pyright: ignore[reportArgumentType]
         with translated("s3:PutEncryptionConfiguration"):
-            s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encrypted)  # pyright: ignore[reportArgumentType]
+            put_encryption(s3, bucket, encrypted)
         with translated("s3:PutBucketOwnershipControls"):
             s3.put_bucket_ownership_controls(
                 Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
             )
-        rules: Any = {"Rules": [unfinished, orphaned]}
         with translated("s3:PutLifecycleConfiguration"):
-            s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rules)
+            put_lifecycle(s3, bucket, [unfinished, orphaned])
         with translated("s3:PutBucketPolicy"):
-            s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket)))
+            put_policy(s3, bucket, tls_only(bucket))
 
     def preparing(self, region: str) -> None:
         """Writes that a setup of the region has begun."""

@@ -1,0 +1,93 @@
+"""What there is to see of a job: its machines in every region that was asked, and what the newest of them says."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from provisioner.catalog import labels
+from provisioner.clock import Clock
+from provisioner.clouds.base import CloudProvider
+from provisioner.domain.instances import Instance
+from provisioner.domain.jobs import Attempt, AttemptState, JobRecord
+from provisioner.domain.reports import NodeReport
+from provisioner.errors import CloudUnavailable, InstanceNotFound, RateLimited
+from provisioner.jobs.accounts import Accounts
+from provisioner.jobs.actions import Observation
+from provisioner.jobs.progress import Progress
+
+
+class Observer:
+    """Looks, and changes nothing."""
+
+    def __init__(self, *, cloud: CloudProvider, progress: Progress, accounts: Accounts, clock: Clock) -> None:
+        self._cloud, self._progress, self._accounts, self._clock = cloud, progress, accounts, clock
+        self._silent: dict[str, datetime] = {}
+
+    def observe(self, record: JobRecord) -> Observation:
+        """Machines first, reports second: what a machine wrote before it went is then never missed."""
+        if record.ended_at is not None or not record.attempts:
+            return Observation()
+        instances = tuple(self._machines(record))
+        report = self.report(record, record.attempts[-1])
+        seen, now = Observation(instances=instances, report=report), self._clock.now()
+        if record.spec.budget is None:
+            return seen
+        spent = self._accounts.spent(record, report, now)
+        return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
+
+    def report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
+        """The machine's own: one of a launch that was given up may have had the same number."""
+        report = self._progress.report(record.id, attempt.number) if attempt.nodes else None
+        mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
+        return report if mine else None
+
+    def _machines(self, record: JobRecord) -> Iterator[Instance]:
+        """Raises CloudUnavailable where the live attempt's region does not answer; others are left alone for minutes.
+
+        What the job once had elsewhere has ended before, or is found before the job is cleaned away.
+        """
+        needed = regions_of_live(record)
+        for region in sorted(regions_of(record)):
+            if region not in needed and self._clock.now() < self._silent.get(region, self._clock.now()):
+                continue
+            try:
+                yield from self._machines_in(region, record)
+            except (CloudUnavailable, RateLimited):
+                if region in needed:
+                    raise
+                self._silent[region] = self._clock.now() + record.spec.pace.refusal
+
+    def _machines_in(self, region: str, record: JobRecord) -> Iterator[Instance]:
+        found = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=[region]))
+        unlisted = ids_in(record, region).difference(instance.id for instance in found)
+        yield from (*found, *self._asked_by_id(sorted(unlisted), region))
+
+    def _asked_by_id(self, ids: list[str], region: str) -> Iterator[Instance]:
+        """A machine that has ended loses its labels long before the cloud forgets how it ended."""
+        for instance_id in ids:
+            with suppress(InstanceNotFound):
+                yield self._cloud.get(instance_id, region=region)
+
+
+def regions_of(record: JobRecord) -> set[str]:
+    """Where something of the job may be: its launches were asked for there."""
+    bought = (offering.region for attempt in record.attempts for offering in attempt.offerings)
+    return {*record.regions_tried, *bought}
+
+
+def regions_of_live(record: JobRecord) -> set[str]:
+    attempt = live_attempt(record)
+    return {offering.region for offering in attempt.offerings} if attempt else set()
+
+
+def ids_in(record: JobRecord, region: str) -> set[str]:
+    """Of the machines of the attempt that lives."""
+    attempt = live_attempt(record)
+    here = attempt is not None and attempt.offering is not None and attempt.offering.region == region
+    return {node.instance_id for node in attempt.nodes} if attempt and here else set()
+
+
+def live_attempt(record: JobRecord) -> Attempt | None:
+    attempt = record.attempt
+    return None if attempt is None or attempt.state is AttemptState.ENDED else attempt
