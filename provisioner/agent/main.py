@@ -26,8 +26,6 @@ from .store import Denied, Missing, Store
 from .watch import Watch
 
 TICK = 0.1
-LAST_UPLOAD = 900.0
-"""How long a finished program's last words and files are tried to be sent before the machine goes home regardless."""
 SETTLED = 60.0
 """How long a new role may be refused what its policy allows: IAM's answers spread."""
 TORN = 3.0
@@ -127,15 +125,16 @@ class Agent:
 
     # before the program -----------------------------------------------------------------------------------------------
 
-    def patiently(self, ask, refused_for=LAST_UPLOAD):
+    def patiently(self, ask, refused_for=None):
         """A store that does not answer, or does not know the role yet, is asked again, within a bound."""
-        begun = time.monotonic()
+        begun, bound = time.monotonic(), self.boarding["last_upload_seconds"]
         while True:
             try:
                 return ask()
             except (Unreachable, Denied) as problem:
                 print("[accelctl] waiting for the store:", problem, flush=True)
-                if time.monotonic() - begun > (refused_for if isinstance(problem, Denied) else LAST_UPLOAD):
+                patience = refused_for if refused_for is not None and isinstance(problem, Denied) else bound
+                if time.monotonic() - begun > patience:
                     raise
                 time.sleep(1)
 
@@ -316,7 +315,7 @@ class Agent:
     def end(self, reason, code, message):
         """The last save, the last words, the report; then home, or the wait for the cloud to come."""
         self.report.note(phase="save")
-        end = time.monotonic() + LAST_UPLOAD
+        end = time.monotonic() + self.boarding["last_upload_seconds"]
         while self.snapshots and not self.save(at_rest=True) and time.monotonic() < end:
             time.sleep(1)
         if reason == "finished":

@@ -216,7 +216,7 @@ def plain_task() -> dict[str, Any]:
 def plain_boarding(bucket: str) -> dict[str, Any]:
     return {
         "version": 1, "job": JOB, "rank": 0, "nodes": 1, "bucket": bucket, "region": "us-east-1", "prefix": PREFIX,
-        "max_minutes": 60, "way": "gateway",
+        "max_minutes": 60, "stop_after_minutes": 40, "last_upload_seconds": 900, "way": "gateway",
     }  # fmt: skip
 
 

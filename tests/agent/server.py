@@ -72,6 +72,8 @@ class Server:
         """While set, everything but the metadata service answers 503."""
         self.refused_service = ""
         """A target of a JSON service, such as `AmazonSSM`, that the role may not."""
+        self.forbidden = ""
+        """A part of a path that the role may neither read nor write."""
         self.heartbeat_delay = 0.0
         """Seconds that a report on its way to the store takes, unless it is that of the end."""
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -90,7 +92,7 @@ class Server:
         self.metadata = plain_metadata()
         self.requests.clear()
         self.down.clear()
-        self.refused_service = ""
+        self.refused_service = self.forbidden = ""
         self.heartbeat_delay = 0.0
 
     def _delay(self, environ: dict[str, Any]) -> None:
@@ -118,6 +120,10 @@ class Server:
             if self.down.is_set():
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                 start_response("503 Slow Down", [("Content-Length", "0")])
+                return [b""]
+            if self.forbidden and self.forbidden in path:
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+                start_response("403 Forbidden", [("Content-Length", "0")])
                 return [b""]
             if self.refused_service and self.refused_service in environ.get("HTTP_X_AMZ_TARGET", ""):
                 return self._refuse(environ, start_response)
