@@ -23,6 +23,7 @@ from .restore import restore
 from .secrets import NoSecret, secret
 from .snapshot import Snapshots, Superseded
 from .store import Denied, Missing, Store
+from .venv import with_python
 from .watch import Watch
 
 TICK = 0.1
@@ -98,6 +99,7 @@ class Agent:
         region = self.patiently(self.imds.region)
         secrets = self.find_secrets()
         found = environment(self.task, self.boarding, secrets, self.work, self.interruption_file, region)
+        found = with_python(found, self.home, self.journal.say)
         if self.task["setup"]:
             self.report.note(phase="setup")
             code = self.attend(["/bin/bash", "-c", self.task["setup"]], found, "the set-up command")

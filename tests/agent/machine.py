@@ -97,6 +97,8 @@ class Machine:
     attempt: int = 1
     task: dict[str, Any] = field(default_factory=dict)
     boarding: dict[str, Any] = field(default_factory=dict)
+    image: Path | None = Path(sys.executable).parent
+    """Where the Python of its image is, if that has more than `/usr/bin/python3`."""
     booted: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -137,7 +139,7 @@ class Machine:
         return {
             "HOME": str(self.home), "PATH": f"{self.home / 'bin'}:/usr/bin:/bin",
             "AWS_ENDPOINT_URL": self.server.url, "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{self.server.url}/_imds",
-            "ACCELCTL_IMAGE_PATH": str(Path(sys.executable).parent),
+            **({"ACCELCTL_IMAGE_PATH": str(self.image)} if self.image else {}),
         }  # fmt: skip
 
     def successor(self) -> "Machine":
