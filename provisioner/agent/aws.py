@@ -107,12 +107,12 @@ def sign(method, url, headers, body_hash, scope, credentials):
     return headers
 
 
-def connect(url):
+def connect(url, patience=PATIENCE):
     """A connection to the host of a URL, not yet open."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "http":
-        return http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
-    return http.client.HTTPSConnection(parts.netloc, timeout=PATIENCE, context=ssl.create_default_context())
+        return http.client.HTTPConnection(parts.netloc, timeout=patience)
+    return http.client.HTTPSConnection(parts.netloc, timeout=patience, context=ssl.create_default_context())
 
 
 def pause(attempt):

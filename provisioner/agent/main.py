@@ -79,6 +79,7 @@ class Agent:
         self.task = self.patiently(lambda: json.loads(self.store.get(self.boarding["prefix"] + "task.json")))
         self.background(self.watch.look_on, self.over)
         self.background(self.journal.ship_on, self.over)
+        self.background(self.metrics.send_on, self.over)
         self.background(self.beat)
         try:
             reason, code, message = self.work_through()
@@ -258,7 +259,6 @@ class Agent:
                 self.report.note(rebalance_at=times.written(self.watch.rebalance_at))
             self.tell()
             self.watch.heed_orders()
-            self.metrics.send()
             self.pulse.beat(self.report.phase, self.report.devices)
             self.wait_for_news(self.task["heartbeat_every_seconds"])
 

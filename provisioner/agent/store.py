@@ -11,7 +11,7 @@ import urllib.parse
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 
-from .aws import EMPTY, TRIES, WORTH_ANOTHER_TRY, Unreachable, bucket_url, connect, pause, sign
+from .aws import EMPTY, PATIENCE, TRIES, WORTH_ANOTHER_TRY, Unreachable, bucket_url, connect, pause, sign
 
 PART = 5 * 1024 * 1024
 MOST_PARTS = 9000
@@ -251,14 +251,14 @@ def call_json(imds, service, region, target, payload, dualstack):
     return json.loads(call(imds, service, region, url, body, headers))
 
 
-def call(imds, service, region, url, body, headers):
-    """A signed POST with bounded tries; the content of the answer."""
+def call(imds, service, region, url, body, headers, tries=TRIES, patience=PATIENCE):
+    """A signed POST with bounded tries; the content of the answer. Raises Denied, Missing, Unreachable."""
     problem = ""
-    for attempt in range(TRIES):
+    for attempt in range(tries):
         try:
             digest = hashlib.sha256(body).hexdigest()
             signed = sign("POST", url, headers, digest, (region, service), imds.credentials())
-            connection = connect(url)
+            connection = connect(url, patience)
             connection.request("POST", "/", body, signed)
             answer = connection.getresponse()
             content = answer.read()
@@ -275,5 +275,6 @@ def call(imds, service, region, url, body, headers):
             problem = str(again)
         except (OSError, http.client.HTTPException) as error:
             problem = "%s: %s" % (type(error).__name__, error)
-        pause(attempt)
+        if attempt < tries - 1:
+            pause(attempt)
     raise Unreachable("%s: %s" % (service, problem))
