@@ -105,6 +105,11 @@ class Machine:
     def work(self) -> Path:
         return self.home / "accelctl" / "work"
 
+    @property
+    def user_data(self) -> Path:
+        """Where cloud-init would put it."""
+        return self.home / "var/lib/cloud/instance/scripts/part-001"
+
     def python(self, source: str) -> None:
         """The program: Python source, in the Python of these tests."""
         self.task["command"] = ["python3", "-c", source]
@@ -126,10 +131,11 @@ class Machine:
         shims.mkdir(parents=True)
         (shims / "shutdown").write_text(SHUTDOWN)
         (shims / "shutdown").chmod(0o755)
-        (self.home / "user-data").write_text(script)
+        self.user_data.parent.mkdir(parents=True)
+        self.user_data.write_text(script)
         with (self.home / "console.log").open("wb") as console:
             process = subprocess.Popen(
-                ["/bin/sh", str(self.home / "user-data")], env=self.environment(), cwd=self.home,
+                ["/bin/sh", str(self.user_data)], env=self.environment(), cwd=self.home,
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
             )  # fmt: skip
         self.booted.append(process)

@@ -57,6 +57,26 @@ def test_python_3_9(source: Path):
         assert all(name.partition(".")[0] in sys.stdlib_module_names for name in names)
 
 
+def test_rebooted_machine(machine: Machine):
+    """A later boot, which finds neither agent nor timer, ends the machine; the first one is not touched by that."""
+    machine.task["command"] = ["echo", "done"]
+    assert machine.start().gone()["ended"]["reason"] == "finished"
+    later = machine.home / "var/lib/cloud/scripts/per-boot/accelctl"
+    before = len(machine.shutdowns())
+    subprocess.run([later], env=machine.environment(), check=True)
+    assert machine.shutdowns()[before:] == ["-h now"]
+
+
+def test_no_machine_of_ours(tmp_path: Path):
+    """A boot script that is started by hand leaves nothing to a machine that cloud-init did not give it."""
+    (tmp_path / "shutdown").write_text("#!/bin/sh\n")
+    (tmp_path / "shutdown").chmod(0o755)
+    (tmp_path / "by-hand").write_text(bundle.SCRIPT.format(minutes=60, code="boot = print", boarding="{}"))
+    ran = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    subprocess.run(["/bin/sh", "-x", tmp_path / "by-hand"], env=ran, check=True, capture_output=True, cwd=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["by-hand", "shutdown"]
+
+
 def test_wrong_agent(machine: Machine):
     """An agent that is not the one that was sent is not run, and the machine goes home."""
     machine.boarding["attempt"] = 1
