@@ -121,8 +121,13 @@ def pause(attempt):
 
 
 def bucket_url(bucket, region, key=""):
-    """Where an object is: dual-stack, or below the endpoint that the environment names."""
+    """Where an object is: dual-stack, or below the endpoint that the environment names.
+
+    AWS's certificate has one level for buckets, so that one with dots in its name is a part of the path.
+    """
     path = urllib.parse.quote(key, safe="/-_.~")
     if ENDPOINT:
         return "%s/%s/%s" % (ENDPOINT.rstrip("/"), bucket, path)
+    if "." in bucket:
+        return "https://s3.dualstack.%s.amazonaws.com/%s/%s" % (region, bucket, path)
     return "https://%s.s3.dualstack.%s.amazonaws.com/%s" % (bucket, region, path)

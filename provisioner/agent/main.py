@@ -148,12 +148,13 @@ class Agent:
             return
         packed = os.path.join(self.home, "work.tar.gz")
         try:
-            digest = self.patiently(lambda: self.store.download(archive["key"], packed))
+            settled = self.task.get("settle_seconds", SETTLED)
+            digest = self.patiently(lambda: self.store.download(archive["key"], packed), settled)
             if digest != archive["sha256"]:
                 raise GivenUp("the work folder in the store is not the one that was sent")
             unpack(packed, self.work)
-        except Missing:
-            raise GivenUp("the work folder is not in the store any more")
+        except (Missing, Denied) as problem:  # whoever may not list is not told what is missing
+            raise GivenUp("the work folder is not in the store any more, or may not be read: %s" % problem)
         except Unfit as problem:
             raise GivenUp("the work folder cannot be unpacked: %s" % problem)
         os.remove(packed)

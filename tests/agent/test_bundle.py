@@ -38,6 +38,21 @@ def test_user_data_fits():
     assert len(bundle.user_data(BOARDING).encode()) < 16 * 1024
 
 
+@pytest.mark.parametrize(
+    ("bucket", "url"),
+    [
+        ("plain", "https://plain.s3.dualstack.eu-west-1.amazonaws.com/a%20b"),
+        ("with.dots", "https://s3.dualstack.eu-west-1.amazonaws.com/with.dots/a%20b"),
+    ],
+)
+def test_where_an_object_is(bucket: str, url: str):
+    """AWS's certificate covers one level below its own name: a bucket with dots is a part of the path."""
+    asked = f"from provisioner.agent.aws import bucket_url; print(bucket_url({bucket!r}, 'eu-west-1', 'a b'))"
+    plain = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
+    said = subprocess.run([sys.executable, "-c", asked], env=plain, capture_output=True, check=True, text=True)
+    assert said.stdout.strip() == url
+
+
 def test_dead_mans_switch_first():
     """The first command of the boot script arms the switch; it is found on PATH, never named by a folder."""
     commands = [line for line in bundle.user_data(BOARDING).splitlines() if line and not line.startswith("#")]

@@ -147,6 +147,15 @@ def test_deadline_without_a_store(machine: Machine):
     assert machine.gone()["ended"]["reason"] == "over-budget"
 
 
+def test_work_folder_gone(machine: Machine):
+    """To a role that may not list its folder a missing object is a refusal: believed for no longer than IAM settles."""
+    machine.task.update(workdir=machine.store.send_workdir({"x": b""}), settle_seconds=1)
+    machine.server.forbidden = "/workdirs/"
+    ended = machine.start().gone(seconds=15)["ended"]
+    assert ended["reason"] == "failed"
+    assert "not in the store any more, or may not be read" in ended["message"]
+
+
 def test_nobody_says_when(machine: Machine):
     """Also with no deadline that could be read the machine stops in order, long before its timer switches it off."""
     machine.boarding["stop_after_minutes"] = 0.05
