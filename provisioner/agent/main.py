@@ -1,19 +1,17 @@
 """The agent: restore, set up, run, save, report, go home. Started by the boot script with the boarding pass."""
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
-import traceback
 
 from . import times
 from .aws import Imds, Unreachable
 from .folder import Unfit, unpack
+from .home import crash, give_memory_back, go_home
 from .journal import Journal
 from .metrics import Metrics
 from .program import NOT_FOUND, Program, environment
@@ -33,10 +31,6 @@ TORN = 3.0
 """Seconds before the end of a program that was cut off in which what it wrote may be half a file."""
 AFTER_THE_END = 60.0
 """How long after the announced end of the machine it is still believed to be coming."""
-
-
-M_MMAP_THRESHOLD = -3
-"""From malloc.h."""
 
 
 class GivenUp(Exception):
@@ -70,7 +64,7 @@ class Agent:
         self.snapshots = self.task = self.program = None
         self.over = threading.Event()
         self.saving = threading.Lock()
-        self.announced = False
+        self.announced = self.advised = False
         self.kill_at = None
 
     # the whole of it --------------------------------------------------------------------------------------------------
@@ -256,16 +250,23 @@ class Agent:
     def beat(self):
         """Heartbeat and orders, until the end."""
         while not self.over.is_set():
-            if self.watch.rebalance_at:
-                self.report.note(rebalance_at=times.written(self.watch.rebalance_at))
+            known = self.news()
+            self.mind_advice()
             self.tell()
             self.watch.heed_orders()
             self.pulse.beat(self.report.phase, self.report.devices)
-            self.wait_for_news(self.task["heartbeat_every_seconds"])
+            self.wait_for_news(known, self.task["heartbeat_every_seconds"])
 
-    def wait_for_news(self, seconds):
-        """That long, or until the cloud gives notice or advice."""
-        known, end = self.news(), time.monotonic() + seconds
+    def mind_advice(self):
+        """That the machine is at risk is told once; what there is by then is saved at once by `save_on`."""
+        if self.watch.rebalance_at and not self.advised:
+            self.advised = True
+            self.report.note(rebalance_at=times.written(self.watch.rebalance_at))
+            self.journal.say("the cloud expects to take the machine back soon: what there is is saved now")
+
+    def wait_for_news(self, known, seconds):
+        """That long, or until the cloud gives a notice or advice that was not known."""
+        end = time.monotonic() + seconds
         while time.monotonic() < end and self.news() == known and not self.over.wait(TICK):
             continue
 
@@ -279,11 +280,13 @@ class Agent:
             print("[accelctl] cannot report yet:", problem, flush=True)
 
     def save_on(self):
-        """Every so often; without pause once the end is announced."""
+        """Every so often, and at once when the cloud gives advice; without pause once the end is announced."""
+        known = None, None
         while not self.over.is_set():
             hurry = self.watch.notice is not None or self.kill_at is not None
             if not hurry:
-                self.wait_for_news(self.task["checkpoint_every_seconds"])
+                self.wait_for_news(known, self.task["checkpoint_every_seconds"])
+            known = self.news()  # what comes while this one is sent calls for another
             self.save(hurry=self.watch.notice is not None or self.kill_at is not None)
             self.over.wait(TICK)
 
@@ -349,34 +352,6 @@ class Agent:
         while time.time() < ends_at + AFTER_THE_END and not self.watch.stop_reason:
             self.save(at_rest=True)
             time.sleep(0.5)
-
-
-def crash(journal=None):
-    """A defect of the agent: told on the console and, if possible, in the log; the machine goes home."""
-    text = traceback.format_exc()
-    print(text, file=sys.stderr, flush=True)
-    if journal is not None:
-        journal.say("the agent failed: " + text)
-        journal.ship_rest(30)
-    go_home()
-
-
-def peak_memory():
-    """KiB that this process has held at most, as the kernel counts them."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-
-
-def give_memory_back():
-    """Large buffers go back to the system when they are freed; glibc would keep some for each thread."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library has no such choice
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 256 * 1024)
-
-
-def go_home():
-    print("[accelctl] going home; peak memory %d KiB" % peak_memory(), flush=True)
-    subprocess.run(["shutdown", "-h", "now"], check=False)
-    os._exit(1)
 
 
 def main():
