@@ -8,8 +8,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import times
+from .pieces import Changed, hashed
 from .restless import Restless
-from .store import Changed, Exists
+from .store import Exists
 
 KEEP = 3
 LINK = stat.S_IFLNK | 0o777
@@ -335,11 +336,3 @@ def entry_of(path, tops):
 
 def stamp(status):
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode
-
-
-def hashed(path):
-    seen = hashlib.sha256()
-    with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(1 << 20), b""):
-            seen.update(chunk)
-    return seen.hexdigest()
