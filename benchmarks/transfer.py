@@ -15,6 +15,8 @@ from benchmarks.sandboxed import sandbox
 from tests.sandbox.world import aws
 
 FILES, SIZE, ROUNDS = 48, 2 * 1024**2, 3
+LARGE = 96 * 1024**2
+"""One more file, which goes in parts."""
 BUCKET = "transfer"
 MIB = 1024**2
 
@@ -42,17 +44,17 @@ def saved(folder: Path, prefix: str) -> Callable[[], Any]:
     from provisioner.agent.store import Store
 
     boarding = {"prefix": prefix, "job": "j", "attempt": 1, "nodes": 1, "rank": 0}
-    task = {"checkpoint_dir": "checkpoints", "outputs_dir": "outputs"}
+    task = {"checkpoint_dir": "checkpoints", "outputs_dir": "outputs", "checkpoint_every_seconds": 300}
     snapshots: Any = Snapshots(Store(Keys(), BUCKET, "us-east-1"), boarding, task, str(folder))
     snapshots.sequence_after(0, [])
     return lambda: snapshots.take(at_rest=True)
 
 
 def restored(folder: Path, prefix: str) -> Callable[[], Any]:
-    from provisioner.agent import snapshot
+    from provisioner.agent import restore
     from provisioner.agent.store import Store
 
-    agent: Any = snapshot  # untyped on purpose
+    agent: Any = restore  # untyped on purpose
     return lambda: agent.restore(Store(Keys(), BUCKET, "us-east-1"), prefix, str(folder))
 
 
@@ -65,7 +67,7 @@ def main() -> int:
         aws("s3").create_bucket(Bucket=BUCKET)
         for number in range(ROUNDS):
             one_round(Path(place) / str(number), number, times)
-    moved = FILES * SIZE / MIB
+    moved = (FILES * SIZE + LARGE) / MIB
     medians = {name: statistics.median(held) for name, held in times.items()}
     for ours in ("up", "down"):
         fast, peer = moved / medians[ours], moved / medians[f"aws {ours}"]
@@ -82,6 +84,7 @@ def one_round(folder: Path, number: int, times: dict[str, list[float]]) -> None:
         made.mkdir(parents=True)
     for name in range(FILES):
         (source / f"{name}.bin").write_bytes(os.urandom(SIZE))
+    (source / "large.bin").write_bytes(os.urandom(LARGE))
     times["up"].append(timed(saved(folder / "work", f"jobs/{number}/")))
     times["aws up"].append(timed(lambda: sync(str(source), f"s3://{BUCKET}/aws/{number}")))
     times["down"].append(timed(restored(back, f"jobs/{number}/")))

@@ -107,12 +107,12 @@ def sign(method, url, headers, body_hash, scope, credentials):
     return headers
 
 
-def connect(url):
+def connect(url, patience=PATIENCE):
     """A connection to the host of a URL, not yet open."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "http":
-        return http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
-    return http.client.HTTPSConnection(parts.netloc, timeout=PATIENCE, context=ssl.create_default_context())
+        return http.client.HTTPConnection(parts.netloc, timeout=patience)
+    return http.client.HTTPSConnection(parts.netloc, timeout=patience, context=ssl.create_default_context())
 
 
 def pause(attempt):
@@ -121,8 +121,13 @@ def pause(attempt):
 
 
 def bucket_url(bucket, region, key=""):
-    """Where an object is: dual-stack, or below the endpoint that the environment names."""
+    """Where an object is: dual-stack, or below the endpoint that the environment names.
+
+    AWS's certificate has one level for buckets, so that one with dots in its name is a part of the path.
+    """
     path = urllib.parse.quote(key, safe="/-_.~")
     if ENDPOINT:
         return "%s/%s/%s" % (ENDPOINT.rstrip("/"), bucket, path)
+    if "." in bucket:
+        return "https://s3.dualstack.%s.amazonaws.com/%s/%s" % (region, bucket, path)
     return "https://%s.s3.dualstack.%s.amazonaws.com/%s" % (bucket, region, path)

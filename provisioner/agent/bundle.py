@@ -14,6 +14,10 @@ LIMIT = 16384
 SCRIPT = """#!/bin/sh
 # accelctl: fetches the agent with the machine's role and becomes it. Carries no secret.
 shutdown -h +{minutes}
+case "$0" in */instance/scripts/*)  # cloud-init runs this once, and what lies in per-boot at every later boot
+    later="${{0%/instance/scripts/*}}/scripts/per-boot"
+    mkdir -p "$later" && printf '#!/bin/sh\nshutdown -h now\n' >"$later/accelctl" && chmod 755 "$later/accelctl" ;;
+esac
 py=/usr/bin/python3
 [ -x "$py" ] || py=python3
 "$py" -I -S - <<'ACCELCTL'
@@ -42,7 +46,12 @@ def write(archive: zipfile.ZipFile, name: str, text: str) -> None:
 
 
 def user_data(boarding: Mapping[str, object]) -> str:
-    """The boot script, below EC2's limit. The machine's switch-off timer is armed before anything else."""
+    """The boot script, below EC2's limit. The machine's switch-off timer is armed before anything else.
+
+    A reboot would leave neither timer nor agent, so cloud-init is left a script that ends the machine at every later
+    boot. At this one it has passed that folder already: scripts-per-boot comes before scripts-user (cloud-init's
+    default order of cloud_final_modules). A script that cloud-init did not start (`$0`) leaves nothing anywhere.
+    """
     source = [alone(name) for name in ("aws.py", "boot.py")]
     written = repr(json.loads(json.dumps(boarding)))
     script = SCRIPT.format(minutes=boarding["max_minutes"], code="\n".join(source), boarding=written)

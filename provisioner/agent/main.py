@@ -1,19 +1,17 @@
 """The agent: restore, set up, run, save, report, go home. Started by the boot script with the boarding pass."""
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
-import traceback
 
 from . import times
 from .aws import Imds, Unreachable
 from .folder import Unfit, unpack
+from .home import crash, give_memory_back, go_home
 from .journal import Journal
 from .metrics import Metrics
 from .program import NOT_FOUND, Program, environment
@@ -23,21 +21,16 @@ from .restore import restore
 from .secrets import NoSecret, secret
 from .snapshot import Snapshots, Superseded
 from .store import Denied, Missing, Store
+from .venv import with_python
 from .watch import Watch
 
 TICK = 0.1
-LAST_UPLOAD = 900.0
-"""How long a finished program's last words and files are tried to be sent before the machine goes home regardless."""
 SETTLED = 60.0
 """How long a new role may be refused what its policy allows: IAM's answers spread."""
 TORN = 3.0
 """Seconds before the end of a program that was cut off in which what it wrote may be half a file."""
 AFTER_THE_END = 60.0
 """How long after the announced end of the machine it is still believed to be coming."""
-
-
-M_MMAP_THRESHOLD = -3
-"""From malloc.h."""
 
 
 class GivenUp(Exception):
@@ -71,7 +64,7 @@ class Agent:
         self.snapshots = self.task = self.program = None
         self.over = threading.Event()
         self.saving = threading.Lock()
-        self.announced = False
+        self.announced = self.advised = False
         self.kill_at = None
 
     # the whole of it --------------------------------------------------------------------------------------------------
@@ -80,6 +73,7 @@ class Agent:
         self.task = self.patiently(lambda: json.loads(self.store.get(self.boarding["prefix"] + "task.json")))
         self.background(self.watch.look_on, self.over)
         self.background(self.journal.ship_on, self.over)
+        self.background(self.metrics.send_on, self.over)
         self.background(self.beat)
         try:
             reason, code, message = self.work_through()
@@ -100,6 +94,7 @@ class Agent:
         region = self.patiently(self.imds.region)
         secrets = self.find_secrets()
         found = environment(self.task, self.boarding, secrets, self.work, self.interruption_file, region)
+        found = with_python(found, self.home, self.journal.say)
         if self.task["setup"]:
             self.report.note(phase="setup")
             code = self.attend(["/bin/bash", "-c", self.task["setup"]], found, "the set-up command")
@@ -127,15 +122,16 @@ class Agent:
 
     # before the program -----------------------------------------------------------------------------------------------
 
-    def patiently(self, ask, refused_for=LAST_UPLOAD):
+    def patiently(self, ask, refused_for=None):
         """A store that does not answer, or does not know the role yet, is asked again, within a bound."""
-        begun = time.monotonic()
+        begun, bound = time.monotonic(), self.boarding["last_upload_seconds"]
         while True:
             try:
                 return ask()
             except (Unreachable, Denied) as problem:
                 print("[accelctl] waiting for the store:", problem, flush=True)
-                if time.monotonic() - begun > (refused_for if isinstance(problem, Denied) else LAST_UPLOAD):
+                patience = refused_for if refused_for is not None and isinstance(problem, Denied) else bound
+                if time.monotonic() - begun > patience:
                     raise
                 time.sleep(1)
 
@@ -146,12 +142,13 @@ class Agent:
             return
         packed = os.path.join(self.home, "work.tar.gz")
         try:
-            digest = self.patiently(lambda: self.store.download(archive["key"], packed))
+            settled = self.task.get("settle_seconds", SETTLED)
+            digest = self.patiently(lambda: self.store.download(archive["key"], packed), settled)
             if digest != archive["sha256"]:
                 raise GivenUp("the work folder in the store is not the one that was sent")
             unpack(packed, self.work)
-        except Missing:
-            raise GivenUp("the work folder is not in the store any more")
+        except (Missing, Denied) as problem:  # whoever may not list is not told what is missing
+            raise GivenUp("the work folder is not in the store any more, or may not be read: %s" % problem)
         except Unfit as problem:
             raise GivenUp("the work folder cannot be unpacked: %s" % problem)
         os.remove(packed)
@@ -253,17 +250,23 @@ class Agent:
     def beat(self):
         """Heartbeat and orders, until the end."""
         while not self.over.is_set():
-            if self.watch.rebalance_at:
-                self.report.note(rebalance_at=times.written(self.watch.rebalance_at))
+            known = self.news()
+            self.mind_advice()
             self.tell()
             self.watch.heed_orders()
-            self.metrics.send()
             self.pulse.beat(self.report.phase, self.report.devices)
-            self.wait_for_news(self.task["heartbeat_every_seconds"])
+            self.wait_for_news(known, self.task["heartbeat_every_seconds"])
 
-    def wait_for_news(self, seconds):
-        """That long, or until the cloud gives notice or advice."""
-        known, end = self.news(), time.monotonic() + seconds
+    def mind_advice(self):
+        """That the machine is at risk is told once; what there is by then is saved at once by `save_on`."""
+        if self.watch.rebalance_at and not self.advised:
+            self.advised = True
+            self.report.note(rebalance_at=times.written(self.watch.rebalance_at))
+            self.journal.say("the cloud expects to take the machine back soon: what there is is saved now")
+
+    def wait_for_news(self, known, seconds):
+        """That long, or until the cloud gives a notice or advice that was not known."""
+        end = time.monotonic() + seconds
         while time.monotonic() < end and self.news() == known and not self.over.wait(TICK):
             continue
 
@@ -277,11 +280,13 @@ class Agent:
             print("[accelctl] cannot report yet:", problem, flush=True)
 
     def save_on(self):
-        """Every so often; without pause once the end is announced."""
+        """Every so often, and at once when the cloud gives advice; without pause once the end is announced."""
+        known = None, None
         while not self.over.is_set():
             hurry = self.watch.notice is not None or self.kill_at is not None
             if not hurry:
-                self.wait_for_news(self.task["checkpoint_every_seconds"])
+                self.wait_for_news(known, self.task["checkpoint_every_seconds"])
+            known = self.news()  # what comes while this one is sent calls for another
             self.save(hurry=self.watch.notice is not None or self.kill_at is not None)
             self.over.wait(TICK)
 
@@ -316,7 +321,7 @@ class Agent:
     def end(self, reason, code, message):
         """The last save, the last words, the report; then home, or the wait for the cloud to come."""
         self.report.note(phase="save")
-        end = time.monotonic() + LAST_UPLOAD
+        end = time.monotonic() + self.boarding["last_upload_seconds"]
         while self.snapshots and not self.save(at_rest=True) and time.monotonic() < end:
             time.sleep(1)
         if reason == "finished":
@@ -347,34 +352,6 @@ class Agent:
         while time.time() < ends_at + AFTER_THE_END and not self.watch.stop_reason:
             self.save(at_rest=True)
             time.sleep(0.5)
-
-
-def crash(journal=None):
-    """A defect of the agent: told on the console and, if possible, in the log; the machine goes home."""
-    text = traceback.format_exc()
-    print(text, file=sys.stderr, flush=True)
-    if journal is not None:
-        journal.say("the agent failed: " + text)
-        journal.ship_rest(30)
-    go_home()
-
-
-def peak_memory():
-    """KiB that this process has held at most, as the kernel counts them."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-
-
-def give_memory_back():
-    """Large buffers go back to the system when they are freed; glibc would keep some for each thread."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library has no such choice
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 256 * 1024)
-
-
-def go_home():
-    print("[accelctl] going home; peak memory %d KiB" % peak_memory(), flush=True)
-    subprocess.run(["shutdown", "-h", "now"], check=False)
-    os._exit(1)
 
 
 def main():

@@ -1,13 +1,15 @@
-"""Utilisation to CloudWatch, once a minute, where the network way leads there."""
+"""Utilisation to CloudWatch, once a minute, where the network way leads there. Nothing waits for it."""
 
-import time
 import urllib.parse
 
 from . import aws
 from .aws import Unreachable
 from .store import Denied, Missing, call
 
-EVERY = 60.0
+EVERY, RARELY = 60.0, 960.0
+"""Seconds from one row to the next; at most, after one failure upon another."""
+PATIENCE = 3
+"""Seconds for one step of the one try that each row gets: the next is fresher."""
 NAMESPACE = "accelctl"
 
 
@@ -16,23 +18,25 @@ class Metrics:
 
     def __init__(self, imds, boarding, report):
         self._imds, self._boarding, self._report = imds, boarding, report
-        self._next = time.monotonic() + EVERY
         self._shut = boarding["way"] == "gateway"
 
+    def send_on(self, stopped):
+        """Until the event is set, in a thread of its own; a way that is shut, or a refusal, is the end of it."""
+        pause = EVERY
+        while not self._shut and not stopped.wait(pause):
+            pause = EVERY if self.send() else min(2 * pause, RARELY)
+
     def send(self):
-        """At most once a minute; a way that is shut, or a refusal, is no reason to try again."""
-        if self._shut or time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + EVERY
+        """What the last report said; whether CloudWatch took it, or there was nothing."""
         known = [sample for sample in self._report.devices if sample["percent"] is not None]
-        if not known:
-            return
         try:
-            self._put(known)
+            if known:
+                self._put(known)
         except (Denied, Missing):
             self._shut = True
         except Unreachable:
-            return
+            return False
+        return True
 
     def _put(self, known):
         region = self._imds.region()
@@ -47,7 +51,7 @@ class Metrics:
             fields.update(self._row("MetricData.member.%d." % number, name, device, percent))
         body = urllib.parse.urlencode(fields).encode()
         headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
-        call(self._imds, "monitoring", region, url, body, headers)
+        call(self._imds, "monitoring", region, url, body, headers, tries=1, patience=PATIENCE)
 
     def _row(self, start, metric, device, percent):
         dimensions = [("InstanceId", self._report.instance_id), ("Job", self._boarding["job"])]

@@ -3,9 +3,12 @@
 import json
 import os
 import select
+import shutil
 import subprocess
 import time
 
+MONITOR = "/opt/aws/neuron/bin/neuron-monitor"
+"""Where AWS's packages put it; only login shells have that folder on their PATH."""
 PATIENCE = 8.0
 """Seconds: neuron-monitor reports every five unless configured otherwise."""
 
@@ -43,7 +46,9 @@ def first_line(pipe):
 
 def first_report():
     try:
-        monitor = subprocess.Popen(["neuron-monitor"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        monitor = subprocess.Popen(
+            [shutil.which("neuron-monitor") or MONITOR], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
     except OSError as error:
         raise Silent("neuron-monitor cannot be started: %s" % error)
     try:

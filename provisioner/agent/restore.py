@@ -7,7 +7,8 @@ import stat
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from .snapshot import LANES, blobs, files_of, hashed, within
+from .pieces import hashed
+from .snapshot import LANES, blobs, files_of, within
 from .store import Missing
 
 

@@ -8,8 +8,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import times
+from .pieces import Changed, hashed
 from .restless import Restless
-from .store import Changed, Exists
+from .store import Exists
 
 KEEP = 3
 LINK = stat.S_IFLNK | 0o777
@@ -77,23 +78,29 @@ class Snapshots:
         `at_rest` says that nobody writes any more, so that everything is taken as it is.
         """
         entries = self._untorn(self._scan()) if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
-        sent = self._send(entries)
         before = by_entry(self.last, self._folders, self.restless.opened)
-        files, moving, fresh = [], set(), set()
-        for entry in sorted(entries):
-            found = sent[entry]
-            if found is None:  # being written: its previous version stands
-                moving.add(os.path.dirname(entry))
-                found = before.get(entry, [])
-            elif entry not in before:
-                fresh.add(os.path.dirname(entry))
-            files += found
-        for entry in sorted(set(before) - set(entries)):
-            if os.path.dirname(entry) in moving - fresh:  # its successor is not whole yet: until then it stays
-                files += before[entry]
-        if not self._differs(files):
-            return None
-        return self._commit(files)
+        found = self._with_what_stands(self._send(entries), before)
+        files = [file for entry in sorted(found) for file in found[entry]]
+        return self._commit(files) if self._differs(files) else None
+
+    def _with_what_stands(self, sent, before):
+        """Entry -> its files: those just sent, and of what is on its way out or in the files that it had before."""
+        found = {entry: before.get(entry, []) if files is None else files for entry, files in sent.items()}
+        moving = {os.path.dirname(entry) for entry, files in sent.items() if files is None}
+        fresh = {os.path.dirname(entry) for entry, files in sent.items() if files and entry not in before}
+        for entry in set(before) - with_files(found):
+            folder = os.path.dirname(entry)
+            if folder not in fresh and (folder in moving or self._under_change(folder)):
+                found[entry] = before[entry]  # its successor is not whole yet
+        checkpoints = os.path.join(self._folders[0], "")
+        if not any(entry.startswith(checkpoints) for entry in with_files(found)):  # never the last one
+            found.update({entry: files for entry, files in before.items() if entry.startswith(checkpoints)})
+        return found
+
+    def _under_change(self, folder):
+        """Whether something is written there under a name that is never taken, or was until the program was cut off."""
+        names = listed(os.path.join(self._work, folder))
+        return self.torn_since is not None or any(ignored(name) for name in names)
 
     def _differs(self, files):
         old = {(f["path"], f["sha256"], f["mode"]) for f in files_of(self.last)} if self.last else set()
@@ -103,8 +110,23 @@ class Snapshots:
         """Entry -> its files, or None for one that the program was cut off from."""
         if self.torn_since is None:
             return entries
-        latest = {entry: max([stamp[1] for stamp in found.values()], default=0) for entry, found in entries.items()}
-        return {entry: None if latest[entry] > self.torn_since * 1e9 else found for entry, found in entries.items()}
+        torn = {entry for entry, found in entries.items() if self._touched(entry, found) > self.torn_since * 1e9}
+        return {entry: None if entry in torn else found for entry, found in entries.items()}
+
+    def _touched(self, entry, found):
+        """When one of its files was written, or one of its folders lost or gained something, last."""
+        folders = {entry}
+        for path in found:
+            while path != entry:
+                path = os.path.dirname(path)
+                folders.add(path)
+        return max([stamp[1] for stamp in found.values()] + [self._changed(folder) for folder in folders])
+
+    def _changed(self, folder):
+        try:
+            return os.lstat(os.path.join(self._work, folder)).st_mtime_ns
+        except OSError:  # gone meanwhile
+            return 0
 
     def _quiet(self, settle):
         """Entry -> its files, or None for one that is being written."""
@@ -204,10 +226,10 @@ class Snapshots:
 
     def _commit(self, files):
         """Writes the manifest under the next free number; then what nobody names any more goes."""
-        newest = max([file["modified_ns"] for file in files], default=0) / 1e9
+        newest = max([file["modified_ns"] for file in files], default=0) / 1e9 or time.time()
         manifest = {
             "version": 1, "job": self._boarding["job"], "attempt": self._boarding["attempt"],
-            "world_size": self._boarding["nodes"], "at": times.written(newest or time.time()),
+            "world_size": self._boarding["nodes"], "at": times.written(newest) if files else self.last["at"],
             "bytes": sum(file["bytes"] for file in files), "parts": [{"rank": self._boarding["rank"], "files": files}],
         }  # fmt: skip
         while True:
@@ -283,6 +305,10 @@ def unchanged(sending):
         return None
 
 
+def with_files(found):
+    return {entry for entry, files in found.items() if files}
+
+
 def files_of(manifest):
     return [file for part in manifest["parts"] for file in part["files"]]
 
@@ -310,11 +336,3 @@ def entry_of(path, tops):
 
 def stamp(status):
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode
-
-
-def hashed(path):
-    seen = hashlib.sha256()
-    with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(1 << 20), b""):
-            seen.update(chunk)
-    return seen.hexdigest()

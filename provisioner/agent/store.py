@@ -9,16 +9,15 @@ import os
 import threading
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
-from .aws import EMPTY, TRIES, WORTH_ANOTHER_TRY, Unreachable, bucket_url, connect, pause, sign
+from .aws import EMPTY, PATIENCE, TRIES, WORTH_ANOTHER_TRY, Unreachable, bucket_url, connect, pause, sign
+from .pieces import BLOCK, Changed, Incoming, Outgoing, hashed
 
-PART = 5 * 1024 * 1024
+PART = 16 * 1024 * 1024
 MOST_PARTS = 9000
-LANES = 8
-"""Parts of one large file that are under way at once, if there is room."""
-ROOM = 15 * 1024 * 1024
-"""Bytes of file content in memory at any time, over all threads: the machine's memory is the program's."""
+LANES = 16
+"""Parts of large files that are under way at once, over all files."""
 
 
 STALE = (b"ExpiredToken", b"InvalidToken", b"InvalidAccessKeyId", b"TokenRefreshRequired")
@@ -37,42 +36,12 @@ class Exists(Exception):
     """The object was to be created, and is there."""
 
 
-class Changed(Exception):
-    """A file is no longer what it was when it was hashed."""
-
-
-class Room:
-    """Lets so many bytes into memory at once. What is larger than all of it comes alone."""
-
-    def __init__(self, size):
-        self._size, self._free, self._changed = size, size, threading.Condition()
-
-    @contextlib.contextmanager
-    def taken(self, size):
-        self.take(size)
-        try:
-            yield
-        finally:
-            self.give(size)
-
-    def take(self, size):
-        size = min(size, self._size)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= size)
-            self._free -= size
-
-    def give(self, size):
-        with self._changed:
-            self._free += min(size, self._size)
-            self._changed.notify_all()
-
-
 class Store:
     """One bucket. Counts what it moves: `sent`, `received` bytes and `requests` that write."""
 
     def __init__(self, imds, bucket, region):
         self._imds, self._bucket, self._region = imds, bucket, region
-        self._local, self._lock, self._room = threading.local(), threading.Lock(), Room(ROOM)
+        self._local, self._lock, self._lanes = threading.local(), threading.Lock(), ThreadPoolExecutor(LANES)
         self.sent = self.received = self.requests = 0
 
     def get(self, key):
@@ -80,8 +49,15 @@ class Store:
         return self._send("GET", key)[1]
 
     def download(self, key, path):
-        """Streams an object into a file; its SHA-256. Raises Missing, Denied, Unreachable."""
-        return self._send("GET", key, into=path)[1]
+        """Brings an object into a file, in parts; the file's SHA-256. Raises Missing, Denied, Unreachable."""
+        with open(path, "wb") as out:
+            first = Incoming(out.fileno(), 0, PART)
+            self._send("GET", key, into=first)
+            rest = [Incoming(out.fileno(), start, start + PART) for start in range(first.at, first.total, PART)]
+            with together([self._lanes.submit(self._send, "GET", key, into=part) for part in rest]) as under_way:
+                for one in under_way:
+                    one.result()
+        return hashed(path)
 
     def put(self, key, content, create=False):
         """Overwrites; with `create` raises Exists where the key is taken."""
@@ -107,70 +83,67 @@ class Store:
 
     def upload(self, key, path, sha256):
         """Sends a file that was hashed before. Raises Changed, leaving nothing, where it is another by now."""
-        size = os.path.getsize(path)
-        if size > PART:
-            return self._upload_parts(key, path, size, sha256)
-        with self._room.taken(size):
-            with open(path, "rb") as file:
-                content = file.read(PART + 1)
-            if hashlib.sha256(content).hexdigest() != sha256:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > PART:
+                return self._upload_parts(key, file, size, sha256)
+            if not size and sha256 != EMPTY:
                 raise Changed(path)
-            return self._send("PUT", key, content, digest=sha256)
+            return self._send("PUT", key, Outgoing(file.fileno(), 0, size, sha256), digest=sha256)
 
-    def _upload_parts(self, key, path, size, sha256):
+    def _upload_parts(self, key, file, size, sha256):
         root = ElementTree.fromstring(self._send("POST", key, b"", query={"uploads": ""})[1])
         upload = next(item.text for item in root.iter() if item.tag.endswith("UploadId"))
         try:
-            tags = self._send_parts(key, path, size, upload, sha256)
+            tags = self._send_parts(key, file, size, upload, sha256)
         except BaseException:
             with contextlib.suppress(Denied, Missing, Unreachable):  # the bucket's lifecycle ends what stays
                 self._send("DELETE", key, query={"uploadId": upload})
             raise
         parts = "".join(
-            "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>" % (number, tag) for number, tag in tags
+            "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>" % (number, tag)
+            for number, tag in enumerate(tags, 1)
         )
         body = ("<CompleteMultipartUpload>%s</CompleteMultipartUpload>" % parts).encode()
         self._send("POST", key, body, query={"uploadId": upload})
 
-    def _send_parts(self, key, path, size, upload, sha256):
-        """Reads and hashes in order, sends a few parts at a time: memory stays at a few parts."""
-        step, seen = max(PART, size // MOST_PARTS + 1), hashlib.sha256()
-
-        def send(number, content):
-            try:
-                query = {"partNumber": str(number), "uploadId": upload}
-                return number, self._send("PUT", key, content, query=query)[0]["etag"]
-            finally:
-                self._room.give(step)
-
-        under_way = []
-        with open(path, "rb") as file, ThreadPoolExecutor(LANES) as pool:
-            for number in range(1, -(-size // step) + 1):
-                if any(one.done() and one.exception() for one in under_way[-2 * LANES :]):
-                    break  # the rest is not worth sending
-                self._room.take(step)
-                content = file.read(step)
-                seen.update(content)
-                under_way.append(pool.submit(send, number, content))
-                del content
-        tags = [one.result() for one in under_way]
+    def _send_parts(self, key, file, size, upload, sha256):
+        """The tags of the parts. Each is hashed again after it was sent: a change that came before is seen then."""
+        step, seen, tags = max(PART, size // MOST_PARTS + 1), hashlib.sha256(), []
+        parts = [Outgoing(file.fileno(), start, min(step, size - start)) for start in range(0, size, step)]
+        sending = [
+            self._lanes.submit(self._send_part, key, {"partNumber": str(number), "uploadId": upload}, part)
+            for number, part in enumerate(parts, 1)
+        ]
+        with together(sending) as under_way:
+            for part, one in zip(parts, under_way):
+                tags.append(one.result())
+                part.into(seen)
         if seen.hexdigest() != sha256:
-            raise Changed(path)
+            raise Changed(key)
         return tags
 
+    def _send_part(self, key, query, part):
+        digest = part.into(hashlib.sha256()).hexdigest()
+        return self._send("PUT", key, part, query=query, digest=digest)[0]["etag"]
+
     def _send(self, method, key, body=b"", headers=None, query=None, into=None, digest=""):
-        """One request with bounded tries: (headers, content or hash of the file written)."""
+        """One request with bounded tries: (headers, content). What goes `into` a file goes on after a break."""
         url = bucket_url(self._bucket, self._region, key)
         if query:
             url += "?" + urllib.parse.urlencode(sorted(query.items()), quote_via=urllib.parse.quote)
         body_hash = digest or (hashlib.sha256(body).hexdigest() if body else EMPTY)
         problem = ""
         for attempt in range(TRIES):
+            asked = dict(headers or {}, **(into.wanted() if into else {}))
             try:
-                signed = sign(method, url, headers or {}, body_hash, (self._region, "s3"), self._imds.credentials())
+                signed = sign(method, url, asked, body_hash, (self._region, "s3"), self._imds.credentials())
                 return self._once(method, url, body, signed, into)
             except _Again as again:
                 problem = str(again)
+            except Changed:
+                self._local.connection = None  # it has sent a part of a request
+                raise
             except (OSError, http.client.HTTPException, Unreachable) as error:
                 if getattr(error, "errno", None) == errno.ENOSPC:
                     raise
@@ -183,10 +156,18 @@ class Store:
     def _once(self, method, url, body, headers, into):
         connection = self._connection(url)
         path = url.split("/", 3)
+        if isinstance(body, Outgoing):
+            body.rewind()
+            headers["content-length"] = str(len(body))
         connection.request(method, "/" + path[3], body or (b"" if method in ("PUT", "POST") else None), headers)
         answer = connection.getresponse()
-        content = self._write(answer, into) if into and answer.status == 200 else answer.read()
-        self._count(method, len(body), 0 if into else len(content))
+        content = b"" if into and answer.status in (200, 206) else answer.read()
+        self._count(method, len(body), len(content))
+        if into and answer.status in (200, 206):
+            self._take(answer, into)
+        if into and answer.status == 416 and not into.at:  # an empty object has no first byte
+            into.total = 0
+            return {}, b""
         named = {name.lower(): value for name, value in answer.getheaders()}
         if answer.status in (200, 204, 206):
             if not into and content.lstrip()[:200].find(b"<Error>") >= 0:
@@ -197,22 +178,20 @@ class Store:
             raise _Again("the role's credentials were refused")
         raise _problem(answer.status, content, url)
 
-    def _write(self, answer, path):
-        seen, size = hashlib.sha256(), 0
-        with open(path, "wb") as out:
-            for chunk in iter(lambda: answer.read(1 << 20), b""):
-                seen.update(chunk)
-                out.write(chunk)
-                size += len(chunk)
-        expected = answer.getheader("Content-Length")
-        if expected and int(expected) != size:
-            raise _Again("%d bytes of %s" % (size, expected))
-        self._count("GET", 0, size)
-        return seen.hexdigest()
+    def _take(self, answer, into):
+        before = into.at
+        try:
+            into.take(answer)
+        finally:
+            self._count("GET", 0, max(0, into.at - before))
+        if not into.whole:
+            self._local.connection = None
+            raise _Again("the answer broke off after byte %d" % into.at)
 
     def _connection(self, url):
         if getattr(self._local, "connection", None) is None:
             self._local.connection = connect(url)
+            self._local.connection.blocksize = BLOCK
         return self._local.connection
 
     def _count(self, method, sent, received):
@@ -226,10 +205,21 @@ class _Again(Exception):
     """Worth another try."""
 
 
+@contextlib.contextmanager
+def together(under_way):
+    """What has not begun when one of them fails is left."""
+    try:
+        yield under_way
+    finally:
+        for one in under_way:
+            one.cancel()
+        wait(under_way)
+
+
 def _problem(status, content, url):
     if status in WORTH_ANOTHER_TRY:
         return _Again("HTTP %d %s" % (status, content[:120].decode("utf-8", "replace")))
-    if status == 404:
+    if status in (404, 416):  # 416: it ends before the part that was asked for
         return Missing(url)
     if status == 409:  # another conditional write to the key was under way
         return _Again("HTTP 409")
@@ -251,14 +241,14 @@ def call_json(imds, service, region, target, payload, dualstack):
     return json.loads(call(imds, service, region, url, body, headers))
 
 
-def call(imds, service, region, url, body, headers):
-    """A signed POST with bounded tries; the content of the answer."""
+def call(imds, service, region, url, body, headers, tries=TRIES, patience=PATIENCE):
+    """A signed POST with bounded tries; the content of the answer. Raises Denied, Missing, Unreachable."""
     problem = ""
-    for attempt in range(TRIES):
+    for attempt in range(tries):
         try:
             digest = hashlib.sha256(body).hexdigest()
             signed = sign("POST", url, headers, digest, (region, service), imds.credentials())
-            connection = connect(url)
+            connection = connect(url, patience)
             connection.request("POST", "/", body, signed)
             answer = connection.getresponse()
             content = answer.read()
@@ -275,5 +265,6 @@ def call(imds, service, region, url, body, headers):
             problem = str(again)
         except (OSError, http.client.HTTPException) as error:
             problem = "%s: %s" % (type(error).__name__, error)
-        pause(attempt)
+        if attempt < tries - 1:
+            pause(attempt)
     raise Unreachable("%s: %s" % (service, problem))

@@ -10,10 +10,6 @@ from .store import Denied, Missing
 NOTICE_EVERY = 2.0
 
 
-LAST_RESORT = 240.0
-"""Seconds before the switch armed at boot in which the machine still ends in order."""
-
-
 def told_end(text):
     """When the machine is taken; None where the notice does not say it in a way that can be read."""
     try:
@@ -30,8 +26,7 @@ class Watch:
         self.notice = self.rebalance_at = None
         self.stop_reason = ""
         self._deadline, self._deadline_reason = None, ""
-        seconds = boarding["max_minutes"] * 60
-        self._last_moment = time.monotonic() + max(seconds - LAST_RESORT, seconds / 2)
+        self._last_moment = time.monotonic() + boarding["stop_after_minutes"] * 60
 
     def look(self):
         """At the metadata service, once."""

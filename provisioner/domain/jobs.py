@@ -89,6 +89,8 @@ class Pace:
     boot_timeout: timedelta = timedelta(minutes=15)
     stop_grace: timedelta = timedelta(minutes=2)
     """What a program gets between SIGTERM and the end of its machine when we end it."""
+    last_upload: timedelta = timedelta(minutes=15)
+    """How long a machine whose program has ended tries to send the last files before it goes home regardless."""
     lease: timedelta = timedelta(seconds=60)
     settle: timedelta = timedelta(seconds=60)
     """After this the cloud lists what it was asked for, and a call that was under way has ended."""

@@ -75,6 +75,7 @@ class NodeReport:
     checkpoint: SavedCheckpoint | None = None
     notice: Notice | None = None
     rebalance_at: datetime | None = None
+    """When the cloud said that it may take the machine back soon; what there was then was saved at once."""
     utilisation: tuple[DeviceSample, ...] = ()
     log_bytes: int = 0
     sent_bytes: int = 0

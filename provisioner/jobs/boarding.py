@@ -12,19 +12,26 @@ UserData = Callable[[Mapping[str, object]], str]
 """Turns a boarding pass into the script that a machine boots with."""
 
 LAST_RESORT = timedelta(minutes=5)
-"""After its own deadline and its grace a machine that still runs is switched off by a timer armed at boot."""
+"""After its deadline, its grace and its last upload a machine that still runs is switched off by a timer."""
 
 
 def boarding_pass(record: JobRecord, attempt: Attempt) -> dict[str, object]:
     """The same for the same attempt, whoever asks: a repeated launch must not differ by a byte."""
     assert attempt.deadline is not None  # noqa: S101 - every intended attempt has one
-    alive = attempt.deadline - attempt.intended_at + record.spec.pace.stop_grace + LAST_RESORT
+    pace, meant = record.spec.pace, attempt.deadline - attempt.intended_at
     return {
         "version": 1, "job": record.id, "attempt": attempt.number, "token": attempt.token, "rank": 0, "nodes": 1,
         "bucket": record.store.partition("://")[2], "region": record.store_region, "prefix": prefix(record.id),
         "agent": {"key": record.agent.key, "sha256": record.agent.sha256},
-        "max_minutes": math.ceil(alive / timedelta(minutes=1)), "way": str(attempt.offerings[0].way.kind),
+        "stop_after_minutes": minutes(meant), "last_upload_seconds": pace.last_upload.total_seconds(),
+        "max_minutes": minutes(meant + pace.stop_grace + pace.last_upload + LAST_RESORT),
+        "way": str(attempt.offerings[0].way.kind),
     }  # fmt: skip
+
+
+def minutes(duration: timedelta) -> int:
+    """Rounded up, as `shutdown` takes them."""
+    return math.ceil(duration / timedelta(minutes=1))
 
 
 def task(job: str, spec: JobSpec) -> bytes:

@@ -27,8 +27,6 @@ WORTH_A_WRITE = timedelta(minutes=1)
 HEARTBEATS_MISSED = 4
 GUESSED = (None, EndReason.LOST, EndReason.BOOT_TIMEOUT)
 """What the machine itself says of its end outranks these."""
-LAST_UPLOAD = timedelta(minutes=15)
-"""As long as the agent itself tries to send the last files."""
 
 
 def decide(record: JobRecord, seen: Observation, *, now: datetime, traits: Traits) -> Decision:
@@ -191,7 +189,7 @@ def stop_order(
 def still_saving(record: JobRecord, report: NodeReport, now: datetime) -> timedelta:
     """What a machine gets beyond its grace that says it sends its last files: after that it goes home by itself."""
     fresh = now < report.at + record.spec.pace.lost_after
-    return LAST_UPLOAD if fresh and report.phase is Phase.SAVE else timedelta(0)
+    return record.spec.pace.last_upload if fresh and report.phase is Phase.SAVE else timedelta(0)
 
 
 def unwanted(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> EndReason | None:

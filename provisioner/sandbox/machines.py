@@ -16,6 +16,11 @@ from provisioner.sandbox.phases import ENDED
 HERE = Path(__file__).parent
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 SHUT_DOWN_FROM_INSIDE = 64
+PER_INSTANCE = "var/lib/cloud/instance/scripts/part-001"
+"""Where cloud-init puts user data and runs it."""
+PER_BOOT = "var/lib/cloud/later-boot"
+EVERY_SCRIPT = b'#!/bin/sh\nfor one in "${0%/*}"/scripts/per-boot/*; do [ -x "$one" ] && "$one"; done\n'
+"""What cloud-init does at every boot; at the first it finds nothing, since user data comes after it."""
 
 
 @dataclass
@@ -49,22 +54,23 @@ class Machines:
         with self._lock:
             for instance in instances:
                 machine = self.by_id.get(instance.id)
-                if instance.state == "running" and instance.user_data and instance.id not in self._booted:
-                    self._booted.add(instance.id)  # like cloud-init: user data runs at the first boot only
-                    self.by_id[instance.id] = self.boot(instance)
+                if instance.state == "running" and instance.user_data and machine is None:
+                    first = instance.id not in self._booted  # like cloud-init: user data runs at the first boot only
+                    self._booted.add(instance.id)
+                    self.by_id[instance.id] = self.boot(instance, PER_INSTANCE if first else PER_BOOT)
                 elif machine and instance.state in ("stopped", *ENDED):
                     del self.by_id[instance.id]
                     machine.power_off(graceful=instance.state_reason.code.startswith("Client."))
 
-    def boot(self, instance: Any) -> Machine:
-        home = self.root / instance.id / "home"
-        home.mkdir(parents=True)
-        script = home.parent / "user-data"
-        script.write_bytes(decoded(instance.user_data))
+    def boot(self, instance: Any, what: str) -> Machine:
+        home, script = self.root / instance.id / "home", self.root / instance.id / what
+        for folder in (home, script.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        script.write_bytes(decoded(instance.user_data) if what == PER_INSTANCE else EVERY_SCRIPT)
         script.chmod(0o700)
         process = subprocess.Popen(
             [sys.executable, "-S", "-I", str(HERE / "machine_init.py"), str(script)],
-            stdin=subprocess.PIPE, stdout=self.console(instance.id).open("wb"), stderr=subprocess.STDOUT, cwd=home,
+            stdin=subprocess.PIPE, stdout=self.console(instance.id).open("ab"), stderr=subprocess.STDOUT, cwd=home,
             env=bare_environment(home) | self.environment(instance), start_new_session=True,
         )  # fmt: skip
         machine = Machine(instance.id, home, process)

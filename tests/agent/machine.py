@@ -97,11 +97,18 @@ class Machine:
     attempt: int = 1
     task: dict[str, Any] = field(default_factory=dict)
     boarding: dict[str, Any] = field(default_factory=dict)
+    image: Path | None = Path(sys.executable).parent
+    """Where the Python of its image is, if that has more than `/usr/bin/python3`."""
     booted: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def work(self) -> Path:
         return self.home / "accelctl" / "work"
+
+    @property
+    def user_data(self) -> Path:
+        """Where cloud-init would put it."""
+        return self.home / "var/lib/cloud/instance/scripts/part-001"
 
     def python(self, source: str) -> None:
         """The program: Python source, in the Python of these tests."""
@@ -124,10 +131,11 @@ class Machine:
         shims.mkdir(parents=True)
         (shims / "shutdown").write_text(SHUTDOWN)
         (shims / "shutdown").chmod(0o755)
-        (self.home / "user-data").write_text(script)
+        self.user_data.parent.mkdir(parents=True)
+        self.user_data.write_text(script)
         with (self.home / "console.log").open("wb") as console:
             process = subprocess.Popen(
-                ["/bin/sh", str(self.home / "user-data")], env=self.environment(), cwd=self.home,
+                ["/bin/sh", str(self.user_data)], env=self.environment(), cwd=self.home,
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
             )  # fmt: skip
         self.booted.append(process)
@@ -137,7 +145,7 @@ class Machine:
         return {
             "HOME": str(self.home), "PATH": f"{self.home / 'bin'}:/usr/bin:/bin",
             "AWS_ENDPOINT_URL": self.server.url, "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{self.server.url}/_imds",
-            "ACCELCTL_IMAGE_PATH": str(Path(sys.executable).parent),
+            **({"ACCELCTL_IMAGE_PATH": str(self.image)} if self.image else {}),
         }  # fmt: skip
 
     def successor(self) -> "Machine":
@@ -216,7 +224,7 @@ def plain_task() -> dict[str, Any]:
 def plain_boarding(bucket: str) -> dict[str, Any]:
     return {
         "version": 1, "job": JOB, "rank": 0, "nodes": 1, "bucket": bucket, "region": "us-east-1", "prefix": PREFIX,
-        "max_minutes": 60, "way": "gateway",
+        "max_minutes": 60, "stop_after_minutes": 40, "last_upload_seconds": 900, "way": "gateway",
     }  # fmt: skip
 
 

@@ -72,6 +72,15 @@ class Server:
         """While set, everything but the metadata service answers 503."""
         self.refused_service = ""
         """A target of a JSON service, such as `AmazonSSM`, that the role may not."""
+        self.forbidden = ""
+        """A part of a path that the role may neither read nor write."""
+        self.cut_at = 0
+        """Bytes after which the answer with a file of a checkpoint breaks off; 0 is never."""
+        self.part_delay = 0.0
+        """Seconds that a part of a large file takes."""
+        self.parts_at_once = 0
+        """How many were under way at the same time, at most."""
+        self._parts, self._counting = 0, threading.Lock()
         self.heartbeat_delay = 0.0
         """Seconds that a report on its way to the store takes, unless it is that of the end."""
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -90,8 +99,9 @@ class Server:
         self.metadata = plain_metadata()
         self.requests.clear()
         self.down.clear()
-        self.refused_service = ""
-        self.heartbeat_delay = 0.0
+        self.refused_service = self.forbidden = ""
+        self.heartbeat_delay = self.part_delay = 0.0
+        self.cut_at = self.parts_at_once = 0
 
     def _delay(self, environ: dict[str, Any]) -> None:
         report = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
@@ -119,8 +129,24 @@ class Server:
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                 start_response("503 Slow Down", [("Content-Length", "0")])
                 return [b""]
+            if self.forbidden and self.forbidden in path:
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+                start_response("403 Forbidden", [("Content-Length", "0")])
+                return [b""]
             if self.refused_service and self.refused_service in environ.get("HTTP_X_AMZ_TARGET", ""):
                 return self._refuse(environ, start_response)
             if self.heartbeat_delay and asked.method == "PUT" and path.endswith("/nodes/0.json"):
                 self._delay(environ)
+            if self.part_delay and "partNumber" in asked.query:
+                self._part()
+            if self.cut_at and asked.method == "GET" and "/blobs/" in path:
+                return [b"".join(self._moto(environ, start_response))[: self.cut_at]]
         return self._moto(environ, start_response)
+
+    def _part(self) -> None:
+        with self._counting:
+            self._parts += 1
+            self.parts_at_once = max(self.parts_at_once, self._parts)
+        time.sleep(self.part_delay)
+        with self._counting:
+            self._parts -= 1

@@ -38,6 +38,21 @@ def test_user_data_fits():
     assert len(bundle.user_data(BOARDING).encode()) < 16 * 1024
 
 
+@pytest.mark.parametrize(
+    ("bucket", "url"),
+    [
+        ("plain", "https://plain.s3.dualstack.eu-west-1.amazonaws.com/a%20b"),
+        ("with.dots", "https://s3.dualstack.eu-west-1.amazonaws.com/with.dots/a%20b"),
+    ],
+)
+def test_where_an_object_is(bucket: str, url: str):
+    """AWS's certificate covers one level below its own name: a bucket with dots is a part of the path."""
+    asked = f"from provisioner.agent.aws import bucket_url; print(bucket_url({bucket!r}, 'eu-west-1', 'a b'))"
+    plain = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
+    said = subprocess.run([sys.executable, "-c", asked], env=plain, capture_output=True, check=True, text=True)
+    assert said.stdout.strip() == url
+
+
 def test_dead_mans_switch_first():
     """The first command of the boot script arms the switch; it is found on PATH, never named by a folder."""
     commands = [line for line in bundle.user_data(BOARDING).splitlines() if line and not line.startswith("#")]
@@ -55,6 +70,26 @@ def test_python_3_9(source: Path):
         if isinstance(node, ast.ImportFrom) and node.level == 0:
             names = [node.module or ""]
         assert all(name.partition(".")[0] in sys.stdlib_module_names for name in names)
+
+
+def test_rebooted_machine(machine: Machine):
+    """A later boot, which finds neither agent nor timer, ends the machine; the first one is not touched by that."""
+    machine.task["command"] = ["echo", "done"]
+    assert machine.start().gone()["ended"]["reason"] == "finished"
+    later = machine.home / "var/lib/cloud/scripts/per-boot/accelctl"
+    before = len(machine.shutdowns())
+    subprocess.run([later], env=machine.environment(), check=True)
+    assert machine.shutdowns()[before:] == ["-h now"]
+
+
+def test_no_machine_of_ours(tmp_path: Path):
+    """A boot script that is started by hand leaves nothing to a machine that cloud-init did not give it."""
+    (tmp_path / "shutdown").write_text("#!/bin/sh\n")
+    (tmp_path / "shutdown").chmod(0o755)
+    (tmp_path / "by-hand").write_text(bundle.SCRIPT.format(minutes=60, code="boot = print", boarding="{}"))
+    ran = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    subprocess.run(["/bin/sh", "-x", tmp_path / "by-hand"], env=ran, check=True, capture_output=True, cwd=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["by-hand", "shutdown"]
 
 
 def test_wrong_agent(machine: Machine):

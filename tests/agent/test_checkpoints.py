@@ -321,7 +321,7 @@ def test_saves_within_the_window(machine: Machine):
 
 
 def test_rebalance_advice(machine: Machine):
-    """Rebalance advice is reported and brings one snapshot at once; the program runs on."""
+    """Rebalance advice is told and brings one snapshot at once; the program runs on."""
     machine.task["checkpoint_every_seconds"] = 600
     shell(machine, "echo s >checkpoints/a; echo up")
     machine.start()
@@ -330,6 +330,7 @@ def test_rebalance_advice(machine: Machine):
     machine.saved("checkpoints/a")
     until(lambda: machine.report().get("rebalance_at"), "the advice in the report")
     assert finish(machine)["ended"]["reason"] == "finished"
+    assert machine.log().count("expects to take the machine back") == 1
 
 
 def test_notice_before_the_program(machine: Machine):

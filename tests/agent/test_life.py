@@ -147,6 +147,34 @@ def test_deadline_without_a_store(machine: Machine):
     assert machine.gone()["ended"]["reason"] == "over-budget"
 
 
+def test_work_folder_gone(machine: Machine):
+    """To a role that may not list its folder a missing object is a refusal: believed for no longer than IAM settles."""
+    machine.task.update(workdir=machine.store.send_workdir({"x": b""}), settle_seconds=1)
+    machine.server.forbidden = "/workdirs/"
+    ended = machine.start().gone(seconds=15)["ended"]
+    assert ended["reason"] == "failed"
+    assert "not in the store any more, or may not be read" in ended["message"]
+
+
+def test_nobody_says_when(machine: Machine):
+    """Also with no deadline that could be read the machine stops in order, long before its timer switches it off."""
+    machine.boarding["stop_after_minutes"] = 0.05
+    machine.task["command"] = ["sh", "-c", "trap 'echo late >checkpoints/late; exit 0' TERM; echo up; sleep 60 & wait"]
+    assert machine.start().gone()["ended"]["reason"] == "over-time"
+    assert [file["path"] for file in machine.store.manifests()[-1]["parts"][0]["files"]] == ["checkpoints/late"]
+
+
+def test_last_upload_has_an_end(machine: Machine):
+    """A machine that cannot send its last files goes home after as long as it was told, whatever the store says."""
+    machine.boarding["last_upload_seconds"] = 1
+    machine.task["command"] = ["sh", "-c", "echo up; while [ ! -e go ]; do sleep 0.1; done"]
+    machine.start()
+    until(lambda: "up" in machine.log(), "the program")
+    machine.server.forbidden = PREFIX
+    (machine.work / "go").touch()
+    until(lambda: "-h now" in machine.shutdowns(), "the shutdown")
+
+
 def test_late_heartbeat(machine: Machine):
     """A heartbeat that is slow on its way never replaces the report of the end."""
     machine.server.heartbeat_delay = 2.0

@@ -4,7 +4,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,3 +160,64 @@ def test_a_role_that_cannot_be_used_yet_is_waited_for() -> None:
         json.dumps({"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2030-01-01T00:00:00Z"})
     )
     assert held["Token"] == "c"
+
+
+def removed(only: Path) -> None:
+    shutil.rmtree(only)
+
+
+def half_removed(only: Path) -> None:
+    (only / "f").unlink()
+
+
+def emptied(only: Path) -> None:
+    shutil.rmtree(only)
+    only.mkdir()
+
+
+def being_replaced(only: Path) -> None:
+    shutil.rmtree(only)
+    only.with_name(".a.partial").mkdir()
+    (only.with_name(".a.partial") / "f").write_text("half")
+
+
+@pytest.mark.parametrize("cut_off", [True, False])
+@pytest.mark.parametrize("replaced", [removed, half_removed, emptied, being_replaced])
+def test_the_only_checkpoint_stands_until_its_successor_is_whole(
+    store: Memory, saver: Any, tmp_path: Path, replaced: Callable[[Path], None], cut_off: bool
+) -> None:
+    """A program that keeps one, and is interrupted while it replaces it, goes on from it elsewhere."""
+    only = tmp_path / "checkpoints" / "a"
+    (only / "g").write_text("two")
+    for file in (only / "f", only / "g"):
+        os.utime(file, (time.time() - 60, time.time() - 60))
+    saver.take(at_rest=True)
+    replaced(only)
+    if cut_off:
+        saver.torn_since = time.time() - 3
+        saver.take(at_rest=True)
+    elif replaced is not half_removed:  # a running program may take a file away
+        saver.take(hurry=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    restore(store, "jobs/j/", str(elsewhere))
+    assert {file.name: file.read_text() for file in (elsewhere / "checkpoints/a").iterdir()} == {"f": "one", "g": "two"}
+
+
+def test_an_old_checkpoint_goes_once_the_next_is_there(saver: Any, tmp_path: Path) -> None:
+    """Also while the one after that is being written."""
+    saver.take(at_rest=True)
+    (tmp_path / "checkpoints" / "a").rename(tmp_path / "checkpoints" / "b")
+    (tmp_path / "checkpoints" / ".c.partial").mkdir()
+    assert [file["path"] for file in files_of(saver.take(at_rest=True))] == ["checkpoints/b/f"]
+
+
+def test_nothing_left_is_as_old_as_what_was_there(saver: Any, tmp_path: Path) -> None:
+    """A program that takes its last output away has not worked until now."""
+    shutil.rmtree(tmp_path / "checkpoints" / "a")
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "table").write_text("1")
+    before = saver.take(at_rest=True)
+    (tmp_path / "outputs" / "table").unlink()
+    after = saver.take(at_rest=True)
+    assert (files_of(after), after["at"]) == ([], before["at"])

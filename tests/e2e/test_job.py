@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import ask
+from provisioner.sandbox.machines import PER_INSTANCE
 from tests.e2e.jobs import TYPE, Job, accelctl, billed, counting, left_of, machines, overlapping, started
 from tests.sandbox.world import until
 
@@ -207,7 +208,7 @@ def test_a_secret_is_in_no_object_log_record_or_user_data(sandbox: dict[str, Any
         body = s3.get_object(Bucket=bucket, Key=held["Key"])["Body"].read()
         assert canary.encode() not in body, held["Key"]
         seen += 1
-    boot = Path(sandbox["root"], "machines", job["attempts"][0]["instance_id"], "user-data").read_text()
+    boot = Path(sandbox["root"], "machines", job["attempts"][0]["instance_id"], PER_INSTANCE).read_text()
 
     assert (done.returncode, seen > 3) == (0, True), done.stderr
     assert "got it: ***" in accelctl("logs", job["id"]).stdout

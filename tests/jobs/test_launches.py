@@ -1,6 +1,7 @@
 """Launches whose answer is late, lost or no: nothing is bought twice, nothing waits for ever, nobody's job is ended."""
 
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,7 +11,8 @@ from provisioner.domain.instances import EndCause
 from provisioner.domain.jobs import AttemptState, EndReason, JobState
 from provisioner.domain.reports import Phase
 from provisioner.errors import CloudUnavailable, CredentialsRefused, PermissionDenied, QuotaExceeded, RateLimited
-from tests.jobs.builders import START, World, launched
+from provisioner.jobs.boarding import boarding_pass
+from tests.jobs.builders import QUICK, START, World, launched
 
 
 @pytest.fixture
@@ -191,3 +193,22 @@ def test_a_budget_ends_a_job_whose_cost_is_not_known(world: World) -> None:
     assert world.record.outcome is not None
     assert "not known" in world.record.outcome.message
     assert len(world.record.attempts) == 1
+
+
+@pytest.mark.parametrize("last_upload", [timedelta(minutes=15), timedelta(minutes=40)])
+def test_the_machines_own_timer_leaves_room_for_all_that_is_promised_before(
+    world: World, last_upload: timedelta
+) -> None:
+    """The deadline, the program's grace and the last upload, which the machine is told and a stepper waits for."""
+    launched(world, max_duration=timedelta(hours=2), pace=replace(QUICK, last_upload=last_upload))
+    told = boarding_pass(world.record, world.attempt)
+    promised = timedelta(hours=2) + QUICK.stop_grace + last_upload
+    assert (told["stop_after_minutes"], told["last_upload_seconds"]) == (120, last_upload.total_seconds())
+    assert timedelta(minutes=int(str(told["max_minutes"]))) > promised
+
+    world.cancel()
+    world.step()
+    world.pass_time(last_upload)
+    world.report(phase=Phase.SAVE)
+    world.step()
+    assert world.machine.alive

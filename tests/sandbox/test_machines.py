@@ -128,6 +128,22 @@ def test_a_machine_has_the_bare_system_and_not_the_developers_environment(sandbo
     assert "AWS_ACCESS_KEY_ID" not in held
 
 
+@pytest.mark.usefixtures("sandbox")
+def test_a_later_boot_runs_what_lies_in_per_boot_and_not_the_user_data() -> None:
+    """As cloud-init has it: a machine that was started anew does only what its first boot left there."""
+    later = (
+        "d=${0%/instance/*}/scripts/per-boot; mkdir -p $d; printf '#!/bin/sh\nshutdown -h now\n' >$d/x; chmod 755 $d/x"
+    )
+    made = launch(f"{later}; echo up; sleep 60", InstanceMarketOptions=None)["InstanceId"]
+    until(lambda: "up" in aws("ec2").get_console_output(InstanceId=made).get("Output", ""))
+    aws("ec2").stop_instances(InstanceIds=[made])
+    until(lambda: state_of(made) == "stopped")
+    aws("ec2").start_instances(InstanceIds=[made])
+
+    until(lambda: state_of(made) == "terminated")
+    assert aws("ec2").get_console_output(InstanceId=made)["Output"].count("up") == 1
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Any:
     yield tmp_path
