@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import times
+from .held import Held
 from .pieces import Changed, hashed
 from .restless import Restless
 from .store import Exists
@@ -44,6 +45,7 @@ class Snapshots:
         self.torn_since = None
         """When set: what was written after that moment, when the program was cut off, may be half."""
         self._lanes = ThreadPoolExecutor(LANES)
+        self._held = Held(work)
         patience = task.get("restless_after_seconds") or max(RESTLESS, 2 * task["checkpoint_every_seconds"])
         self.restless = Restless(work, patience)
         self.pruning = True
@@ -77,7 +79,14 @@ class Snapshots:
 
         `at_rest` says that nobody writes any more, so that everything is taken as it is.
         """
-        entries = self._untorn(self._scan()) if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
+        try:
+            return self._take(
+                self._untorn(self._scan()) if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
+            )
+        finally:
+            self._held.release()
+
+    def _take(self, entries):
         before = by_entry(self.last, self._folders, self.restless.opened)
         found = self._with_what_stands(self._send(entries), before)
         files = [file for entry in sorted(found) for file in found[entry]]
@@ -131,12 +140,27 @@ class Snapshots:
     def _quiet(self, settle):
         """Entry -> its files, or None for one that is being written."""
         first = self._scan()
+        for entry, found in first.items():
+            if list(found) == [entry] and self._hashes.get(entry, [None])[0] != found[entry]:
+                self._held.hold(entry)
         time.sleep(settle)
         second = self._scan()
         entries = {entry: None for entry in first if entry not in second}
         entries.update({entry: found if first.get(entry) == found else None for entry, found in second.items()})
+        replaced = {
+            entry: first[entry] for entry, found in entries.items() if not found and self._is_whole(entry, first)
+        }
+        entries.update(replaced)
+        self._held.keep_only(replaced)
         self.restless.seen(entries)
         return entries
+
+    def _is_whole(self, entry, first):
+        """A file that has another one in its place by now, and was not written since it was first seen."""
+        try:
+            return first.get(entry) == {entry: stamp(os.stat(self._held.path(entry)))}
+        except OSError:  # it was not held, and is gone
+            return False
 
     def _scan(self):
         """Top-level entry -> {path: stamp} of its regular files."""
@@ -197,7 +221,7 @@ class Snapshots:
             wait(everything)
 
     def _send_file(self, relative, known_stamp):
-        path = os.path.join(self._work, relative)
+        path = self._held.path(relative)
         if stat.S_ISLNK(known_stamp[3]):
             return self._send_link(relative, path, known_stamp)
         held = self._hashes.get(relative)

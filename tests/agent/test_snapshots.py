@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -221,3 +222,52 @@ def test_nothing_left_is_as_old_as_what_was_there(saver: Any, tmp_path: Path) ->
     (tmp_path / "outputs" / "table").unlink()
     after = saver.take(at_rest=True)
     assert (files_of(after), after["at"]) == ([], before["at"])
+
+
+def test_a_file_that_is_replaced_without_a_pause_is_saved_all_the_same(
+    store: Memory, saver: Any, tmp_path: Path
+) -> None:
+    """Who writes beside it and renames has a whole version there at every moment: one of them is taken."""
+    folder, stop = tmp_path / "checkpoints", threading.Event()
+    folder.mkdir(exist_ok=True)
+
+    def save(step: int) -> None:
+        (folder / "state.json.partial").write_text(f"{step}" * 1000)
+        (folder / "state.json.partial").rename(folder / "state.json")
+
+    def train() -> None:
+        step = 0
+        while not stop.wait(0.02):
+            save(step := (step + 1) % 10)
+
+    save(0)
+    program = threading.Thread(target=train)
+    program.start()
+    manifest = saver.take()
+    stop.set()
+    program.join()
+
+    (file,) = [one for one in files_of(manifest) if one["path"] == "checkpoints/state.json"]
+    content = store.held[f"jobs/j/blobs/{file['sha256']}"].decode()
+    assert (len(content), len(set(content))) == (1000, 1)
+    assert not list(tmp_path.glob(".accelctl*"))
+
+
+def test_a_file_that_is_rewritten_in_place_is_not_taken_while_it_is(saver: Any, tmp_path: Path) -> None:
+    """Half of it is new: what is there is no version at all."""
+    (tmp_path / "checkpoints").mkdir(exist_ok=True)
+    with (tmp_path / "checkpoints/state").open("w") as state:
+        stop = threading.Event()
+
+        def train() -> None:
+            while not stop.wait(0.02):
+                state.write("more")
+                state.flush()
+
+        program = threading.Thread(target=train)
+        program.start()
+        manifest = saver.take()
+        stop.set()
+        program.join()
+
+    assert [one["path"] for one in files_of(manifest)] == ["checkpoints/a/f"]
