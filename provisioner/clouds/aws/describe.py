@@ -11,7 +11,7 @@ from provisioner.clock import Clock
 from provisioner.clouds.aws.errors import translated
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.domain.machines import ImageKind, MachineType
-from provisioner.errors import ConfigError
+from provisioner.errors import CloudError, ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,20 @@ class Machines:
 
     def describe(self, instance_type: str, regions: Iterable[str]) -> MachineType | None:
         """None where EC2 knows it in none of them: it tells of what the region sells. Raises ConfigError for a type
-        that runs no Linux.
+        that runs no Linux, CloudError where one that cannot be asked might know it.
         """
+        refusals: list[CloudError] = []
         for region in dict.fromkeys(regions):
-            if found := self._described.get(instance_type) or self._look(instance_type, region):
+            try:
+                found = self._described.get(instance_type) or self._look(instance_type, region)
+            except CloudError as refusal:
+                refusals.append(refusal)
+                continue
+            if found:
                 self._described[instance_type] = found
                 return found
+        if refusals:
+            raise refusals[0]
         return None
 
     def _look(self, instance_type: str, region: str) -> MachineType | None:
