@@ -117,16 +117,11 @@ class Reservations:
         asked = call.params
         pool, count = (asked.get("InstanceType", ""), asked.get("AvailabilityZone", "")), int(asked["InstanceCount"])
         end, now = self.end_asked(call), self._clock.now()
-        backend = ec2_backends[DEFAULT_ACCOUNT_ID][call.region]
-        self._quotas.check(backend, pool[0], count, spot=False)
-        free = self._market.free(pool)
-        if free is not None and free < count:
-            raise Refused("InsufficientInstanceCapacity", f"There is no capacity for {count} {pool[0]} in {pool[1]}.")
+        self.take(ec2_backends[DEFAULT_ACCOUNT_ID][call.region], pool, count)
         made = Reservation(
             call.region, pool, count, now, now, end, criteria=asked.get("InstanceMatchCriteria", "open"),
             placement_group=asked.get("PlacementGroupArn", ""),
         )  # fmt: skip
-        self._market.take(pool, count)
         return self.kept(call, made)
 
     def kept(self, call: Call, made: Reservation) -> Any:
@@ -150,13 +145,26 @@ class Reservations:
 
     def modify(self, call: Call) -> Any:
         one = self.changeable(call)
-        count = int(call.params.get("InstanceCount", one.count))
-        if count != one.count:
-            raise Refused("UnsupportedOperation", "The sandbox keeps the count of a reservation as it was made.")
+        self.resize(one, int(call.params.get("InstanceCount", one.count)))
         if "EndDateType" in call.params or "EndDate" in call.params:
             one.end = self.end_asked(call)
             self.watch(one)
         return xml_answer(call, "<return>true</return>")
+
+    def resize(self, one: Reservation, count: int) -> None:
+        if count < len(one.members):
+            raise Refused("InvalidParameterValue", f"{len(one.members)} instances run in {one.id}.")
+        self.take(one.backend, one.pool, count - one.count)
+        one.count = count
+
+    def take(self, backend: Any, pool: Pool, count: int) -> None:
+        """Off the market, or back to it. Raises what a launch is refused with."""
+        free = self._market.free(pool)
+        if free is not None and free < count:
+            raise Refused("InsufficientInstanceCapacity", f"There is no capacity for {count} {pool[0]} in {pool[1]}.")
+        if count > 0:
+            self._quotas.check(backend, pool[0], count, spot=False)
+        self._market.take(pool, count)
 
     def cancel(self, call: Call) -> Any:
         one = self.changeable(call)
@@ -242,8 +250,7 @@ class Reservations:
 
     def free(self, one: Reservation) -> None:
         """Its machines go on, on demand; the rest is for everybody again."""
-        for _ in range(one.count - len(one.members)):
-            self._market.give_back(one.pool)
+        self._market.take(one.pool, len(one.members) - one.count)
 
 
 def reserved_in(instance: Instance) -> str:

@@ -34,9 +34,9 @@ def purchase(offering: str) -> dict[str, Any]:
 def bought(**more: Any) -> dict[str, Any]:
     """A block in the zone, active."""
     offering = next(one for one in offerings(**more) if one["AvailabilityZone"] == ZONE)
-    block = purchase(offering["CapacityBlockOfferingId"]) | {"fee": Decimal(offering["UpfrontFee"])}
+    block = purchase(offering["CapacityBlockOfferingId"])
     advance(block["StartDate"] - now() + timedelta(seconds=1))
-    return block
+    return block | {"fee": Decimal(offering["UpfrontFee"])}
 
 
 def now() -> datetime:
@@ -60,7 +60,7 @@ def state(identity: str) -> dict[str, Any]:
 def into(identity: str, **more: Any) -> dict[str, Any]:
     """A launch on demand that targets it."""
     target = {"CapacityReservationTarget": {"CapacityReservationId": identity}} if identity else None
-    asked = {"CapacityReservationSpecification": target, "InstanceMarketOptions": None} | more
+    asked: dict[str, Any] = {"CapacityReservationSpecification": target, "InstanceMarketOptions": None} | more
     return launch("sleep 600", client=ec2(), **asked)
 
 
@@ -185,6 +185,24 @@ def test_a_reservation_holds_its_capacity_until_it_is_cancelled() -> None:
     assert state(identity)["State"] == "cancelled"
     assert refused(lambda: into(identity))[0] == "InvalidCapacityReservationState"
     assert launch("true")["InstanceId"]
+    ask("capacity", type=TYPE, zone=ZONE, count="1000")
+
+
+def test_a_reservation_grows_and_shrinks_with_what_is_free() -> None:
+    """Not beyond what there is, not below what is in it."""
+    ask("capacity", type=TYPE, zone=ZONE, count="2")
+    identity = reserved()
+
+    def resized(count: int) -> str:
+        return refused(lambda: ec2().modify_capacity_reservation(CapacityReservationId=identity, InstanceCount=count))[
+            0
+        ]
+
+    assert (resized(3), resized(2)) == ("InsufficientInstanceCapacity", "")
+    assert refused(lambda: launch("true"))[0] == "InsufficientInstanceCapacity"
+    into(identity)
+    into(identity)
+    assert (resized(1), state(identity)["TotalInstanceCount"]) == ("InvalidParameterValue", 2)
     ask("capacity", type=TYPE, zone=ZONE, count="1000")
 
 

@@ -146,6 +146,7 @@ def template_data(inputs: Inputs) -> dict[str, Any]:
         "MetadataOptions": pascal(inputs.get("metadataOptions")), "NetworkInterfaces": interfaces,
         "IamInstanceProfile": pascal(inputs.get("iamInstanceProfile")), "Placement": pascal(inputs.get("placement")),
         "InstanceMarketOptions": pascal(inputs.get("instanceMarketOptions")),
+        "CapacityReservationSpecification": pascal(inputs.get("capacityReservationSpecification")),
         "InstanceInitiatedShutdownBehavior": inputs.get("instanceInitiatedShutdownBehavior"),
         "BlockDeviceMappings": [block(one) for one in inputs.get("blockDeviceMappings") or []],
         "TagSpecifications": [
