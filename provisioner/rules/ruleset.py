@@ -98,7 +98,8 @@ def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
 
 
 def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str:
-    if cheap(facts, allowed):
+    """A capacity block is paid for in full: it costs no less when it ends sooner."""
+    if cheap(facts, allowed) or facts.capacity is Capacity.CAPACITY_BLOCK:
         return ""
     left = time_left(facts, now)
     if left is None or left <= allowed.longest_end:

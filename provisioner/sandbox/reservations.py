@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, EC2_RESOURCE_TO_PREFIX
 
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.lifecycle import Refused, living
@@ -25,6 +26,7 @@ from provisioner.sandbox.wire import AwsError, Call, listed, xml_answer
 PAYMENT = timedelta(seconds=0.2)
 CLEARED_BEFORE_END = timedelta(minutes=30)
 BLOCK = "capacity-block"
+KIND, PREFIX = "capacity-reservation", "cr"
 OPEN = ("payment-pending", "scheduled", "active")
 
 
@@ -101,6 +103,7 @@ class Reservations:
     ) -> None:
         self._market, self._quotas, self._clock, self._take_back = market, quotas, clock, take_back
         self.held: dict[str, Reservation] = {}
+        EC2_RESOURCE_TO_PREFIX[KIND], EC2_PREFIX_TO_RESOURCE[PREFIX] = PREFIX, KIND  # CreateTags takes it
 
     def answer(self, call: Call) -> Any:
         answers = {"CreateCapacityReservation": self.create, "DescribeCapacityReservations": self.describe,

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+PACK = ("--policy-pack", str(ROOT / "policies"))
+NO_CHANGE = "--expect-no-changes"
 WITHIN = 120.0
 
 

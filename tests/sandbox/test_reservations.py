@@ -159,6 +159,8 @@ def test_a_launch_that_does_not_fit_its_block_is_refused(standing: str, asked: d
 def test_a_reservation_costs_what_its_machine_would_whether_it_runs_or_not() -> None:
     """An hour empty and an hour full cost the same; its end is moved, and lets the machine go on."""
     identity = reserved(EndDateType="limited", EndDate=now() + timedelta(hours=1))
+    ec2().create_tags(Resources=[identity], Tags=[{"Key": "team", "Value": "vision"}])
+    assert state(identity)["Tags"] == [{"Key": "team", "Value": "vision"}]
     ec2().modify_capacity_reservation(
         CapacityReservationId=identity, EndDateType="limited", EndDate=now() + timedelta(hours=2)
     )
