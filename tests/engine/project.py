@@ -56,7 +56,7 @@ class Project:
     def resources(self) -> dict[str, str]:
         """Type and logical name of everything in the state, with its id."""
         state = json.loads(self.run("stack", "export").stdout)
-        return {one["urn"].split("::", 2)[2]: one.get("id", "") for one in state["deployment"]["resources"]}
+        return {one["urn"].split("::", 2)[2]: one.get("id", "") for one in state["deployment"].get("resources", [])}
 
 
 def project(folder: Path, stack: str) -> Project:

@@ -1,5 +1,6 @@
 """aws-p5 under the real engine: what `pulumi up` makes is really there, ends by itself, and goes without a trace."""
 
+import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -220,7 +221,7 @@ def booked(sandbox: dict[str, Any], tmp_path: Path) -> Project:
     offered = aws("ec2").describe_capacity_block_offerings(
         InstanceType="p5.48xlarge", InstanceCount=1, CapacityDurationHours=24
     )["CapacityBlockOfferings"][0]
-    made = project(tmp_path, f"{STACK}-booked")
+    made = project(tmp_path, f"{STACK}-{secrets.token_hex(4)}")
     made.configure(
         capacity="capacity-block", offering=offered["CapacityBlockOfferingId"], zone=offered["AvailabilityZone"]
     )
