@@ -82,16 +82,20 @@ def instance(subject: str, inputs: Inputs) -> Facts:
     template, tags = at(inputs, "launchTemplate") is not None, at(inputs, "tags", default={})
     market = at(inputs, "instanceMarketOptions", "marketType", default=at(inputs, "instanceLifecycle"))
     kind = at(inputs, "instanceType")
-    disks = [at(inputs, "rootBlockDevice", default={}), *listed(at(inputs, "ebsBlockDevices"))]
+    more = listed(at(inputs, "ebsBlockDevices"))
+    disks = [at(inputs, "rootBlockDevice", default={}), *([UNKNOWN] if more is UNKNOWN else more)]
     return facts(
         subject, UNKNOWN if kind is UNKNOWN else (kind,),
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
         labels=tags, public_address=truth(at(inputs, "associatePublicIpAddress")),
         token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
-        protected=truth(at(inputs, "disableApiTermination")),
-        persistent=equal(at(inputs, "instanceMarketOptions", "spotOptions", "spotInstanceType"), "persistent"),
+        protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs),
         leaves_behind=volumes_left(disks), from_template=template and kind is None, reserved=reserved(inputs),
     )  # fmt: skip
+
+
+def persistent(inputs: Inputs) -> Any:
+    return equal(at(inputs, "instanceMarketOptions", "spotOptions", "spotInstanceType"), "persistent")
 
 
 def reserved(inputs: Inputs) -> bool:
@@ -118,7 +122,8 @@ def template(subject: str, inputs: Inputs) -> Facts:
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
         labels=tags, public_address=public, token_only_metadata=metadata(inputs),
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
-        protected=truth(at(inputs, "disableApiTermination")), blueprint=True, reserved=reserved(inputs),
+        protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
+        reserved=reserved(inputs),
     )  # fmt: skip
 
 

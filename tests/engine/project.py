@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -36,6 +37,19 @@ class Project:
 
     def up(self, *arguments: str, well: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("up", "--yes", "--skip-preview", *arguments, well=well)
+
+    def interrupted(self, after: str) -> int:
+        """Ctrl-C of an `up` with the rules, once something of this type is made: its exit status."""
+        process = subprocess.Popen(
+            self.command("up", "--yes", "--skip-preview", *PACK), cwd=self.folder, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if f"{after} " in line and " created" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        process.communicate(timeout=WITHIN)
+        return process.returncode
 
     def configure(self, **values: str) -> None:
         for name, value in values.items():

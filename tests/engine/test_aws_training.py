@@ -1,8 +1,6 @@
 """aws-p5 under the real engine: what `pulumi up` makes is really there, ends by itself, and goes without a trace."""
 
 import secrets
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,22 +172,13 @@ def fresh(sandbox: dict[str, Any], tmp_path: Path) -> Iterator[Project]:
 
 def test_an_interrupted_up_is_finished_by_the_next_one(fresh: Project) -> None:
     """Ctrl-C in the middle; the next `up` makes what is missing, and no machine twice."""
-    process = subprocess.Popen(
-        fresh.command("up", "--yes", "--skip-preview", *PACK), cwd=fresh.folder, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "aws:ec2:Vpc" in line and "created" in line:
-            process.send_signal(signal.SIGINT)
-            break
-    process.communicate(timeout=60)
+    assert fresh.interrupted("aws:ec2:Vpc") != 0
     fresh.up(*PACK)
 
     mine = [{"Name": "tag:accelctl:stack", "Values": [f"{STACK}-again"]}]
     found = aws("ec2").describe_instances(Filters=mine)["Reservations"]
     states = [one["State"]["Name"] for reservation in found for one in reservation["Instances"]]
     assert states.count("running") == 1
-    assert process.returncode != 0
 
 
 def test_an_unknown_stack_is_told_what_there_is(sandbox: dict[str, Any], tmp_path: Path) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from tests.engine.cases import PROGRAM, YAML
-from tests.engine.project import ROOT, Project, project
+from tests.engine.project import PACK, Project, project
 from tests.rules.cases import CASES, inputs_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
-PACK = ("--policy-pack", str(ROOT / "policies"))
 SHOWN = [case for case in CASES if case["engine"]]
 
 
