@@ -91,8 +91,9 @@ def too_many(found: Sequence[Facts], allowed: Configuration, now: datetime) -> S
 def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
     """Prepaid machines go home by themselves."""
     brought = {one.cloud for one in found if one.part is Part.REAPER}
+    told = any(one.blueprint for one in found)  # what comes from a template of the stack is as the template says
     dear = {one.cloud for one in found if one.part is Part.MACHINE and one.capacity is not Capacity.CAPACITY_BLOCK
-            and not cheap(one, allowed)}  # fmt: skip
+            and not cheap(one, allowed) and not (told and one.from_template)}  # fmt: skip
     for cloud in sorted((dear & set(REAPERS)) - set(allowed.reapers) - brought):
         mend = f"'pulumi up' of the stack {REAPERS[cloud]} brings one; then say reapers = [\"{cloud}\"]"
         return (

@@ -91,6 +91,15 @@ def test_a_capacity_block_has_a_price_that_only_its_offering_says() -> None:
     assert "r0" in finding.what
 
 
+def test_machines_of_a_capacity_block_need_no_reaper() -> None:
+    """They are paid for, and AWS takes them back."""
+    market = {"instanceMarketOptions": {"marketType": "capacity-block"}}
+    template = (RESERVED[0], RESERVED[1] | market)
+
+    assert said(configuration.load("development"), BLOCK, template, FROM_TEMPLATE) == {}
+    assert set(said(configuration.load("development"), TEMPLATE, FROM_TEMPLATE)) == {"reaper-present"}
+
+
 def test_a_price_that_nobody_knows_is_said_and_never_nothing() -> None:
     """By name, beside what is known; over the budget without it, it is a violation all the same."""
     allowed = replace(WATCHED, budget=Decimal(900))
