@@ -11,7 +11,7 @@ from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.launches import zones
 from provisioner.sandbox.lifecycle import Refused
 from provisioner.sandbox.market import Pool, on_demand
-from provisioner.sandbox.reservations import Reservation, Reservations, written
+from provisioner.sandbox.reservations import Reservation, Reservations, moment, written
 from provisioner.sandbox.wire import AwsError, Call, xml_answer
 
 OFFERED_FOR = timedelta(hours=1)
@@ -104,8 +104,3 @@ class Blocks:
                 "InvalidCapacityBlockOfferingIdExpired", f"The Capacity Block offering '{name}' is no longer available."
             )
         return found
-
-
-def moment(call: Call, name: str) -> datetime | None:
-    text = call.params.get(name)
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None

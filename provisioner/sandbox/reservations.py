@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from xml.sax.saxutils import escape
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
@@ -21,7 +20,7 @@ from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.lifecycle import Refused, living
 from provisioner.sandbox.market import Market, Pool
 from provisioner.sandbox.quotas import Quotas
-from provisioner.sandbox.wire import AwsError, Call, listed, xml_answer
+from provisioner.sandbox.wire import AwsError, Call, labels_in, listed, tag_set, xml_answer
 
 PAYMENT = timedelta(seconds=0.2)
 CLEARED_BEFORE_END = timedelta(minutes=30)
@@ -76,9 +75,6 @@ class Reservation:
 
     def xml(self, now: datetime) -> str:
         kind, zone = self.pool
-        marks = "".join(
-            f"<item><key>{escape(k)}</key><value>{escape(v)}</value></item>" for k, v in self.labels.items()
-        )
         end = f"<endDate>{written(self.end)}</endDate>" if self.end else ""
         group = f"<placementGroupArn>{self.placement_group}</placementGroupArn>" if self.placement_group else ""
         return (f"<capacityReservationId>{self.id}</capacityReservationId><ownerId>{DEFAULT_ACCOUNT_ID}</ownerId>"
@@ -91,7 +87,7 @@ class Reservation:
                 f"<state>{self.state(now)}</state><startDate>{written(self.start)}</startDate>{end}"
                 f"<endDateType>{'limited' if self.end else 'unlimited'}</endDateType>"
                 f"<instanceMatchCriteria>{self.criteria}</instanceMatchCriteria>"
-                f"<createDate>{written(self.made)}</createDate>{group}<tagSet>{marks}</tagSet>"
+                f"<createDate>{written(self.made)}</createDate>{group}{tag_set(self.labels)}"
                 f"<reservationType>{'default' if self.fee is None else BLOCK}</reservationType>")  # fmt: skip
 
 
@@ -130,9 +126,7 @@ class Reservations:
     def kept(self, call: Call, made: Reservation) -> Any:
         """With the labels of the call, and its end put on the clock."""
         self.held[made.id] = made
-        specifications = [*listed(call, "TagSpecification"), *listed(call, "TagSpecifications")]
-        labels = {tag["Key"]: tag.get("Value", "") for one in specifications for tag in one["Tag"]}
-        made.backend.tags[made.id].update(labels)
+        made.backend.tags[made.id].update(labels_in(call))
         self.watch(made)
         return xml_answer(call, f"<capacityReservation>{made.xml(self._clock.now())}</capacityReservation>")
 
@@ -193,13 +187,12 @@ class Reservations:
 
     def end_asked(self, call: Call) -> datetime | None:
         """Raises what EC2 says of a date that does not fit its type, or is past."""
-        text, limited = call.params.get("EndDate", ""), call.params.get("EndDateType", "unlimited") == "limited"
-        if limited != bool(text):
+        end, limited = moment(call, "EndDate"), call.params.get("EndDateType", "unlimited") == "limited"
+        if limited != bool(end):
             raise Refused("InvalidParameterCombination", "EndDate is for EndDateType limited, which cannot be without.")
-        end = datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
-        if end and end.replace(tzinfo=end.tzinfo or UTC) <= self._clock.now():
-            raise Refused("InvalidParameterValue", f"The EndDate {text} is not in the future.")
-        return end and end.replace(tzinfo=end.tzinfo or UTC)
+        if end and end <= self._clock.now():
+            raise Refused("InvalidParameterValue", f"The EndDate {written(end)} is not in the future.")
+        return end
 
     # launches ---------------------------------------------------------------------------------------------------------
 
@@ -261,8 +254,15 @@ def reserved_in(instance: Instance) -> str:
     return getattr(instance, "capacity_reservation_id", None) or ""
 
 
-def written(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S.000Z}"
+def moment(call: Call, name: str) -> datetime | None:
+    """None where it was not given."""
+    text = call.params.get(name)
+    found = datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    return found and found.replace(tzinfo=found.tzinfo or UTC)
+
+
+def written(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S.000Z}"
 
 
 def unknown(name: str) -> Refused:

@@ -38,15 +38,15 @@ class Project:
     def up(self, *arguments: str, well: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("up", "--yes", "--skip-preview", *arguments, well=well)
 
-    def interrupted(self, after: str) -> int:
-        """Ctrl-C of an `up` with the rules, once something of this type is made: its exit status."""
+    def interrupted(self, after: str, how: signal.Signals = signal.SIGINT) -> int:
+        """An `up` with the rules that is sent this (Ctrl-C) once something of the type is made: its exit status."""
         process = subprocess.Popen(
             self.command("up", "--yes", "--skip-preview", *PACK), cwd=self.folder, stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
         for line in process.stdout:
             if f"{after} " in line and " created" in line:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(how)
                 break
         process.communicate(timeout=WITHIN)
         return process.returncode

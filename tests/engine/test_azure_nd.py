@@ -1,5 +1,6 @@
 """azure-nd under the real engine: machines that Azure's own client finds, that Azure shuts down, and that go whole."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,18 @@ def test_what_azure_refuses_is_refused_in_its_words(stack: Project, tmp_path: Pa
 
 
 @pytest.mark.full
-def test_an_interrupted_up_is_finished_by_the_next_one(sandbox: dict[str, Any], tmp_path: Path) -> None:
-    """Ctrl-C in the middle; the next `up` makes what is missing and nothing twice, and destroy finds all of it."""
-    made = project(tmp_path, f"{STACK}-again")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_up_is_finished_by_the_next_one(
+    sandbox: dict[str, Any], tmp_path: Path, how: signal.Signals
+) -> None:
+    """Ctrl-C, or the engine killed, in the middle: nothing is made twice, and destroy finds all of it."""
+    made = project(tmp_path, f"{STACK}-{how.name.lower()}")
     made.configure(sshKey=KEY)
     before = ask("status")["azure"]
-    assert made.interrupted("azure-native:network:VirtualNetwork") != 0
+    assert made.interrupted("azure-native:network:VirtualNetwork", how) != 0
     assert machines() == []
+    if how is signal.SIGKILL:
+        made.run("cancel", "--yes")  # its lock is still there
     made.up(*PACK)
 
     assert len(machines()) == 1
