@@ -1,7 +1,8 @@
 """The policy pack `accelctl`: an adapter over provisioner.rules, with no rule inside."""
 
+import getpass
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,20 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from provisioner.rules import configuration, readers, ruleset, totals
+from provisioner.rules import configuration, documents, readers, remedies, ruleset, totals
 from provisioner.rules.aws import OPTIONS
-from provisioner.rules.facts import UNKNOWN
+from provisioner.rules.facts import UNKNOWN, Facts
 
 SCHEMA = PolicyConfigSchema(
     {
         "environment": {"type": "string", "enum": ["development", "production"], "default": "development"},
         "allowed": {"type": "object", "default": {}},
+        "owner": {"type": "string", "default": ""},
     }
 )
 NOT_YET = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """The engine's own sign for a text that is not known yet."""
+Remedy = Callable[[remedies.Case], Iterator[remedies.Addition]]
 LEVELS = {
     ruleset.Level.MANDATORY: EnforcementLevel.MANDATORY,
     ruleset.Level.ADVISORY: EnforcementLevel.ADVISORY,
@@ -45,7 +48,7 @@ def plain(value: Any) -> Any:
         return {str(name): reached(value, name) for name in value}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [reached(value, index) for index in range(len(value))]  # pyright: ignore[reportUnknownArgumentType]
-    return value
+    return documents.plain(value)
 
 
 def reached(holder: Any, name: Any) -> Any:
@@ -69,17 +72,58 @@ def policy(rule: ruleset.Rule) -> ResourceValidationPolicy:
     """One policy a rule, so that each can be configured by its name."""
     return ResourceValidationPolicy(
         name=rule.name, description=rule.help, enforcement_level=LEVELS[rule.level], config_schema=SCHEMA,
-        validate=validation(rule),
+        validate=validation(rule), remediate=remediation(remedies.REMEDIES.get(rule.name)),
     )  # fmt: skip
+
+
+def facts_of(args: ResourceValidationArgs) -> Facts | None:
+    """None for a type that the rules do not read."""
+    reader = readers.reader_of(args.resource_type)
+    return reader(args.name, plain(args.props) | {OPTIONS: options(args.opts)}) if reader else None
+
+
+def remediation(remedy: Remedy | None) -> Callable[[ResourceValidationArgs], Any] | None:
+    """What is added is set in the engine's own inputs, so that secrets and what is not known yet stay what they are."""
+    if remedy is None:
+        return None
+
+    def remediate(args: ResourceValidationArgs) -> Any:
+        found, config = facts_of(args), args.get_config()
+        if found is None:
+            return None
+        case = remedies.Case(
+            token=readers.plain(args.resource_type), facts=found, allowed=allowed(config), now=datetime.now(UTC),
+            caller=str(config.get("owner") or caller()),
+        )  # fmt: skip
+        added = list(remedy(case))
+        for one in added:
+            put(args.props, one)
+        return args.props if added else None
+
+    return remediate
+
+
+def put(holder: Any, one: remedies.Addition) -> None:
+    *way, last = one.path
+    for name in way:
+        if name not in holder or holder[name] is None:
+            holder[name] = {}
+        holder = holder[name]
+    holder[last] = one.value
+
+
+def caller() -> str:
+    """Who runs Pulumi; empty where the system does not know."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        reader = readers.reader_of(args.resource_type)
-        if reader is None:
-            return
-        found = reader(args.name, plain(args.props) | {OPTIONS: options(args.opts)})
-        if not rule.judges(found):
+        found = facts_of(args)
+        if found is None or not rule.judges(found):
             return
         finding = ruleset.judged(rule, found, allowed(args.get_config()), datetime.now(UTC))
         if finding is None or finding.outcome is ruleset.Outcome.EXEMPT:

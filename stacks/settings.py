@@ -1,5 +1,6 @@
 """The configuration of a stack: typed, with a default, a description and a check that names the key."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,8 +36,11 @@ def parsed(key: Key, given: str | None) -> Any:
     try:
         return key.parse(text)
     except ValueError as wrong:
-        hint = f"pulumi config set {key.name} VALUE; {key.help}"
-        raise pulumi.RunError(f"accelctl:{key.name} is '{text}': {wrong}.\nhint: {hint}.") from wrong
+        raise refusal(key.name, text, str(wrong), f"pulumi config set {key.name} VALUE; {key.help}") from wrong
+
+
+def refusal(key: str, given: str, wrong: str, hint: str) -> pulumi.RunError:
+    return pulumi.RunError(f"accelctl:{key} is '{given}': {wrong}.\nhint: {hint}.")
 
 
 def text(value: str) -> str:
@@ -48,6 +52,17 @@ def label(value: str) -> str:
     if not value or len(value) > 63:
         raise ValueError("a label has 1 to 63 characters")
     return value
+
+
+def identity(prefix: str) -> Callable[[str], str]:
+    """An id of the cloud's, or nothing."""
+
+    def parse(value: str) -> str:
+        if value and not re.fullmatch(rf"{prefix}-[0-9a-f]+", value):
+            raise ValueError(f"it is an id such as {prefix}-0123456789abcdef0")
+        return value
+
+    return parse
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

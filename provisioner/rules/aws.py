@@ -80,18 +80,27 @@ def encrypted(disks: Iterable[Any]) -> Any:
 def instance(subject: str, inputs: Inputs) -> Facts:
     """From a template, what the template says is judged with the template."""
     template, tags = at(inputs, "launchTemplate") is not None, at(inputs, "tags", default={})
-    market = at(inputs, "instanceMarketOptions", "marketType")
+    market = at(inputs, "instanceMarketOptions", "marketType", default=at(inputs, "instanceLifecycle"))
     kind = at(inputs, "instanceType")
-    disks = [at(inputs, "rootBlockDevice", default={}), *listed(at(inputs, "ebsBlockDevices"))]
+    more = listed(at(inputs, "ebsBlockDevices"))
+    disks = [at(inputs, "rootBlockDevice", default={}), *([UNKNOWN] if more is UNKNOWN else more)]
     return facts(
         subject, UNKNOWN if kind is UNKNOWN else (kind,),
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
         labels=tags, public_address=truth(at(inputs, "associatePublicIpAddress")),
         token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
-        protected=truth(at(inputs, "disableApiTermination")),
-        persistent=equal(at(inputs, "instanceMarketOptions", "spotOptions", "spotInstanceType"), "persistent"),
-        leaves_behind=volumes_left(disks), from_template=template and kind is None,
+        protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs),
+        leaves_behind=volumes_left(disks), from_template=template and kind is None, reserved=reserved(inputs),
     )  # fmt: skip
+
+
+def persistent(inputs: Inputs) -> Any:
+    return equal(at(inputs, "instanceMarketOptions", "spotOptions", "spotInstanceType"), "persistent")
+
+
+def reserved(inputs: Inputs) -> bool:
+    """Whether it names a reservation. That says nothing of its end: when a reservation ends, its machines go on."""
+    return at(inputs, "capacityReservationSpecification", "capacityReservationTarget") is not None
 
 
 def volumes_left(disks: Iterable[Any]) -> Any:
@@ -113,7 +122,8 @@ def template(subject: str, inputs: Inputs) -> Facts:
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
         labels=tags, public_address=public, token_only_metadata=metadata(inputs),
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
-        protected=truth(at(inputs, "disableApiTermination")), blueprint=True,
+        protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
+        reserved=reserved(inputs),
     )  # fmt: skip
 
 
@@ -197,7 +207,7 @@ def reservation(subject: str, inputs: Inputs) -> Facts:
     return facts(
         subject, UNKNOWN if kind is UNKNOWN else (kind,), capacity=Capacity.RESERVATION,
         ends_at=moment(end) if limited else None, labels=at(inputs, "tags", default={}),
-        group=True, least=0, most=at(inputs, "instanceCount", default=1),
+        group=True, least=0, most=at(inputs, "instanceCount", default=1), reserves=True,
     )  # fmt: skip
 
 
@@ -207,7 +217,7 @@ def capacity_block(subject: str, inputs: Inputs) -> Facts:
     kept = at(options, "protect") is True and "capacityBlockOfferingId" in at(options, "ignoreChanges", default=())
     return Facts(
         subject=subject, cloud="aws", instance_types=("a capacity block",), capacity=Capacity.CAPACITY_BLOCK,
-        labels=at(inputs, "tags", default={}), pinned=kept, group=True, most=0,
+        labels=at(inputs, "tags", default={}), pinned=kept, group=True, most=1, reserves=True,
     )  # fmt: skip
 
 

@@ -37,6 +37,8 @@ class Configuration:
     expensive_from: Decimal = Decimal("1.00")
     """USD per hour; a machine whose price is not known counts as expensive."""
     longest_end: timedelta = timedelta(days=14)
+    default_end: timedelta = timedelta(hours=8)
+    """What is added at level `remediate`."""
     required_labels: tuple[str, ...] = ("owner", "team", "cost-center")
     unassigned_allowed: bool = True
     """Whether the label value `unassigned` is good enough."""
@@ -53,7 +55,8 @@ class Configuration:
 
 
 PARSERS: dict[str, Callable[[Any], Any]] = {
-    "expensive_from": lambda value: Decimal(str(value)), "longest_end": duration, "required_labels": tuple,
+    "expensive_from": lambda value: Decimal(str(value)), "longest_end": duration, "default_end": duration,
+    "required_labels": tuple,
     "unassigned_allowed": bool, "regions": tuple, "machines": tuple,
     "budget": lambda value: Decimal(str(value)), "most_machines": int, "reapers": tuple,
     "exemptions": lambda rows: tuple(Exemption(**row) for row in rows),

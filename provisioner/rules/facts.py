@@ -73,6 +73,10 @@ class Facts:
     """A spot request that buys again after an interruption."""
     pinned: bool | Unknown = True
     """What is paid for beforehand is kept from being bought again, or thrown away, by a change of its inputs."""
+    reserves: bool = False
+    """It is capacity that others run in: it costs, and is no machine."""
+    reserved: bool = False
+    """It runs in capacity that is paid for by itself."""
     blueprint: bool = False
     """A template: what is made from it counts, not itself."""
     from_template: bool = False

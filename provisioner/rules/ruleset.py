@@ -98,7 +98,8 @@ def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
 
 
 def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str:
-    if cheap(facts, allowed):
+    """A capacity block is paid for in full: it costs no less when it ends sooner."""
+    if cheap(facts, allowed) or facts.capacity is Capacity.CAPACITY_BLOCK:
         return ""
     left = time_left(facts, now)
     if left is None or left <= allowed.longest_end:
@@ -128,13 +129,22 @@ def capacity_block_pinned(facts: Facts, allowed: Configuration, now: datetime) -
 def required_labels(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if not facts.takes_labels:
         return ""
-    held = known(facts.labels)
-    wanted = {name: held.get(f"accelctl:{name}") or held.get(name) for name in allowed.required_labels}
-    missing = [name for name, value in wanted.items() if not value]
-    if missing:
+    if missing := lacking(facts, allowed):
         return f"the label accelctl:{missing[0]} is missing; every machine says whose it is"
+    wanted = required(facts, allowed)
     blank = [name for name, value in wanted.items() if value == "unassigned" and not allowed.unassigned_allowed]
     return f"the label accelctl:{blank[0]} is 'unassigned'; say who pays" if blank else ""
+
+
+def required(facts: Facts, allowed: Configuration) -> dict[str, str | None]:
+    """The labels that are wanted, with what they say. Raises NotYetKnown."""
+    held = known(facts.labels)
+    return {name: held.get(f"accelctl:{name}") or held.get(name) for name in allowed.required_labels}
+
+
+def lacking(facts: Facts, allowed: Configuration) -> list[str]:
+    """The names of the labels that are missing. Raises NotYetKnown."""
+    return [name for name, value in required(facts, allowed).items() if not value]
 
 
 def orphan_proof(facts: Facts, allowed: Configuration, now: datetime) -> str:

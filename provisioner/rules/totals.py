@@ -44,11 +44,16 @@ def hours(facts: Facts, allowed: Configuration, now: datetime) -> Decimal:
 
 
 def priced(found: Sequence[Facts]) -> Iterator[tuple[Facts, Decimal | None]]:
-    """With USD per hour of one machine: what comes from a template costs as the dearest template of the stack."""
-    templates = [one.usd_per_hour for one in found if one.blueprint]
+    """With USD per hour of one machine: what comes from a template costs as the dearest template of the stack.
+
+    What runs in capacity that the stack itself pays for costs nothing more.
+    """
+    paid = any(one.reserves for one in found)
+    prices = {id(one): Decimal(0) if paid and one.reserved else one.usd_per_hour for one in found}
+    templates = [prices[id(one)] for one in found if one.blueprint]
     dearest = None if None in templates else max((one for one in templates if one is not None), default=None)
     for one in found:
-        yield one, dearest if one.from_template else one.usd_per_hour  # what the template is, nobody knows before up
+        yield one, dearest if one.from_template else prices[id(one)]  # what the template is, nobody knows before up
 
 
 def over_budget(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
@@ -72,7 +77,7 @@ def over_budget(found: Sequence[Facts], allowed: Configuration, now: datetime) -
 def too_many(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
     if allowed.most_machines is None:
         return None
-    counts = {one.subject: count(one) for one in found}
+    counts = {one.subject: count(one) for one in found if not one.reserves}
     total = sum(one or 0 for one in counts.values())
     if total > allowed.most_machines:
         return (
@@ -86,8 +91,9 @@ def too_many(found: Sequence[Facts], allowed: Configuration, now: datetime) -> S
 def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
     """Prepaid machines go home by themselves."""
     brought = {one.cloud for one in found if one.part is Part.REAPER}
+    told = any(one.blueprint for one in found)  # what comes from a template of the stack is as the template says
     dear = {one.cloud for one in found if one.part is Part.MACHINE and one.capacity is not Capacity.CAPACITY_BLOCK
-            and not cheap(one, allowed)}  # fmt: skip
+            and not cheap(one, allowed) and not (told and one.from_template)}  # fmt: skip
     for cloud in sorted((dear & set(REAPERS)) - set(allowed.reapers) - brought):
         mend = f"'pulumi up' of the stack {REAPERS[cloud]} brings one; then say reapers = [\"{cloud}\"]"
         return (

@@ -13,6 +13,7 @@ from moto.ec2.models.instances import Instance
 from moto.events.models import events_backends
 
 from provisioner.sandbox import buckets, images
+from provisioner.sandbox.blocks import Blocks
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.doors import Doors
 from provisioner.sandbox.filters import Listings
@@ -22,12 +23,13 @@ from provisioner.sandbox.imds import Metadata
 from provisioner.sandbox.labels import labels_of
 from provisioner.sandbox.launches import Launches
 from provisioner.sandbox.ledger import Ledger
-from provisioner.sandbox.lifecycle import INTERRUPTED, OWN_SHUTDOWN, end, request_of
+from provisioner.sandbox.lifecycle import BLOCK_ENDED, INTERRUPTED, OWN_SHUTDOWN, end, request_of
 from provisioner.sandbox.machines import Machines
 from provisioner.sandbox.market import Market
 from provisioner.sandbox.phases import LIVING, Phases
 from provisioner.sandbox.placement import PlacementGroups
 from provisioner.sandbox.quotas import Quotas
+from provisioner.sandbox.reservations import Reservations
 from provisioner.sandbox.schedules import Schedules
 
 HIDDEN_FOR = 0.3
@@ -49,14 +51,16 @@ class SandboxCloud:
         """The developer's access key: nobody else's is taken, but for those of roles."""
         self.clock = SandboxClock()
         self.market, self.quotas = Market(self.clock), Quotas()
-        self.metadata, self.ledger = Metadata(self.clock), Ledger(self.market, self.clock)
+        self.reservations = Reservations(self.market, self.quotas, self.clock, self.clear)
+        self.blocks = Blocks(self.reservations, self.clock)
+        self.metadata, self.ledger = Metadata(self.clock), Ledger(self.market, self.clock, self.reservations)
         self.machines = Machines(root / "machines", self.environment, self.shut_down)
         self.lock = threading.RLock()
         self.url = ""
         self.phases = Phases(self.clock, self.lock, lambda instance: self.machines.reconcile([instance]))
         self.placement = PlacementGroups()
         self.doors = Doors()
-        self.launches = Launches(self.market, self.quotas, self.clock, self.phases, self.placement)
+        self.launches = Launches(self.market, self.quotas, self.clock, self.phases, self.placement, self.reservations)
         self.launches.install()
         self.listings = Listings(self.clock, HIDDEN_FOR)
         self.listings.install()
@@ -129,7 +133,7 @@ class SandboxCloud:
             one_time = request is not None and request.type == "one-time"
             stop = instance.instance_initiated_shutdown_behavior == "stop" and not one_time
             if instance.state == "running":
-                self.market.give_back((instance.instance_type, instance.placement.zone))
+                self.launches.give_back(instance)
                 end(
                     instance, OWN_SHUTDOWN, request_state="instance-terminated-by-user", now=self.clock.now(), stop=stop
                 )
@@ -160,10 +164,14 @@ class SandboxCloud:
         warning = "EC2 Spot Instance Interruption Warning"
         events.put_events([{"Source": "aws.ec2", "DetailType": warning, "Detail": json.dumps(detail)}])
 
-    def reclaim(self, instance: Instance) -> None:
+    def clear(self, instance: Instance) -> None:
+        """Its capacity block is about to end."""
+        self.reclaim(instance, BLOCK_ENDED)
+
+    def reclaim(self, instance: Instance, reason: tuple[str, str] = INTERRUPTED) -> None:
         with self.lock:
             if instance.state in LIVING:
-                end(instance, INTERRUPTED, request_state="instance-terminated-no-capacity", now=self.clock.now())
+                end(instance, reason, request_state="instance-terminated-no-capacity", now=self.clock.now())
                 self.phases.ended(instance)
             self.machines.reconcile([instance])
 

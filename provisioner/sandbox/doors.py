@@ -3,12 +3,11 @@
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
-from xml.sax.saxutils import escape
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
-from provisioner.sandbox.wire import AwsError, Call, listed, xml_answer
+from provisioner.sandbox.wire import AwsError, Call, labels_in, listed, tag_set, xml_answer
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,11 @@ class Door:
     id: str = field(default_factory=lambda: f"eice-{secrets.token_hex(8)}0")
 
     def xml(self) -> str:
-        marks = "".join(
-            f"<item><key>{escape(k)}</key><value>{escape(v)}</value></item>" for k, v in self.labels.items()
-        )
         groups = "".join(f"<item>{one}</item>" for one in self.groups)
         return (f"<instanceConnectEndpointId>{self.id}</instanceConnectEndpointId><vpcId>{self.network}</vpcId>"
                 f"<subnetId>{self.subnet}</subnetId><availabilityZone>{self.zone}</availabilityZone>"
                 f"<state>create-complete</state><preserveClientIp>false</preserveClientIp>"
-                f"<securityGroupIdSet>{groups}</securityGroupIdSet><tagSet>{marks}</tagSet>")  # fmt: skip
+                f"<securityGroupIdSet>{groups}</securityGroupIdSet>{tag_set(self.labels)}")  # fmt: skip
 
 
 class Doors:
@@ -53,9 +49,8 @@ class Doors:
             return AwsError(
                 "InstanceConnectEndpointLimitExceeded", f"{subnet.vpc_id} has an EC2 Instance Connect Endpoint already."
             )
-        labels = {tag["Key"]: tag.get("Value", "") for spec in listed(call, "TagSpecification") for tag in spec["Tag"]}
         groups = tuple(listed(call, "SecurityGroupId"))
-        door = Door(subnet.vpc_id, asked, subnet.availability_zone, groups, labels)
+        door = Door(subnet.vpc_id, asked, subnet.availability_zone, groups, labels_in(call))
         self._doors[call.region, door.id] = door
         return xml_answer(call, f"<instanceConnectEndpoint>{door.xml()}</instanceConnectEndpoint>")
 

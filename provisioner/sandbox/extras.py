@@ -1,4 +1,4 @@
-"""Calls that moto does not answer, or answers with nothing: console output, placement groups, ways in, quotas."""
+"""Calls that moto does not answer, or answers with nothing: console output, placement, ways in, capacity, quotas."""
 
 import base64
 import json
@@ -44,9 +44,13 @@ def console_output(cloud: SandboxCloud, call: Call) -> Response | None:
 
 def kept(cloud: SandboxCloud, call: Call) -> Response:
     """By the part that keeps what moto lacks."""
-    part = cloud.placement if "PlacementGroup" in call.operation else cloud.doors
-    answer = part.answer(call)
+    answer = next(part for word, part in parts(cloud).items() if word in call.operation).answer(call)
     return render(call, answer, {}) if isinstance(answer, AwsError) else answer
+
+
+def parts(cloud: SandboxCloud) -> dict[str, Any]:
+    return {"PlacementGroup": cloud.placement, "InstanceConnectEndpoint": cloud.doors,
+            "CapacityReservation": cloud.reservations, "CapacityBlock": cloud.blocks}  # fmt: skip
 
 
 def service_quota(cloud: SandboxCloud, call: Call) -> Response | None:
@@ -67,5 +71,11 @@ EXTRAS: dict[str, Callable[[SandboxCloud, Call], Response | None]] = {
     "ec2.CreateInstanceConnectEndpoint": kept,
     "ec2.DescribeInstanceConnectEndpoints": kept,
     "ec2.DeleteInstanceConnectEndpoint": kept,
+    "ec2.CreateCapacityReservation": kept,
+    "ec2.DescribeCapacityReservations": kept,
+    "ec2.ModifyCapacityReservation": kept,
+    "ec2.CancelCapacityReservation": kept,
+    "ec2.DescribeCapacityBlockOfferings": kept,
+    "ec2.PurchaseCapacityBlock": kept,
     "servicequotas.GetServiceQuota": service_quota,
 }

@@ -23,11 +23,12 @@ from moto.iam.models import iam_backends
 
 from provisioner.sandbox import interfaces
 from provisioner.sandbox.clock import SandboxClock
-from provisioner.sandbox.lifecycle import USER, Refused, SpotRequest, explain, request_of
+from provisioner.sandbox.lifecycle import USER, Refused, SpotRequest, explain, pool_of, request_of
 from provisioner.sandbox.market import Market, Pool
 from provisioner.sandbox.phases import ENDED, Phases
 from provisioner.sandbox.placement import PlacementGroups
 from provisioner.sandbox.quotas import Quotas
+from provisioner.sandbox.reservations import BLOCK, Reservation, Reservations
 
 USER_DATA_LIMIT = 16384
 PROFILE_UNKNOWN_FOR = 0.5
@@ -37,9 +38,11 @@ class Launches:
     """The replaced methods; `install` puts them in place, once per process."""
 
     def __init__(
-        self, market: Market, quotas: Quotas, clock: SandboxClock, phases: Phases, placement: PlacementGroups
-    ) -> None:
+        self, market: Market, quotas: Quotas, clock: SandboxClock, phases: Phases, placement: PlacementGroups,
+        reservations: Reservations,
+    ) -> None:  # fmt: skip
         self.market, self.quotas, self.clock, self.phases, self.placement = market, quotas, clock, phases, placement
+        self.reservations = reservations
         self.call = threading.local()
         self.profile_unknown_for = PROFILE_UNKNOWN_FOR
         """Seconds."""
@@ -62,6 +65,7 @@ class Launches:
         self.call.count = int(this._get_param("MinCount", "1")), int(this._get_param("MaxCount", "1"))
         self.call.interfaces = interfaces.asked_for(this._get_param("NetworkInterfaces", []))
         self.call.group = this._get_param("Placement.GroupName") or ""
+        self.call.target = target_of(this._get_param("CapacityReservationSpecification", {}))
         self.call.disks = this._get_param("BlockDeviceMappings", []) or []
         try:
             return original(this)
@@ -69,7 +73,8 @@ class Launches:
             self.forget()
 
     def forget(self) -> None:
-        self.call.options = self.call.count = self.call.interfaces = self.call.disks = self.call.group = None
+        self.call.options = self.call.count = self.call.interfaces = self.call.disks = None
+        self.call.group = self.call.target = None
 
     def run_instances(
         self, original: Any, backend: EC2Backend, image_id: str, count: int, user_data: Any, groups: Any, **kwargs: Any
@@ -85,16 +90,21 @@ class Launches:
         pool = kwargs["instance_type"], self.zone(backend, kwargs)
         interfaces.refuse_wrong(pool[0], self.interfaces)
         self.placement.refuse_unknown(backend.region_name, self.group)
-        granted = self.granted(backend, pool, least, most)
-        self.quotas.check(backend, pool[0], granted, spot=spot)
+        target = getattr(self.call, "target", None) or ""
+        reserved = self.reservations.targeted(backend.region_name, target, options.get("MarketType", ""), pool)
+        granted = self.granted(backend, pool, least, most, reserved)
+        if not reserved:  # which has been counted
+            self.quotas.check(backend, pool[0], granted, spot=spot)
         if spot:
             self.check_price(pool, options.get("SpotOptions", {}))
         if not kwargs.get("subnet_id"):
             kwargs["placement"] = pool[1]
         kwargs["nics"] = interfaces.on_first_card(interfaces.asked_for(kwargs.get("nics")))
         reservation = original(backend, image_id, granted, user_data, groups, **kwargs)
-        self.market.take(pool, granted)
+        if not reserved:
+            self.market.take(pool, granted)
         for instance in reservation.instances:
+            belong(instance, reserved)
             self.settle(instance, options.get("SpotOptions", {}) if spot else None, kwargs)
         for instance in reservation.instances[1:]:
             associate(backend, instance, kwargs)  # moto gives the role to the first one only
@@ -121,7 +131,11 @@ class Launches:
             SpotRequest(instance, spot_options, kwargs.get("tags") or {}, now)
         self.phases.launched(instance)
 
-    def granted(self, backend: EC2Backend, pool: Pool, least: int, most: int) -> int:
+    def granted(
+        self, backend: EC2Backend, pool: Pool, least: int, most: int, reserved: Reservation | None = None
+    ) -> int:
+        if reserved:
+            return self.reservations.granted(reserved, least, most)
         free = self.market.free(pool)
         granted = most if free is None else min(most, free)
         if granted < max(least, 1):
@@ -191,6 +205,7 @@ class Launches:
         self.call.interfaces = interfaces.asked_for(template.get("NetworkInterfaces", []))
         self.call.group = template.get("Placement", {}).get("GroupName", "")
         self.call.disks = template.get("BlockDeviceMappings", [])
+        self.call.target = target_of(template.get("CapacityReservationSpecification", {}))
         try:
             reservation = backend.run_instances(
                 spec.image_id, count, spec.user_data, spec.group_set, instance_type=spec.instance_type,
@@ -232,10 +247,15 @@ class Launches:
         for instance in alive:
             explain(instance, USER, self.clock.now())
             self.phases.ended(instance)
-            self.market.give_back((instance.instance_type, instance.placement.zone))
+            self.give_back(instance)
             if request := request_of(instance):
                 request.mark("closed", "instance-terminated-by-user", self.clock.now())
         return [*result, *((i, i._state) for i in instances if i not in alive)]
+
+    def give_back(self, instance: Instance) -> None:
+        """Its place, to whoever it was taken from."""
+        if not self.reservations.covers(instance):
+            self.market.give_back(pool_of(instance))
 
     def describe_spot_price_history(self, original: Any, this: SpotInstances) -> ActionResult:
         """Newest first; with StartTime, the price that held then and every change since."""
@@ -257,6 +277,18 @@ class Launches:
 def wrap(owner: Any, name: str, replacement: Any) -> None:
     original = getattr(owner, name)
     setattr(owner, name, lambda this, *args, **kwargs: replacement(original, this, *args, **kwargs))
+
+
+def target_of(specification: dict[str, Any]) -> str:
+    """The id of the reservation that a launch names; empty for none."""
+    return specification.get("CapacityReservationTarget", {}).get("CapacityReservationId", "")
+
+
+def belong(instance: Instance, reserved: Reservation | None) -> None:
+    """To a reservation, as DescribeInstances says it."""
+    if reserved:
+        instance.capacity_reservation_id = reserved.id
+        instance.lifecycle = BLOCK if reserved.fee is not None else None
 
 
 def expand_template(this: InstanceResponse) -> None:

@@ -1,7 +1,8 @@
 """What the cloud would charge, under AWS's published rules; kept apart from everything that estimates costs.
 
 By the second and 60 s at least, at the spot price as it changes; nothing for a spot instance that the cloud takes back
-within its first hour (EC2 User Guide, "Billing for interrupted Spot Instances"); gp3 by the second; ways by the hour.
+within its first hour (EC2 User Guide, "Billing for interrupted Spot Instances"); gp3 by the second; ways by the hour;
+a capacity block once, its machines nothing; a reservation on demand for what nobody uses of it.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.labels import labels_of
 from provisioner.sandbox.lifecycle import INTERRUPTED, pool_of
 from provisioner.sandbox.market import Market, on_demand
+from provisioner.sandbox.reservations import BLOCK, Reservation, Reservations, reserved_in
 from provisioner.sandbox.transfer import between_regions
 
 GIB = Decimal(1024**3)
@@ -41,8 +43,8 @@ class Traffic:
 class Ledger:
     """Lines are made on demand from what moto and the market remember."""
 
-    def __init__(self, market: Market, clock: SandboxClock) -> None:
-        self._market, self._clock = market, clock
+    def __init__(self, market: Market, clock: SandboxClock, reservations: Reservations) -> None:
+        self._market, self._clock, self._reservations = market, clock, reservations
         self.traffic: dict[str, Traffic] = {}
         self._disks: dict[str, list[dict[str, Any]]] = {}
 
@@ -56,7 +58,20 @@ class Ledger:
     def lines(self, job: str = "") -> list[dict[str, Any]]:
         """Oldest first; with `job`, only what carries that id or that name."""
         found = [line for instance in self._instances() for line in self._of(instance)]
+        found += [self._reserved(one) for one in self._reservations.held.values()]
         return [line for line in found if job in ("", *map(line["labels"].get, ("accelctl:job", "accelctl:name")))]
+
+    def _reserved(self, one: Reservation) -> dict[str, Any]:
+        """The fee of a block, at once; of another reservation what stands empty."""
+        now = self._clock.now()
+        end = min(one.closed or now, now) if one.fee is None else one.end or now
+        common = {"resource": one.id, "labels": dict(one.labels), "from": one.start.isoformat(), "to": end.isoformat()}
+        if one.fee is not None:
+            return common | {"kind": BLOCK, "usd": one.fee}
+        inside = [each for each in self._instances() if reserved_in(each) == one.id]
+        used = sum((overlap(born(each), ended(each) or now, one.start, end) for each in inside), timedelta(0))
+        empty = Decimal(((end - one.start) * one.count - used).total_seconds()) / 3600
+        return common | {"kind": "reservation", "usd": on_demand(one.pool[0]) * empty}
 
     def _instances(self) -> list[Any]:
         backends = list(ec2_backends[DEFAULT_ACCOUNT_ID].values())
@@ -64,7 +79,7 @@ class Ledger:
         return sorted((one for one in all_of_them if hasattr(one, "sandbox_launched_at")), key=born)
 
     def _of(self, instance: Any) -> Iterator[dict[str, Any]]:
-        start, end = born(instance), getattr(instance, "sandbox_ended_at", None) or self._clock.now()
+        start, end = born(instance), ended(instance) or self._clock.now()
         start, end = start.replace(microsecond=0), end.replace(microsecond=0)
         common = {
             "resource": instance.id,
@@ -82,6 +97,8 @@ class Ledger:
     def _machine(self, instance: Any, start: datetime, end: datetime) -> Decimal:
         taken_back = instance.state_reason and instance.state_reason.code == INTERRUPTED[0]
         if taken_back and end - start < FREE_WITHIN:
+            return Decimal(0)
+        if instance.lifecycle == BLOCK:
             return Decimal(0)
         billed = max(end, start + LEAST)
         if instance.lifecycle != "spot":
@@ -101,3 +118,11 @@ class Ledger:
 
 def born(instance: Any) -> datetime:
     return instance.sandbox_launched_at
+
+
+def ended(instance: Any) -> datetime | None:
+    return getattr(instance, "sandbox_ended_at", None)
+
+
+def overlap(start: datetime, end: datetime, since: datetime, until: datetime) -> timedelta:
+    return max(min(end, until) - max(start, since), timedelta(0))

@@ -15,6 +15,8 @@ from provisioner.sandbox.phases import LIVING
 
 INTERRUPTED = ("Server.SpotInstanceTermination", "Server.SpotInstanceTermination: Spot instance termination")
 OWN_SHUTDOWN = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
+BLOCK_ENDED = ("Server.CapacityBlockEnded", "Server.CapacityBlockEnded: the Capacity Block is about to end")
+"""AWS does not document this one."""
 USER = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from provisioner.sandbox.lifecycle import Refused, living
-from provisioner.sandbox.wire import AwsError, Call, listed, xml_answer
+from provisioner.sandbox.wire import AwsError, Call, labels_in, listed, tag_set, xml_answer
 
 STRATEGIES = ("cluster", "spread", "partition")
 
@@ -19,11 +19,8 @@ class Group:
     id: str = field(default_factory=lambda: f"pg-{secrets.token_hex(8)}")
 
     def xml(self) -> str:
-        labels = "".join(
-            f"<item><key>{escape(k)}</key><value>{escape(v)}</value></item>" for k, v in self.labels.items()
-        )
         return (f"<groupName>{escape(self.name)}</groupName><strategy>{self.strategy}</strategy>"
-                f"<state>available</state><groupId>{self.id}</groupId><tagSet>{labels}</tagSet>")  # fmt: skip
+                f"<state>available</state><groupId>{self.id}</groupId>{tag_set(self.labels)}")  # fmt: skip
 
 
 class PlacementGroups:
@@ -42,8 +39,7 @@ class PlacementGroups:
             return AwsError("InvalidPlacementGroup.Duplicate", f"The placement group '{name}' already exists.")
         if strategy not in STRATEGIES or not name:
             return AwsError("InvalidParameterValue", f"Value ({strategy}) for parameter strategy is invalid.")
-        labels = {tag["Key"]: tag.get("Value", "") for spec in listed(call, "TagSpecification") for tag in spec["Tag"]}
-        group = self._groups[call.region, name] = Group(name, strategy, labels)
+        group = self._groups[call.region, name] = Group(name, strategy, labels_in(call))
         return xml_answer(call, f"<return>true</return><placementGroup>{group.xml()}</placementGroup>")
 
     def describe(self, call: Call) -> Any:

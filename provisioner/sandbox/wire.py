@@ -136,6 +136,18 @@ def listed(call: Call, name: str) -> list[Any]:
     return nested({k: v for k, v in call.params.items() if k.startswith(f"{name}.")}).get(name, [])
 
 
+def labels_in(call: Call) -> dict[str, str]:
+    """The tags that an EC2 call gives to what it makes."""
+    specifications = [*listed(call, "TagSpecification"), *listed(call, "TagSpecifications")]
+    return {tag["Key"]: tag.get("Value", "") for one in specifications for tag in one["Tag"]}
+
+
+def tag_set(labels: dict[str, str]) -> str:
+    """As EC2 lists them."""
+    items = "".join(f"<item><key>{escape(k)}</key><value>{escape(v)}</value></item>" for k, v in labels.items())
+    return f"<tagSet>{items}</tagSet>"
+
+
 def reply(kind: str, text: str) -> Response:
     content = text.encode()
     return "200 OK", [("Content-Type", kind), ("Content-Length", str(len(content)))], content

@@ -72,7 +72,8 @@ def launch_template(
     marks: dict[str, str],
     ends_at: pulumi.Output[str],
     opts: pulumi.ResourceOptions,
-    spot: bool = False,
+    market: str | None = None,
+    reservation: pulumi.Input[str] | None = None,
     placement: aws.ec2.LaunchTemplatePlacementArgs | None = None,
 ) -> aws.ec2.LaunchTemplate:
     """IMDSv2 only, an encrypted disk that goes with the machine, the right image, an end in its labels."""
@@ -84,7 +85,8 @@ def launch_template(
         name, image_id=aws.ssm.get_parameter(name=parameter).value, instance_type=machine.instance_type,
         network_interfaces=cards, instance_initiated_shutdown_behavior="terminate",
         iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(name=identity(name, marks, opts).name),
-        instance_market_options=aws.ec2.LaunchTemplateInstanceMarketOptionsArgs(market_type="spot") if spot else None,
+        instance_market_options=aws.ec2.LaunchTemplateInstanceMarketOptionsArgs(market_type=market) if market else None,
+        capacity_reservation_specification=targeting(reservation) if reservation else None,
         metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
             http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
         ),
@@ -93,5 +95,12 @@ def launch_template(
         tag_specifications=[
             aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=marks) for kind in WITH_THE_MACHINE
         ],
-        tags=ends_at.apply(lambda at: marks | {labels.EXPIRES_AT: at}), opts=opts,
+        tags=marks | {labels.EXPIRES_AT: ends_at}, opts=opts,
     )  # fmt: skip
+
+
+def targeting(reservation: pulumi.Input[str]) -> aws.ec2.LaunchTemplateCapacityReservationSpecificationArgs:
+    target = aws.ec2.LaunchTemplateCapacityReservationSpecificationCapacityReservationTargetArgs
+    return aws.ec2.LaunchTemplateCapacityReservationSpecificationArgs(
+        capacity_reservation_target=target(capacity_reservation_id=reservation)
+    )

@@ -6,7 +6,10 @@ import pulumi
 import pulumi_aws as aws
 
 CIDR = "10.77.0.0/16"
-"""Each zone has a sixteenth of it: 4,091 addresses."""
+"""Each zone has a sixteenth of it, by its letter: 4,091 addresses."""
+
+ONE_AT_A_TIME = pulumi.ResourceOptions(delete_before_replace=True)
+"""A network has one endpoint."""
 
 
 class PrivateNetwork(pulumi.ComponentResource):
@@ -23,8 +26,8 @@ class PrivateNetwork(pulumi.ComponentResource):
         vpc = aws.ec2.Vpc(name, cidr_block=CIDR, tags=labels, opts=mine)
         table = aws.ec2.RouteTable(name, vpc_id=vpc.id, tags=labels, opts=mine)
         self.subnet_ids: list[pulumi.Output[str]] = []
-        for number, zone in enumerate(zones):
-            block = f"10.77.{16 * number}.0/20"
+        for zone in zones:
+            block = f"10.77.{16 * (ord(zone[-1]) - ord('a'))}.0/20"
             subnet = aws.ec2.Subnet(
                 f"{name}-{zone}", vpc_id=vpc.id, cidr_block=block, availability_zone=zone, tags=labels, opts=mine
             )
@@ -61,8 +64,9 @@ class PrivateNetwork(pulumi.ComponentResource):
             tags=labels, opts=mine,
         )  # fmt: skip
         aws.ec2transitgateway.InstanceConnectEndpoint(
-            name, subnet_id=subnet, security_group_ids=[group.id], preserve_client_ip=False, tags=labels, opts=mine
-        )
+            name, subnet_id=subnet, security_group_ids=[group.id], preserve_client_ip=False, tags=labels,
+            opts=pulumi.ResourceOptions.merge(mine, ONE_AT_A_TIME),
+        )  # fmt: skip
         return group.id
 
 

@@ -8,7 +8,8 @@ import pulumi_aws as aws
 
 from provisioner.catalog import labels
 from provisioner.catalog.policies import may_terminate
-from stacks.components.aws_end import TERMINATE, End
+from stacks.components import aws_capacity
+from stacks.components.aws_end import TERMINATE
 from stacks.components.aws_machine import (
     KEYS,
     key_of_end,
@@ -19,14 +20,14 @@ from stacks.components.aws_machine import (
     zones_selling,
 )
 from stacks.components.aws_network import PrivateNetwork, connect
-from stacks.settings import Key, one_of, text, whole
+from stacks.settings import Key, text, whole
 
 
 def keys_for(family: Sequence[str]) -> tuple[Key, ...]:
     return (
         key_of_type(family),
         Key(name="nodes", parse=whole(1, 64), default="1", help="machines, close together where there are several"),
-        Key(name="capacity", parse=one_of("spot", "on-demand"), default="spot", help="how they are bought"),
+        *aws_capacity.KEYS,
         key_of_end("8h"),
         Key(name="zone", parse=text, default="", help="availability zone; the first that sells the type by default"),
         *KEYS,
@@ -38,6 +39,7 @@ class TrainingMachines(pulumi.ComponentResource):
 
     def __init__(self, name: str, config: dict[str, Any]) -> None:
         super().__init__("accelctl:aws:TrainingMachines", name, None, None)
+        aws_capacity.refuse_unfitting(config)
         self._name, self._config = name, config
         self._mine = pulumi.ResourceOptions(parent=self)
         self._machine = known(config["instanceType"])
@@ -45,18 +47,32 @@ class TrainingMachines(pulumi.ComponentResource):
         self._region = aws.get_region().region
         zone = config["zone"] or zones_selling([config["instanceType"]])[0]
         self._network = PrivateNetwork(name, zones=[zone], region=self._region, labels=self._marks, opts=self._mine)
-        self.end = End(name, after=config["endAfter"], marks=self._marks, opts=self._mine)
-        template = launch_template(
-            name, self._machine, cards=self._cards(), disk_gib=config["diskGib"], marks=self._marks,
-            ends_at=self.end.at, spot=config["capacity"] == "spot", placement=self._close_together(), opts=self._mine,
+        group = self._close_together()
+        self._capacity = aws_capacity.had(
+            name, config, zone=zone, group=group, marks=self._marks, opts=self._mine
         )  # fmt: skip
-        self.machines = [self._instance(template, number) for number in range(config["nodes"])]
-        ids = pulumi.Output.all(*(machine.id for machine in self.machines))
-        self.end.by(
-            TERMINATE, ids.apply(lambda found: {"InstanceIds": found}),
-            may_terminate(labels.STACK, pulumi.get_stack()),
-        )  # fmt: skip
+        template = self._template(group)
+        self.machines = self._capacity.open.apply(
+            lambda yes: [self._instance(template, number) for number in range(config["nodes"])] if yes else []
+        )
+        if self._capacity.end:
+            self._capacity.end.by(
+                TERMINATE, self._all("id").apply(lambda found: {"InstanceIds": found}),
+                may_terminate(labels.STACK, pulumi.get_stack()),
+            )  # fmt: skip
         self.register_outputs({})
+
+    def _template(self, group: aws.ec2.PlacementGroup | None) -> aws.ec2.LaunchTemplate:
+        placement = aws.ec2.LaunchTemplatePlacementArgs(group_name=group.name) if group else None
+        return launch_template(
+            self._name, self._machine, cards=self._cards(), disk_gib=self._config["diskGib"], marks=self._marks,
+            ends_at=self._capacity.ends_at, market=self._capacity.market, reservation=self._capacity.reservation,
+            placement=placement, opts=self._mine,
+        )  # fmt: skip
+
+    def _all(self, what: str) -> pulumi.Output[list[Any]]:
+        """One output of every machine."""
+        return self.machines.apply(lambda found: pulumi.Output.all(*(getattr(one, what) for one in found)))
 
     def _cards(self) -> list[aws.ec2.LaunchTemplateNetworkInterfaceArgs]:
         """EFA on every card; those beyond the first carry no address."""
@@ -72,29 +88,28 @@ class TrainingMachines(pulumi.ComponentResource):
             for card in cards
         ]  # fmt: skip
 
-    def _close_together(self) -> aws.ec2.LaunchTemplatePlacementArgs | None:
-        """A cluster placement group, where there are several machines."""
-        if self._config["nodes"] == 1:
+    def _close_together(self) -> aws.ec2.PlacementGroup | None:
+        """A cluster placement group, where there are several machines; prepaid ones stand where they were bought."""
+        if self._config["nodes"] == 1 or self._config["offering"] or self._config["reservation"]:
             return None
-        group = aws.ec2.PlacementGroup(self._name, strategy="cluster", tags=self._marks, opts=self._mine)
-        return aws.ec2.LaunchTemplatePlacementArgs(group_name=group.name)
+        return aws.ec2.PlacementGroup(self._name, strategy="cluster", tags=self._marks, opts=self._mine)
 
     def _instance(self, template: aws.ec2.LaunchTemplate, number: int) -> aws.ec2.Instance:
         name = f"{self._name}-{number}"
-        tags = self.end.at.apply(lambda at: self._marks | {"Name": name, labels.EXPIRES_AT: at})
         version = template.latest_version.apply(str)
         return aws.ec2.Instance(
             name,
             launch_template=aws.ec2.InstanceLaunchTemplateArgs(id=template.id, version=version),
-            tags=tags,
+            tags=self._marks | {"Name": name, labels.EXPIRES_AT: self._capacity.ends_at},
             opts=self._mine,
         )
 
     def export(self) -> None:
         """What a person uses."""
         price = self._machine.on_demand_in(self._region)
-        pulumi.export("machines", [machine.id for machine in self.machines])
-        pulumi.export("addresses", [machine.private_ip for machine in self.machines])
-        pulumi.export("connect", [machine.id.apply(connect) for machine in self.machines])
-        pulumi.export("ends_at", self.end.at)
+        pulumi.export("machines", self._all("id"))
+        pulumi.export("addresses", self._all("private_ip"))
+        pulumi.export("connect", self._all("id").apply(lambda found: [connect(one) for one in found]))
+        pulumi.export("reservation", self._capacity.reservation)
+        pulumi.export("ends_at", self._capacity.ends_at)
         pulumi.export("on_demand_usd_per_hour", f"{price * self._config['nodes']}" if price is not None else "unknown")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+PACK = ("--policy-pack", str(ROOT / "policies"))
+NO_CHANGE = "--expect-no-changes"
 WITHIN = 120.0
 
 
@@ -35,6 +38,19 @@ class Project:
     def up(self, *arguments: str, well: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("up", "--yes", "--skip-preview", *arguments, well=well)
 
+    def interrupted(self, after: str, how: signal.Signals = signal.SIGINT) -> int:
+        """An `up` with the rules that is sent this (Ctrl-C) once something of the type is made: its exit status."""
+        process = subprocess.Popen(
+            self.command("up", "--yes", "--skip-preview", *PACK), cwd=self.folder, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if f"{after} " in line and " created" in line:
+                process.send_signal(how)
+                break
+        process.communicate(timeout=WITHIN)
+        return process.returncode
+
     def configure(self, **values: str) -> None:
         for name, value in values.items():
             self.run("config", "set", name, value)
@@ -54,7 +70,7 @@ class Project:
     def resources(self) -> dict[str, str]:
         """Type and logical name of everything in the state, with its id."""
         state = json.loads(self.run("stack", "export").stdout)
-        return {one["urn"].split("::", 2)[2]: one.get("id", "") for one in state["deployment"]["resources"]}
+        return {one["urn"].split("::", 2)[2]: one.get("id", "") for one in state["deployment"].get("resources", [])}
 
 
 def project(folder: Path, stack: str) -> Project:

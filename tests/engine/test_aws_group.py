@@ -9,13 +9,11 @@ import pytest
 
 from provisioner.sandbox.client import ask
 from tests.e2e.jobs import accelctl
-from tests.engine.project import ROOT, Project, project
+from tests.engine.project import NO_CHANGE, PACK, Project, project
 from tests.sandbox.world import aws, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
 STACK = "aws-g5"
-PACK = ("--policy-pack", str(ROOT / "policies"))
-NO_CHANGE = "--expect-no-changes"
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +67,7 @@ def test_it_closes_in_the_evening_and_up_leaves_it_closed(stack: Project) -> Non
     """The size belongs to the clock."""
     at_hour(19)
     assert until(lambda: not machines())
-    stack.up(NO_CHANGE)
+    stack.up(NO_CHANGE, *PACK)
     assert machines() == []
 
 
@@ -131,7 +129,7 @@ def test_teardown_names_the_stack_that_owns_a_thing_and_leaves_it_unless_told(
 ) -> None:
     """Without --include-stacks the machines stay; with it Pulumi itself destroys them."""
     made = project(tmp_path, f"{STACK}-owned")
-    made.up()
+    made.up(*PACK)
     kept = accelctl("teardown", "--everything", "--yes", "--output", "json")
     owned = json.loads(kept.stdout)["stacks"]
     assert (kept.returncode, [one["stack"] for one in owned]) == (0, [made.stack])

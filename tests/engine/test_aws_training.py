@@ -1,7 +1,6 @@
 """aws-p5 under the real engine: what `pulumi up` makes is really there, ends by itself, and goes without a trace."""
 
-import signal
-import subprocess
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,21 +8,20 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import ask
-from tests.engine.project import Project, project
+from tests.engine.project import NO_CHANGE, PACK, Project, project
 from tests.sandbox.world import aws, state_of, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
 STACK = "aws-p5"
-NO_CHANGE = "--expect-no-changes"
 
 
 @pytest.fixture(scope="module")
 def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The stack, up, with nothing configured."""
     made = project(tmp_path_factory.mktemp("project"), STACK)
-    made.run("preview")
+    made.run("preview", *PACK)
     assert living() == []
-    made.up()
+    made.up(*PACK)
     return made
 
 
@@ -96,7 +94,7 @@ def test_its_end_is_scheduled_without_any_process_of_ours(stack: Project) -> Non
 def test_up_again_changes_nothing_though_the_time_has_moved_on(stack: Project) -> None:
     """The moment of the end was fixed when it was made."""
     before = stack.outputs()["ends_at"]
-    stack.up(NO_CHANGE)
+    stack.up(NO_CHANGE, *PACK)
     stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE)
 
     assert stack.outputs()["ends_at"] == before
@@ -106,7 +104,7 @@ def test_another_duration_moves_the_end_and_keeps_the_machine(stack: Project) ->
     """The schedule is made anew; the machine is labelled anew and goes on."""
     machine, before = living(), stack.outputs()["ends_at"]
     stack.configure(endAfter="3h")
-    stack.up()
+    stack.up(*PACK)
 
     assert (living(), len(schedules())) == (machine, 1)
     assert stack.outputs()["ends_at"] < before
@@ -117,7 +115,7 @@ def test_another_duration_moves_the_end_and_keeps_the_machine(stack: Project) ->
 def test_two_nodes_stand_close_together(stack: Project) -> None:
     """A cluster placement group holds both, and one schedule ends both."""
     stack.configure(nodes="2")
-    stack.up()
+    stack.up(*PACK)
     there = [one for one in described() if one["InstanceId"] in living()]
 
     assert len(there) == 2
@@ -131,7 +129,8 @@ def test_two_nodes_stand_close_together(stack: Project) -> None:
         ("instanceType", "p5.49xlarge", "p5.48xlarge"),
         ("nodes", "many", "from 1 to 64"),
         ("endAfter", "30d", "from 5m to 14d"),
-        ("capacity", "cheap", "spot, on-demand"),
+        ("capacity", "cheap", "spot, capacity-block, reservation, on-demand"),
+        ("offering", "cb-0123", "capacity is spot"),
         ("colour", "red", "endAfter"),
     ],
 )
@@ -143,7 +142,7 @@ def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, val
 def test_the_end_really_ends_the_machines_and_destroy_leaves_nothing(stack: Project) -> None:
     """Past its end the cloud itself has terminated them; destroy removes the rest, asked of the cloud."""
     stack.configure(nodes="2", endAfter="3h")
-    stack.up()
+    stack.up(*PACK)
     ending = living()
     ask("clock", advance=str(4 * 3600))
     assert until(lambda: all(state_of(one) == "terminated" for one in ending))
@@ -173,22 +172,13 @@ def fresh(sandbox: dict[str, Any], tmp_path: Path) -> Iterator[Project]:
 
 def test_an_interrupted_up_is_finished_by_the_next_one(fresh: Project) -> None:
     """Ctrl-C in the middle; the next `up` makes what is missing, and no machine twice."""
-    process = subprocess.Popen(
-        fresh.command("up", "--yes", "--skip-preview"), cwd=fresh.folder, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "aws:ec2:Vpc" in line and "created" in line:
-            process.send_signal(signal.SIGINT)
-            break
-    process.communicate(timeout=60)
-    fresh.up()
+    assert fresh.interrupted("aws:ec2:Vpc") != 0
+    fresh.up(*PACK)
 
     mine = [{"Name": "tag:accelctl:stack", "Values": [f"{STACK}-again"]}]
     found = aws("ec2").describe_instances(Filters=mine)["Reservations"]
     states = [one["State"]["Name"] for reservation in found for one in reservation["Instances"]]
     assert states.count("running") == 1
-    assert process.returncode != 0
 
 
 def test_an_unknown_stack_is_told_what_there_is(sandbox: dict[str, Any], tmp_path: Path) -> None:
@@ -205,10 +195,128 @@ def test_an_unknown_stack_is_told_what_there_is(sandbox: dict[str, Any], tmp_pat
 def test_the_other_families_use_every_card_too(tmp_path: Path, family: str, instance_type: str, efa: int) -> None:
     """Up, unchanged, and gone again."""
     made = project(tmp_path, family)
-    made.up()
-    made.up(NO_CHANGE)
+    made.up(*PACK)
+    made.up(NO_CHANGE, *PACK)
     machine = aws("ec2").describe_instances(InstanceIds=made.outputs()["machines"])["Reservations"][0]["Instances"][0]
 
     assert (machine["InstanceType"], len(machine["NetworkInterfaces"])) == (instance_type, efa)
     made.run("destroy", "--yes", "--skip-preview")
     assert until(lambda: state_of(machine["InstanceId"]) == "terminated")
+
+
+@pytest.fixture
+def booked(sandbox: dict[str, Any], tmp_path: Path) -> Project:
+    """A stack that is about to buy a capacity block of one machine for a day."""
+    offered = aws("ec2").describe_capacity_block_offerings(
+        InstanceType="p5.48xlarge", InstanceCount=1, CapacityDurationHours=24
+    )["CapacityBlockOfferings"][0]
+    made = project(tmp_path, f"{STACK}-{secrets.token_hex(4)}")
+    made.configure(
+        capacity="capacity-block", offering=offered["CapacityBlockOfferingId"], zone=offered["AvailabilityZone"]
+    )
+    return made
+
+
+def reserved(identity: str) -> dict[str, Any]:
+    return aws("ec2").describe_capacity_reservations(CapacityReservationIds=[identity])["CapacityReservations"][0]
+
+
+def fees() -> list[tuple[str, str]]:
+    return [(one["resource"], one["usd"]) for one in ask("ledger")["lines"] if one["kind"] == "capacity-block"]
+
+
+def test_a_capacity_block_is_bought_once_and_outlives_the_stack(booked: Project) -> None:
+    """Its machine starts when the block does; destroy leaves the block and says so."""
+    booked.up(*PACK)
+    outputs = booked.outputs()
+    block = outputs["reservation"]
+    assert (reserved(block)["State"], outputs["machines"]) == ("scheduled", [])
+    ask("clock", advance="1860")
+    booked.up(*PACK)
+    (machine,) = booked.outputs()["machines"]
+    seen = aws("ec2").describe_instances(InstanceIds=[machine])["Reservations"][0]["Instances"][0]
+    assert (seen["InstanceLifecycle"], seen["CapacityReservationId"]) == ("capacity-block", block)
+    left = booked.run("destroy", "--yes", "--skip-preview", "--exclude-protected")
+
+    assert "protected resources associated with this stack" in left.stdout
+    assert until(lambda: state_of(machine) == "terminated")
+    assert [one for one in booked.resources().values() if one.startswith("cr-")] == [block]
+    assert (reserved(block)["State"], [name for name, _ in fees()].count(block)) == ("active", 1)
+
+
+@pytest.mark.full
+def test_a_reservation_of_its_own_ends_with_the_machines(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """Made, filled and moved with the end; destroy cancels it."""
+    made = project(tmp_path, f"{STACK}-reserved")
+    made.configure(capacity="reservation")
+    made.run("preview", *PACK)
+    made.up(*PACK)
+    mine = made.outputs()["reservation"]
+    before = reserved(mine)
+    made.configure(endAfter="3h")
+    made.up(*PACK)
+
+    assert (before["AvailableInstanceCount"], before["EndDateType"]) == (0, "limited")
+    assert made.outputs()["reservation"] == mine
+    assert f"{reserved(mine)['EndDate']:%Y-%m-%dT%H:%M:%SZ}" == made.outputs()["ends_at"]
+    assert reserved(mine)["EndDate"] < before["EndDate"]
+    made.run("destroy", "--yes", "--skip-preview")
+    assert reserved(mine)["State"] == "cancelled"
+
+
+@pytest.mark.full
+def test_machines_run_in_a_reservation_that_is_there_and_leave_it(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """By its id; destroy ends the machines alone. In the wrong zone the cloud refuses."""
+    wanted: dict[str, Any] = {
+        "InstanceType": "p5.48xlarge", "InstancePlatform": "Linux/UNIX", "InstanceCount": 2,
+        "AvailabilityZone": "us-east-1b", "InstanceMatchCriteria": "targeted",
+    }  # fmt: skip
+    theirs = aws("ec2").create_capacity_reservation(**wanted)["CapacityReservation"]["CapacityReservationId"]
+    made = project(tmp_path, f"{STACK}-theirs")
+    made.configure(capacity="reservation", reservation=theirs, nodes="2", zone="us-east-1a")
+    refused = made.up(*PACK, well=False)
+    assert "ReservationCapacityExceeded" in refused.stdout
+    made.configure(zone="us-east-1b")
+    made.up(*PACK)
+    assert reserved(theirs)["AvailableInstanceCount"] == 0
+    made.run("destroy", "--yes", "--skip-preview")
+
+    assert until(lambda: reserved(theirs)["AvailableInstanceCount"] == 2)
+    assert reserved(theirs)["State"] == "active"
+
+
+@pytest.mark.full
+def test_another_offering_buys_nothing_more(booked: Project) -> None:
+    """The stack keeps what it bought, and says so."""
+    booked.run("preview", *PACK)
+    booked.up(*PACK)
+    booked.configure(offering="cb-0123456789abcdef0")
+    before = fees()
+
+    kept = booked.up(NO_CHANGE, *PACK)
+
+    assert "this stack keeps what it bought" in kept.stdout
+    assert fees() == before
+    refused = booked.run("destroy", "--yes", "--skip-preview", well=False)
+    assert (refused.returncode != 0, "because it is protected" in refused.stdout) == (True, True)
+
+
+@pytest.mark.full
+def test_a_block_that_does_not_fit_is_named_by_key_and_forgotten_once_it_has_ended(booked: Project) -> None:
+    """It is bought, and nothing is launched that it does not hold; past its end, refresh forgets it."""
+    booked.configure(nodes="2")
+    wrong = booked.up(*PACK, well=False)
+    assert "accelctl:nodes is '2': the capacity block holds 1" in wrong.stdout
+    assert "Traceback" not in wrong.stdout + wrong.stderr
+    booked.configure(nodes="1")
+    ask("clock", advance="1860")
+    booked.up(*PACK)
+    (machine,) = booked.outputs()["machines"]
+    ask("clock", advance=str(24 * 3600 - 1700))
+    assert until(lambda: state_of(machine) == "terminated")
+    ask("clock", advance="3600")
+
+    booked.run("refresh", "--yes", "--skip-preview")
+    booked.run("destroy", "--yes", "--skip-preview")
+
+    assert booked.resources() == {}

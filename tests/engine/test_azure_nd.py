@@ -1,19 +1,18 @@
 """azure-nd under the real engine: machines that Azure's own client finds, that Azure shuts down, and that go whole."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from provisioner.sandbox.client import ask
-from tests.engine.project import ROOT, Project, project
+from tests.engine.project import NO_CHANGE, PACK, Project, project
 from tests.sandbox.azure import compute, machines, power
 from tests.sandbox.world import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
 STACK = "azure-nd"
-PACK = ("--policy-pack", str(ROOT / "policies"))
-NO_CHANGE = "--expect-no-changes"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000 somebody"
 
 
@@ -86,7 +85,7 @@ def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, val
 def test_azure_itself_shuts_it_down_and_destroy_leaves_nothing(stack: Project) -> None:
     """Deallocated at the minute of its end; destroy takes disks and cards along."""
     stack.configure(endAfter="3h", capacity="on-demand")
-    stack.up()
+    stack.up(*PACK)
     (machine,) = machines()
     ask("clock", advance=str(4 * 3600))
     assert until(lambda: power(machine) == "deallocated")
@@ -106,3 +105,23 @@ def test_what_azure_refuses_is_refused_in_its_words(stack: Project, tmp_path: Pa
         "hardwareProfile": {"vmSize": "Standard_ND96asr_v4"}, "evictionPolicy": "Delete"}}  # fmt: skip
     with pytest.raises(HttpResponseError, match="ResourceGroupNotFound"):
         compute().virtual_machines.begin_create_or_update("nowhere", "one", wrong)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_up_is_finished_by_the_next_one(
+    sandbox: dict[str, Any], tmp_path: Path, how: signal.Signals
+) -> None:
+    """Ctrl-C, or the engine killed, in the middle: nothing is made twice, and destroy finds all of it."""
+    made = project(tmp_path, f"{STACK}-{how.name.lower()}")
+    made.configure(sshKey=KEY)
+    before = ask("status")["azure"]
+    assert made.interrupted("azure-native:network:VirtualNetwork", how) != 0
+    assert machines() == []
+    if how is signal.SIGKILL:
+        made.run("cancel", "--yes")  # its lock is still there
+    made.up(*PACK)
+
+    assert len(machines()) == 1
+    made.run("destroy", "--yes", "--skip-preview")
+    assert ask("status")["azure"] == before

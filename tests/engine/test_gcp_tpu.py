@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import PROJECT, ask
-from tests.engine.project import ROOT, Project, project
+from tests.engine.project import NO_CHANGE, PACK, Project, project
 from tests.sandbox.google import call, nodes
 from tests.sandbox.world import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
-PACK = ("--policy-pack", str(ROOT / "policies"))
-NO_CHANGE = "--expect-no-changes"
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +132,7 @@ def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, val
 def test_nothing_is_made_once_the_end_has_passed(stack: Project) -> None:
     """What is there stays; another end lets the next one in."""
     stack.configure(endAfter="3h", acceleratorType="v5litepod-16")
-    stack.up()
+    stack.up(*PACK)
     keeper = only(stack.resources(), "End$gcp:serviceaccount/account")
     late = {"serviceAccount": {"displayName": "2026-01-01T00:00:00Z"}, "updateMask": "displayName"}
     assert call("iam", "PATCH", keeper, late)[0] == 200
@@ -154,7 +152,7 @@ def test_nothing_is_made_once_the_end_has_passed(stack: Project) -> None:
 def test_the_end_really_ends_the_nodes_and_destroy_leaves_nothing(stack: Project) -> None:
     """Cloud Scheduler deletes them with a token of its account; destroy removes the rest."""
     stack.configure(endAfter="3h", acceleratorType="v5litepod-16")
-    stack.up()
+    stack.up(*PACK)
     ask("clock", advance=str(4 * 3600))
     assert until(lambda: not nodes())
     assert ask("status")["failed_jobs"] == []
@@ -181,3 +179,20 @@ def test_v5p_comes_the_same_way_and_wants_a_project(fresh: Project) -> None:
 
     made = [(node.accelerator_type, node.runtime_version) for node in nodes()]
     assert ("v5p-8", "v2-alpha-tpuv5") in made
+
+
+@pytest.mark.full
+def test_an_interrupted_up_is_finished_by_the_next_one(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """Ctrl-C in the middle; the next `up` makes what is missing and nothing twice, and destroy finds all of it."""
+    made = project(tmp_path, "gcp-tpu-v5e-again")
+    made.run("config", "set", "gcp:project", PROJECT)
+    before, slices = ask("status")["google"], len(nodes())
+    assert made.interrupted("gcp:compute:Network") != 0
+    assert len(nodes()) == slices
+    made.up(*PACK)
+
+    there = [one for one in made.resources().values() if one.startswith("projects/")]
+    assert len(nodes()) == slices + 1
+    assert sum(ask("status")["google"].values()) - sum(before.values()) == len(there)
+    made.run("destroy", "--yes", "--skip-preview")
+    assert ask("status")["google"] == before

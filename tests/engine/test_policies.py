@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from tests.engine.cases import PROGRAM, YAML
-from tests.engine.project import ROOT, Project, project
+from tests.engine.project import PACK, ROOT, Project, project
 from tests.rules.cases import CASES, inputs_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
-PACK = ("--policy-pack", str(ROOT / "policies"))
 SHOWN = [case for case in CASES if case["engine"]]
 
 
@@ -100,3 +99,34 @@ def test_what_nobody_can_price_is_said_and_blocks_nothing(sandbox: dict[str, Any
 
     assert "[advisory]  budget-not-known" in done.stdout
     assert "what nobody can price" in done.stdout
+
+
+REMEDIED = """
+import pulumi
+import pulumi_aws as aws
+
+group = aws.ec2.SecurityGroup("g")
+aws.ec2.Instance(
+    "dear", instance_type="p5.48xlarge", ami="ami-1", vpc_security_group_ids=[group.id], tags={"Name": "dear"},
+    metadata_options={"http_tokens": "required"}, root_block_device={"encrypted": True},
+    user_data=pulumi.Output.secret("x"),
+)
+"""
+
+
+def test_at_level_remediate_labels_and_an_end_are_added(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """Beside a secret and an input that is not known yet; what a person wrote stays."""
+    (tmp_path / "Pulumi.yaml").write_text(YAML)
+    (tmp_path / "__main__.py").write_text(REMEDIED)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    stack = Project(tmp_path, "remedied")
+    stack.run("stack", "init")
+    mends = ("--policy-pack-config", str(ROOT / "policies" / "remediate.json"))
+
+    plan = json.loads(stack.run("preview", "--json", *PACK, *mends).stdout)
+
+    (inputs,) = [one["newState"]["inputs"] for one in plan["steps"] if one["urn"].endswith("::dear")]
+    labels = ("owner", "team", "cost-center", "expires-at")
+    assert {*inputs["tags"]} == {"Name", *(f"accelctl:{name}" for name in labels)}
+    assert inputs["tags"]["accelctl:team"] == "unassigned"
+    assert inputs["userData"] == "[secret]"

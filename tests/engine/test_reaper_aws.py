@@ -9,12 +9,10 @@ import pytest
 from provisioner.sandbox.client import ask
 from tests.e2e.estate import machines, measured, pass_hours
 from tests.e2e.jobs import Job, accelctl, counting
-from tests.engine.project import ROOT, Project, project
+from tests.engine.project import NO_CHANGE, PACK, Project, project
 from tests.sandbox.world import aws, state_of, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
-PACK = ("--policy-pack", str(ROOT / "policies"))
-NO_CHANGE = "--expect-no-changes"
 ROUND = 301
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from provisioner.rules import coverage
 from provisioner.rules.carriers import carriers
-from provisioner.rules.readers import READERS, not_checked, types_table
+from provisioner.rules.readers import READERS, not_checked, plain, types_table
 from tests.cli.test_command_line import accelctl
+from tests.rules.cases import CASES
 
 
 @pytest.mark.parametrize("cloud", ["aws", "gcp", "azure-native"])
@@ -39,6 +41,20 @@ def test_what_is_not_checked_is_counted_and_named(tmp_path: Path) -> None:
 
 def test_the_table_of_the_docs_is_made_from_the_code() -> None:
     """docs/rules.md holds it word for word."""
-    docs = Path(__file__).parents[2] / "docs" / "rules.md"
+    docs = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
 
-    assert types_table() in docs.read_text()
+    assert types_table() in docs
+    assert coverage.tables() in docs, "python -m provisioner.rules.coverage prints it"
+
+
+def test_the_table_of_rules_and_types_knows_of_every_verdict() -> None:
+    """No case is judged by a rule that the table does not have for its type; and no type is without a rule."""
+    missing = [
+        (case["name"], rule)
+        for case in CASES
+        for rule in [*case["rules"], *case["unknown"]]
+        if rule not in coverage.rules_of(plain(case["token"]))
+    ]
+
+    assert missing == []
+    assert all(coverage.rules_of(token) for token in READERS)

@@ -24,6 +24,14 @@ P5 = ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge", "tags": EIGHT
 FOREVER = ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge"})
 TEMPLATE = ("aws:ec2/launchTemplate:LaunchTemplate", {"instanceType": "p5.48xlarge", "tags": EIGHT_HOURS})
 FROM_TEMPLATE = ("aws:ec2/instance:Instance", {"launchTemplate": {"id": "?"}, "tags": EIGHT_HOURS})
+TARGET = {"capacityReservationSpecification": {"capacityReservationTarget": {"capacityReservationId": "?"}}}
+RESERVED = ("aws:ec2/launchTemplate:LaunchTemplate", {"instanceType": "p5.48xlarge", "tags": EIGHT_HOURS} | TARGET)
+RESERVATION = (
+    "aws:ec2/capacityReservation:CapacityReservation",
+    {"instanceType": "p5.48xlarge", "instanceCount": 2, "endDateType": "limited",
+     "endDate": EIGHT_HOURS["accelctl:expires-at"]},
+)  # fmt: skip
+BLOCK = ("aws:ec2/capacityBlockReservation:CapacityBlockReservation", {"capacityBlockOfferingId": "cb-0"})
 STRANGE = ("aws:ec2/instance:Instance", {"instanceType": "q9.huge", "tags": EIGHT_HOURS})
 GROUP = (
     "aws:autoscaling/group:Group",
@@ -63,6 +71,33 @@ def test_what_comes_from_a_template_costs_what_the_template_says() -> None:
 
     assert said(found, TEMPLATE, FROM_TEMPLATE, FROM_TEMPLATE) == {}
     assert said(found, TEMPLATE, FROM_TEMPLATE, FROM_TEMPLATE, FROM_TEMPLATE) == {"budget": Outcome.VIOLATION}
+
+
+def test_machines_in_capacity_that_the_stack_pays_for_cost_nothing_more() -> None:
+    """Two p5 reserved for eight hours are $881, used or not, and two machines; in somebody else's they count."""
+    found = replace(WATCHED, budget=Decimal(900), most_machines=2)
+
+    assert said(found, RESERVATION, RESERVED, FROM_TEMPLATE, FROM_TEMPLATE) == {}
+    assert said(replace(found, budget=Decimal(800)), RESERVATION, RESERVED) == {"budget": Outcome.VIOLATION}
+    assert said(replace(found, budget=Decimal(800)), RESERVED, *[FROM_TEMPLATE] * 2) == {"budget": Outcome.VIOLATION}
+
+
+def test_a_capacity_block_has_a_price_that_only_its_offering_says() -> None:
+    """Named, not counted as nothing; its machines cost nothing more."""
+    allowed = replace(WATCHED, budget=Decimal(1), most_machines=2)
+    (finding,) = totals.judge(facts(BLOCK, RESERVED, FROM_TEMPLATE, FROM_TEMPLATE), allowed, NOW)
+
+    assert (finding.rule, finding.outcome) == ("budget", Outcome.UNKNOWN)
+    assert "r0" in finding.what
+
+
+def test_machines_of_a_capacity_block_need_no_reaper() -> None:
+    """They are paid for, and AWS takes them back."""
+    market = {"instanceMarketOptions": {"marketType": "capacity-block"}}
+    template = (RESERVED[0], RESERVED[1] | market)
+
+    assert said(configuration.load("development"), BLOCK, template, FROM_TEMPLATE) == {}
+    assert set(said(configuration.load("development"), TEMPLATE, FROM_TEMPLATE)) == {"reaper-present"}
 
 
 def test_a_price_that_nobody_knows_is_said_and_never_nothing() -> None:

@@ -52,14 +52,14 @@ def assumed(rules: list[dict[str, Any]], service: str = "ec2") -> Any:
     return aws(service, session=boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
 
 
-def launch(script: str, zone: str = "us-east-1a", **more: Any) -> dict[str, Any]:
+def launch(script: str, zone: str = "us-east-1a", client: Any = None, **more: Any) -> dict[str, Any]:
     """One spot machine running the script, in the account's default network."""
     settings = {
         "ImageId": IMAGE, "InstanceType": TYPE, "MinCount": 1, "MaxCount": 1, "UserData": f"#!/bin/bash\n{script}\n",
         "Placement": {"AvailabilityZone": zone}, "InstanceInitiatedShutdownBehavior": "terminate",
         "InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "one-time"}},
     } | more  # fmt: skip
-    return aws("ec2").run_instances(**{k: v for k, v in settings.items() if v is not None})["Instances"][0]
+    return (client or aws("ec2")).run_instances(**{k: v for k, v in settings.items() if v is not None})["Instances"][0]
 
 
 def describe(instance_id: str) -> dict[str, Any] | None:

@@ -77,7 +77,8 @@ def destroy(stack: str) -> None:
     """Raises TeardownIncomplete where Pulumi is missing, or does not know the stack from here."""
     from provisioner.errors import TeardownIncomplete
 
-    command = ["pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", stack]
+    how = ["--yes", "--skip-preview", "--non-interactive", "--exclude-protected"]  # prepaid capacity stays
+    command = ["pulumi", "destroy", *how, "--stack", stack]
     try:
         code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
     except FileNotFoundError:

@@ -1,16 +1,10 @@
 """Auto Scaling's resource types, as pulumi-aws names and shapes them."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import WaiterError
-
 from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind, without_error
+from provisioner.sandbox.pulumi.wait import until
 from provisioner.sandbox.pulumi.wire import given, pascal
-
-WITHIN, PAUSE = 120.0, 0.3
-"""Seconds; the real provider waits ten minutes for capacity."""
 
 
 def wanted(inputs: Inputs) -> dict[str, Any]:
@@ -90,14 +84,6 @@ def delete(clients: Clients, name: str, _: Inputs) -> None:
     scaling.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=0, MaxSize=0, DesiredCapacity=0)
     until(lambda: size(clients, name) == 0, f"{name}: its machines do not end")
     without_error(lambda: scaling.delete_auto_scaling_group(AutoScalingGroupName=name))
-
-
-def until(holds: Callable[[], bool], otherwise: str) -> None:
-    end = time.monotonic() + WITHIN
-    while not holds():
-        if time.monotonic() > end:
-            raise WaiterError(otherwise, "timed out", {})
-        time.sleep(PAUSE)
 
 
 def action(inputs: Inputs) -> dict[str, Any]:

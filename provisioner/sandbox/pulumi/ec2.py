@@ -109,7 +109,14 @@ def instance_outputs(found: dict[str, Any]) -> Inputs:
         "privateIp": found.get("PrivateIpAddress", ""), "publicIp": found.get("PublicIpAddress", ""),
         "availabilityZone": found["Placement"]["AvailabilityZone"], "subnetId": found.get("SubnetId", ""),
         "tags": tags, "tagsAll": tags,
-    }  # fmt: skip
+    } | given({
+        "instanceLifecycle": found.get("InstanceLifecycle"),
+        "capacityReservationSpecification": targeting(found.get("CapacityReservationId")),
+    })  # fmt: skip
+
+
+def targeting(reservation: str | None) -> Inputs:
+    return {"capacityReservationTarget": {"capacityReservationId": reservation}} if reservation else {}
 
 
 def read_instance(clients: Clients, identity: str, _: Inputs) -> Inputs | None:
@@ -146,6 +153,7 @@ def template_data(inputs: Inputs) -> dict[str, Any]:
         "MetadataOptions": pascal(inputs.get("metadataOptions")), "NetworkInterfaces": interfaces,
         "IamInstanceProfile": pascal(inputs.get("iamInstanceProfile")), "Placement": pascal(inputs.get("placement")),
         "InstanceMarketOptions": pascal(inputs.get("instanceMarketOptions")),
+        "CapacityReservationSpecification": pascal(inputs.get("capacityReservationSpecification")),
         "InstanceInitiatedShutdownBehavior": inputs.get("instanceInitiatedShutdownBehavior"),
         "BlockDeviceMappings": [block(one) for one in inputs.get("blockDeviceMappings") or []],
         "TagSpecifications": [
@@ -269,7 +277,8 @@ def delete_placement(clients: Clients, name: str, _: Inputs) -> None:
 KINDS: dict[str, Kind] = {
     "aws:ec2/instance:Instance": Kind(
         create=create_instance, read=read_instance, delete=delete_instance, update=retagged,
-        refusals=instance_refusals, computed=("arn", "privateIp", "publicIp", "availabilityZone", "subnetId"),
+        refusals=instance_refusals,
+        computed=("arn", "privateIp", "publicIp", "availabilityZone", "subnetId", "instanceLifecycle"),
     ),
     "aws:ec2/launchTemplate:LaunchTemplate": Kind(
         create=create_template, read=read_template, delete=delete_template, update=update_template,
