@@ -279,11 +279,12 @@ class FindsUnused(Protocol):
 class FindsLeftovers(Protocol):
     """Finds and removes what belongs to a job, or everything that is ours."""
 
-    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
-        """By label or by name, every kind, every prepared region, every page. With `data`, the bucket as well.
+    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
+        """By label or by name, every kind, every prepared region, every page. With `data`, the bucket as well."""
+        ...
 
-        Without `machines`, whoever has listed them already is spared a second listing.
-        """
+    def beside_machines(self, region: str) -> Iterator[Leftover]:
+        """Of one region, for whoever has listed its machines already; of no region ('') what belongs to none."""
         ...
 
     def stacks(self) -> Mapping[str, int]:

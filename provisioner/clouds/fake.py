@@ -261,13 +261,13 @@ class FakeCloud:
         return Caller(account="000000000000", name="nobody")
 
     @faulty
-    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
+    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
         del data  # this cloud's store is memory: there is no bucket
         rented = [
             Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
                      price_per_hour=self._history[pool_of(instance)][-1].price_per_hour, state=instance.state)
             for instance in self.instances
-            if machines and instance.alive and job in ("", instance.labels.get(JOB))
+            if instance.alive and job in ("", instance.labels.get(JOB))
         ]  # fmt: skip
         made = [one for one in self.identities.items() if job in ("", one[1].job)]
         identities = [Leftover(kind="identity", id=name, region="", labels=one.labels, order=1) for name, one in made]
@@ -276,6 +276,9 @@ class FakeCloud:
             for region in ([] if job else self._prepared)
         ]
         return iter([*rented, *identities, *networks])
+
+    def beside_machines(self, region: str) -> Iterator[Leftover]:
+        return (one for one in self.leftovers() if one.region == region and one.kind != "instance")
 
     def stacks(self) -> Mapping[str, int]:
         return {}

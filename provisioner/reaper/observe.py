@@ -1,10 +1,11 @@
 """Gathers what is known of every machine of ours. What cannot be read is named, and never taken for nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from provisioner.catalog import labels, load
 from provisioner.clouds.base import CloudProvider, MeasuresUtilisation
@@ -27,7 +28,10 @@ RUNGS = (DEVICES, frozenset({Metric.CPU}), frozenset({Metric.NETWORK, Metric.DIS
 """What is asked first, and of what is not settled by then, next."""
 AT_ONCE = 500
 """Machines of one look: its failure is theirs alone."""
+REGIONS_AT_ONCE = 8
 KINDS = {ImageKind.NVIDIA: AcceleratorKind.NVIDIA, ImageKind.NEURON: AcceleratorKind.NEURON}
+
+T = TypeVar("T")
 
 
 class ReapableCloud(CloudProvider, MeasuresUtilisation, Protocol):
@@ -59,14 +63,18 @@ class Observer:
         self.blind: list[Blind] = []
 
     def machines(self, regions: Sequence[str], now: datetime) -> Iterator[Observed]:
-        """Of every region that can be read; the others are kept in `blind`."""
-        for region in regions:
-            try:
-                found = self.holdings(region)
-            except CloudError as refusal:
-                self.blind.append(Blind(region=region, reason=refusal.message))
-                continue
-            yield from self.region(region, found, now)
+        """Of every region that can be read, side by side; the others are kept in `blind`."""
+        for found in side_by_side(lambda region: self._seen(region, now), regions):
+            if isinstance(found, Blind):
+                self.blind.append(found)
+            else:
+                yield from found
+
+    def _seen(self, region: str, now: datetime) -> list[Observed] | Blind:
+        try:
+            return self.region(region, self.holdings(region), now)
+        except AccelctlError as refusal:
+            return Blind(region=region, reason=refusal.message)
 
     def holdings(self, region: str, only: Sequence[str] = ()) -> tuple[Holding, ...]:
         """What is looked at there; of others' machines those alone that have accelerators."""
@@ -152,6 +160,12 @@ class Observer:
         except AccelctlError:
             return JobStanding.UNREADABLE, None
         return (standing(record, instance.id), record) if record else (JobStanding.OVER, None)
+
+
+def side_by_side(work: Callable[[str], T], regions: Sequence[str]) -> Iterator[T]:
+    """What each region gives, in their order; a few at once."""
+    with ThreadPoolExecutor(REGIONS_AT_ONCE) as pool:
+        yield from pool.map(work, regions)
 
 
 def standing(record: JobRecord, instance_id: str) -> JobStanding:

@@ -17,7 +17,7 @@ from provisioner.jobs.objects import Objects
 from provisioner.jobs.records import Records, Unreadable
 from provisioner.jobs.step import Stepped
 from provisioner.reaper.known import KnownJobs
-from provisioner.reaper.observe import Observer
+from provisioner.reaper.observe import Observer, side_by_side
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
 from provisioner.reaper.thresholds import Thresholds, defaults
 
@@ -30,6 +30,8 @@ UNUSED = {
     "launch-template": "no job launches from it",
 }
 """Of what carries our label and no job's."""
+NOWHERE = ""
+"""The region of what belongs to none."""
 
 
 class RoundCloud(SweptCloud, FindsLeftovers, FindsUnused, Protocol):
@@ -112,7 +114,7 @@ class Rounds:
             cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, enough=self.enough
         )
         report = sweeper.run(regions, apply=apply)
-        return Round(report=report, others=(*jobs, *self._left_behind(known), *self._unused(regions)))
+        return Round(report=report, others=(*jobs, *self._beside(known, regions)))
 
     def _jobs(self, known: KnownJobs, *, apply: bool) -> Iterator[Other]:
         """Those that nobody leads just now."""
@@ -132,31 +134,39 @@ class Rounds:
         self.tell(record, stepped.record)
         return job(record.id, Outcome.DONE, stepped.decision.reason)
 
-    def _left_behind(self, known: KnownJobs) -> Iterator[Other]:
-        """What is ours and nobody's any more: its teardown removes it. A damaged record may be live."""
+    def _beside(self, known: KnownJobs, regions: Sequence[str]) -> Iterator[Other]:
+        """What is ours and nobody's any more, and what nothing uses. A damaged record may be live."""
         live = {one.job if isinstance(one, Unreadable) else one.id for one in known.open()}
-        for one in self._listed(lambda: self.cloud.leftovers(machines=False)):
+        for found in side_by_side(lambda region: list(self._in_region(region, live)), [*regions, NOWHERE]):
+            yield from found
+
+    def _in_region(self, region: str, live: set[str]) -> Iterator[Other]:
+        for one in self._listed(region, self.cloud.beside_machines(region)):
             if isinstance(one, Other):
                 yield one
             elif why := why_unused(one, live):
                 yield Other.of(one, f"{why}; 'accelctl teardown' removes it")
+        if region:
+            yield from self._unused(region)
 
-    def _unused(self, regions: Sequence[str]) -> Iterator[Other]:
-        for region in regions:
-            for one in self._listed(lambda region=region: self.cloud.unused(region, everybodys=self.everybodys)):
-                if isinstance(one, Other):
-                    yield one
-                elif one.kind == "schedule":
-                    yield Other.of(one, "the machines that it would end are gone; 'pulumi destroy' removes it")
-                else:
-                    yield Other.of(one, f"it is {one.state}, and not accelctl's: its owner may not need it")
+    def _unused(self, region: str) -> Iterator[Other]:
+        for one in self._listed(region, self.cloud.unused(region, everybodys=self.everybodys)):
+            if isinstance(one, Other):
+                yield one
+            elif one.kind == "schedule":
+                yield Other.of(one, "the machines that it would end are gone; 'pulumi destroy' removes it")
+            else:
+                yield Other.of(one, f"it is {one.state}, and not accelctl's: its owner may not need it")
 
-    def _listed(self, listing: Callable[[], Iterator[Leftover]]) -> Iterator[Leftover | Other]:
+    def _listed(self, region: str, listing: Iterator[Leftover]) -> Iterator[Leftover | Other]:
         """A listing that is refused is said once, and never stops what was listed before it."""
         try:
-            yield from listing()
+            yield from listing
         except AccelctlError as refusal:
-            yield Other(kind="listing", id="", action="report", outcome=Outcome.REFUSED, reason=refusal.message)
+            yield Other(
+                kind="listing", id=region, action="report", outcome=Outcome.REFUSED, reason=refusal.message,
+                region=region,
+            )  # fmt: skip
 
 
 def why_unused(one: Leftover, live: set[str]) -> str:

@@ -49,8 +49,17 @@ class Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers.get("content-length") or 0))
         if self.path == "/asked":
             return self.send((200, "application/json", json.dumps(self.server.estate.asked).encode()))
+        estate, region = self.server.estate, self.region()
+        estate.under_way.add(region)
+        estate.together = max(estate.together, len(estate.under_way))
         time.sleep(self.server.latency)
-        return self.send(self.answered(content))
+        answer = self.answered(content)
+        estate.under_way.discard(region)
+        return self.send(answer)
+
+    def region(self) -> str:
+        """The one that the call was signed for."""
+        return (self.headers.get("authorization", "").split("/") + [REGION] * 3)[2]
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - as the library calls them
 
@@ -67,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def json_service(self, operation: str, content: bytes) -> Answer:
         try:
-            self.counted(operation)
+            self.counted(operation, content)
             found = cloudwatch.answer(self.server.estate, operation, json.loads(content))
         except Refusal as refusal:
             found = {"__type": refusal.code, "message": refusal.message}
@@ -77,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
     def query_service(self, params: dict[str, str]) -> Answer:
         operation = params["Action"]
         try:
-            self.counted(operation)
+            self.counted(operation, json.dumps(params).encode())
             if operation == "GetPolicy":
                 raise Refusal("NoSuchEntity", "there is none", 404)
             if operation in INSIDE and operation != "DescribeRegions":
@@ -88,10 +97,13 @@ class Handler(BaseHTTPRequestHandler):
             return refusal.status, "text/xml", ec2.error(refusal, operation).encode()
         return 200, "text/xml", ec2.body(operation, inside).encode()
 
-    def counted(self, operation: str) -> None:
-        """Raises Refusal where it is one call too many for this second."""
+    def counted(self, operation: str, content: bytes) -> None:
+        """Raises Refusal where the region is off, or it is one call too many for this second."""
         estate = self.server.estate
         estate.asked[operation] += 1
+        estate.calls[self.region(), operation, content] += 1
+        if self.region() in estate.off:
+            raise Refusal("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
         if operation in estate.denied:
             raise Refusal("AccessDenied", f"{operation} is not allowed", 403)
         if estate.throttled():

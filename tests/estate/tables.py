@@ -31,6 +31,8 @@ class Estate:
     """Operations that the caller may not ask for."""
     unwatched: frozenset[int] = frozenset()
     """CloudWatch refuses whoever asks for them."""
+    off: frozenset[str] = frozenset()
+    """Regions that the account has not switched on."""
     rate: float = 0.0
     """Calls a second that are answered; above it AWS asks to slow down. 0 is no limit."""
     objects: dict[str, bytes] = field(default_factory=dict[str, bytes])
@@ -41,6 +43,11 @@ class Estate:
     """Requests, each with how many machines were terminated by then."""
     read: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     """Series that were asked for, by machine and metric."""
+    calls: Counter[tuple[str, str, bytes]] = field(default_factory=Counter[tuple[str, str, bytes]])
+    """What was asked for, word for word: region, action, parameters."""
+    under_way: set[str] = field(default_factory=set[str])
+    together: int = 0
+    """The most regions that were asked at the same time."""
     answered: list[float] = field(default_factory=list[float])
 
     def __post_init__(self) -> None:

@@ -161,9 +161,11 @@ class Aws:
         """In the prepared regions and in the credentials' own."""
         return self._inventory.stacks(sorted({*self.prepared_regions(), self._sessions.anywhere}))
 
-    def leftovers(self, *, job: str = "", data: bool = False, machines: bool = True) -> Iterator[Leftover]:
-        regions = self._store.marked_regions()
-        return self._inventory.leftovers(job=job, regions=regions, data=data, machines=machines)
+    def leftovers(self, *, job: str = "", data: bool = False) -> Iterator[Leftover]:
+        return self._inventory.leftovers(job=job, regions=self._store.marked_regions(), data=data)
+
+    def beside_machines(self, region: str) -> Iterator[Leftover]:
+        return self._inventory.beside_machines(region)
 
     def unused(self, region: str, *, everybodys: bool = False) -> Iterator[Leftover]:
         yield from pointless(self._sessions, region)
