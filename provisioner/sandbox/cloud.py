@@ -57,7 +57,7 @@ class SandboxCloud:
         self.listings.install()
         self.schedules = Schedules(self.clock, self.client_of_role)
         self.schedules.install()
-        self.functions = Functions(root, lambda: self.url, self.credentials)
+        self.functions = Functions(root, lambda: self.url, self.credentials, self.clock, self.client_of_role)
         self.functions.install()
         self.groups = Groups(self.clock, self.own_client)
         self.groups.install()
