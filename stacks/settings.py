@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from provisioner.catalog.policies import TOPIC
 from provisioner.domain.quantities import duration
 
 
@@ -40,6 +41,13 @@ def parsed(key: Key, given: str | None) -> Any:
 
 
 def text(value: str) -> str:
+    return value
+
+
+def topic(value: str) -> str:
+    """Empty, or an SNS topic. Raises ValueError for what is no ARN of one."""
+    if value and not TOPIC.fullmatch(value):
+        raise ValueError("it is no ARN of an SNS topic")
     return value
 
 

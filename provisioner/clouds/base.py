@@ -244,6 +244,14 @@ class PublishesMetrics(Protocol):
     def publish(self, values: Mapping[str, float]) -> None: ...
 
 
+class Notifies(Protocol):
+    """Brings messages to people."""
+
+    def notify(self, topic: str, subject: str, text: str, about: Mapping[str, str]) -> None:
+        """`about` is what a subscription may filter by. Raises CloudError, ConfigError."""
+        ...
+
+
 Refusals = Mapping[str, AccelctlError]
 """Why, by id, of those to whom it could not be done; InstanceNotFound of one that is gone. All others are done."""
 

@@ -14,6 +14,7 @@ from provisioner.clouds.base import (
     KnowsPrices,
     KnowsQuotas,
     MeasuresUtilisation,
+    Notifies,
     PreparesRegion,
     PublishesMetrics,
     ReapsInstances,
@@ -26,7 +27,7 @@ CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 
 class Cloud(
     CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused, DescribesMachines,
-    PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Protocol,
+    PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies, Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
 

@@ -4,7 +4,7 @@ The command and every function run this and nothing else.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.records import Records, Unreadable
 from provisioner.jobs.step import Stepped
+from provisioner.reaper.history import Histories, History, with_round
 from provisioner.reaper.known import KnownJobs
 from provisioner.reaper.observe import Observer, side_by_side
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
@@ -73,6 +74,8 @@ class Round:
 
     report: Report
     others: tuple[Other, ...]
+    history: History | None = None
+    """With this round, where it was kept."""
 
     @property
     def failed(self) -> list[str]:
@@ -102,6 +105,10 @@ class Rounds:
     tell: Callable[[JobRecord, JobRecord], None] = say_nothing
     """Hears of a job before and after its step."""
     enough: Callable[[], bool] = lambda: False
+    topic: str = ""
+    """Tells owners of marks, where there is one."""
+    remembers: bool = False
+    """Whether the round is kept for the week's summary."""
 
     def run(self, regions: Sequence[str], *, apply: bool) -> Round:
         """Without `apply` nothing changes."""
@@ -111,10 +118,24 @@ class Rounds:
             cloud=self.cloud, objects=self.objects, jobs=known, thresholds=thresholds, everybodys=self.everybodys
         )
         sweeper = Sweeper(
-            cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, enough=self.enough
-        )
+            cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, topic=self.topic,
+            enough=self.enough,
+        )  # fmt: skip
         report = sweeper.run(regions, apply=apply)
-        return Round(report=report, others=(*jobs, *self._beside(known, regions)))
+        done = Round(report=report, others=(*jobs, *self._beside(known, regions)))
+        return self._remembered(done, regions) if self.remembers else done
+
+    def _remembered(self, done: Round, regions: Sequence[str]) -> Round:
+        """What cannot be kept is said, like everything that could not be done."""
+        failed = bool(done.failed)
+        try:
+            held = Histories(self.objects).change(lambda one: with_round(one, done.report, regions, failed=failed))
+        except AccelctlError as refusal:
+            lost = Other(
+                kind="history", id="", action="keep", outcome=Outcome.REFUSED, reason=refusal.message
+            )  # fmt: skip
+            return replace(done, others=(*done.others, lost))
+        return replace(done, history=held)
 
     def _jobs(self, known: KnownJobs, *, apply: bool) -> Iterator[Other]:
         """Those that nobody leads just now."""

@@ -155,7 +155,7 @@ def body(operation: str, inside: str) -> str:
 
 def error(refusal: Refusal, operation: str) -> str:
     said = f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
-    if operation.startswith(("GetCaller", "List", "GetPolicy")):
+    if operation.startswith(("GetCaller", "List", "GetPolicy", "Publish")):
         return f"<ErrorResponse><Error>{said}</Error></ErrorResponse>"
     return f"<Response><Errors><Error>{said}</Error></Errors><RequestID>r</RequestID></Response>"
 

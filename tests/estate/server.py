@@ -20,6 +20,7 @@ CALLER = (
     f"<Arn>arn:aws:iam::{ACCOUNT}:user/tester</Arn><UserId>AIDA</UserId><Account>{ACCOUNT}</Account>"  # nothing secret
 )
 INSIDE = {"GetCallerIdentity": CALLER, "ListRoles": "<Roles/>", "ListInstanceProfiles": "<InstanceProfiles/>",
+          "Publish": "<MessageId>1</MessageId>",
           "DescribeRegions": f"<regionInfo><item><regionName>{REGION}</regionName></item></regionInfo>"}  # fmt: skip
 
 
@@ -87,6 +88,8 @@ class Handler(BaseHTTPRequestHandler):
         operation = params["Action"]
         try:
             self.counted(operation, json.dumps(params).encode())
+            if operation == "Publish":
+                self.server.estate.messages.append(params)
             if operation == "GetPolicy":
                 raise Refusal("NoSuchEntity", "there is none", 404)
             if operation in INSIDE and operation != "DescribeRegions":

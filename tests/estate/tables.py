@@ -45,6 +45,8 @@ class Estate:
     """Series that were asked for, by machine and metric."""
     calls: Counter[tuple[str, str, bytes]] = field(default_factory=Counter[tuple[str, str, bytes]])
     """What was asked for, word for word: region, action, parameters."""
+    messages: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    """What was published to topics."""
     under_way: set[str] = field(default_factory=set[str])
     together: int = 0
     """The most regions that were asked at the same time."""

@@ -3,7 +3,6 @@
 from collections import Counter
 from itertools import pairwise
 
-from provisioner.cli.commands.reap import rounds
 from provisioner.clouds.aws.allowance import Allowance, Bucket, Quota
 from provisioner.reaper.round import Round
 from provisioner.workplace import Workplace
@@ -14,7 +13,7 @@ REGIONS = ["us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1"]
 
 
 def swept() -> Round:
-    return rounds(Workplace()).run(REGIONS, apply=False)
+    return Workplace().rounds("test").run(REGIONS, apply=False)
 
 
 def by_region(done: Round) -> Counter[str]:

@@ -10,6 +10,7 @@ from provisioner.clouds.aws.identity import Identities
 from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.inventory import Inventory
 from provisioner.clouds.aws.launch import Launches
+from provisioner.clouds.aws.messages import notify
 from provisioner.clouds.aws.metrics import Utilisation, publish
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.offerings import Offerings
@@ -144,6 +145,9 @@ class Aws:
 
     def publish(self, values: Mapping[str, float]) -> None:
         publish(self._sessions, values)
+
+    def notify(self, topic: str, subject: str, text: str, about: Mapping[str, str]) -> None:
+        notify(self._sessions, topic, subject, text, about)
 
     def relabel(self, region: str, ids: Sequence[str], key: str, value: str | None) -> Refusals:
         return self._instances.relabel(region, ids, key, value)
