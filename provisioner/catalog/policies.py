@@ -43,7 +43,8 @@ LOOKS = (
     "ec2:DescribeSecurityGroups", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
     "ec2:GetConsoleOutput", "iam:GetPolicy", "iam:ListInstanceProfiles", "iam:ListRoles", "scheduler:GetSchedule",
-    "scheduler:ListSchedules", "scheduler:ListTagsForResource", "sts:GetCallerIdentity",
+    "scheduler:ListSchedules", "scheduler:ListTagsForResource", "ssm:DescribeSessions",
+    "sts:GetCallerIdentity",
 )  # fmt: skip
 LOGS = "arn:aws:logs:*:*:log-group:/aws/lambda/accelctl-*"
 ENDS = (

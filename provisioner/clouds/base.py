@@ -238,6 +238,14 @@ class MeasuresUtilisation(Protocol):
         ...
 
 
+class SeesSessions(Protocol):
+    """Knows where somebody works by hand."""
+
+    def attended(self, region: str) -> frozenset[str]:
+        """Ids of machines with a session open, as far as the cloud itself carries it. Raises CloudError."""
+        ...
+
+
 class PublishesMetrics(Protocol):
     """Keeps figures of ours where alarms can watch them."""
 

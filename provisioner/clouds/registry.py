@@ -18,6 +18,7 @@ from provisioner.clouds.base import (
     PreparesRegion,
     PublishesMetrics,
     ReapsInstances,
+    SeesSessions,
 )
 from provisioner.errors import ConfigError
 
@@ -27,7 +28,8 @@ CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 
 class Cloud(
     CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused, DescribesMachines,
-    PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies, Protocol,
+    PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies, SeesSessions,
+    Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
 

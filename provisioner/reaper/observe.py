@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from provisioner.catalog import labels, load
-from provisioner.clouds.base import CloudProvider, MeasuresUtilisation
+from provisioner.clouds.base import CloudProvider, MeasuresUtilisation, SeesSessions
 from provisioner.domain.estate import AcceleratorKind, Holding, Look, Metric, Series, Tenure
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import JobRecord
@@ -34,7 +34,7 @@ KINDS = {ImageKind.NVIDIA: AcceleratorKind.NVIDIA, ImageKind.NEURON: Accelerator
 T = TypeVar("T")
 
 
-class ReapableCloud(CloudProvider, MeasuresUtilisation, Protocol):
+class ReapableCloud(CloudProvider, MeasuresUtilisation, SeesSessions, Protocol):
     """What a sweep needs of a cloud."""
 
 
@@ -88,7 +88,22 @@ class Observer:
         for metrics in RUNGS:
             read = dict(self._told(region, machines, metrics, now))
             machines = [read.get(one.instance.id, one) for one in machines]
-        return machines
+        return self._attended(region, machines, now)
+
+    def _attended(self, region: str, machines: list[Observed], now: datetime) -> list[Observed]:
+        """Somebody's session keeps a machine. Asked once, for those of whom no agent tells and that may go."""
+        asked = {one.instance.id for one in machines if one.session_open is None and not self._settled(one, now)}
+        try:
+            held = self._cloud.attended(region) if asked else frozenset[str]()
+        except AccelctlError as refusal:
+            why = f"sessions: {refusal.message}"
+            return [
+                replace(one, unreadable=(*one.unreadable, why)) if one.instance.id in asked else one for one in machines
+            ]
+        return [replace(one, session_open=True) if one.instance.id in held else one for one in machines]
+
+    def _settled(self, one: Observed, now: datetime) -> bool:
+        return settled(one, self._thresholds.of(one.instance.labels), now)
 
     def again(self, region: str, ids: Sequence[str], now: datetime) -> list[Observed]:
         """A second look at these alone, with nothing remembered. Raises CloudError."""
@@ -143,9 +158,10 @@ class Observer:
         standing, record = self.job(instance, job)
         kind = kind_of(machine)
         return Observed(
-            instance=instance, accelerator=kind, tenure=holding.tenure, owner=holding.owner,
-            owner_name=holding.owner_name, series=series(heard, held, kind, now), heartbeat=heartbeat(heard),
-            job=standing, mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
+            instance=instance, session_open=people_on(heard, held, now), accelerator=kind, tenure=holding.tenure,
+            owner=holding.owner, owner_name=holding.owner_name, series=series(heard, held, kind, now),
+            heartbeat=heartbeat(heard), job=standing,
+            mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
             price_per_hour=price(machine, holding, record), local_disks=bool(machine and machine.local_disk_gb),
             instance_store_root=holding.instance_store_root, request=holding.request,
             unreadable=unreadable if job else (),
@@ -185,11 +201,18 @@ def series(pulse: Pulse | None, thresholds: Thresholds, kind: AcceleratorKind, n
     return pulse.series(thresholds.quiet[kind].window, now, thresholds.limits.coverage)
 
 
+def people_on(pulse: Pulse | None, thresholds: Thresholds, now: datetime) -> bool | None:
+    """Whether somebody is logged in; None where no agent tells, or only one that has fallen silent."""
+    if pulse is None or pulse.sessions is None or now - pulse.at > thresholds.limits.heartbeat_fresh:
+        return None
+    return pulse.sessions > 0
+
+
 def heartbeat(pulse: Pulse | None) -> Heartbeat | None:
     if pulse is None:
         return None
     silent = (f"{pulse.silent} of its devices give no utilisation",) if pulse.silent else ()
-    return Heartbeat(at=pulse.at, phase=pulse.phase, silent=silent)
+    return Heartbeat(at=pulse.at, phase=pulse.phase, silent=silent, devices=pulse.devices)
 
 
 def has_accelerators(instance: Instance) -> bool:

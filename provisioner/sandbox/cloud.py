@@ -28,6 +28,7 @@ from provisioner.sandbox.phases import LIVING, Phases
 from provisioner.sandbox.placement import PlacementGroups
 from provisioner.sandbox.quotas import Quotas
 from provisioner.sandbox.schedules import Schedules
+from provisioner.sandbox.session_manager import SessionManager
 
 HIDDEN_FOR = 0.3
 
@@ -50,7 +51,7 @@ class SandboxCloud:
         self.url = ""
         self.phases = Phases(self.clock, self.lock, lambda instance: self.machines.reconcile([instance]))
         self.placement = PlacementGroups()
-        self.doors = Doors()
+        self.doors, self.session_manager = Doors(), SessionManager()
         self.launches = Launches(self.market, self.quotas, self.clock, self.phases, self.placement)
         self.launches.install()
         self.listings = Listings(self.clock, HIDDEN_FOR)

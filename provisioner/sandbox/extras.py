@@ -35,6 +35,10 @@ def kept(cloud: SandboxCloud, call: Call) -> Response:
     return render(call, answer, {}) if isinstance(answer, AwsError) else answer
 
 
+def session(cloud: SandboxCloud, call: Call) -> Response:
+    return cloud.session_manager.answer(call)
+
+
 def service_quota(cloud: SandboxCloud, call: Call) -> Response | None:
     asked: dict[str, Any] = json.loads(call.params.get("", "{}"))
     code = asked.get("QuotaCode", "")
@@ -53,5 +57,8 @@ EXTRAS: dict[str, Callable[[SandboxCloud, Call], Response | None]] = {
     "ec2.CreateInstanceConnectEndpoint": kept,
     "ec2.DescribeInstanceConnectEndpoints": kept,
     "ec2.DeleteInstanceConnectEndpoint": kept,
+    "ssm.DescribeSessions": session,
+    "ssm.StartSession": session,
+    "ssm.TerminateSession": session,
     "servicequotas.GetServiceQuota": service_quota,
 }

@@ -1,4 +1,4 @@
-"""A loopback server that answers for an estate in AWS's wire protocols: EC2, CloudWatch, STS, IAM and S3, from tables.
+"""A loopback server that answers for an estate, from tables: EC2, CloudWatch, SSM, SNS, STS, IAM and S3 on the wire.
 
 python -m tests.estate.server MACHINES LATENCY [TYPE [half or busy [CALLS A SECOND]]]: prints its address.
 GET /asked tells the calls so far.

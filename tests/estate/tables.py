@@ -33,6 +33,8 @@ class Estate:
     """CloudWatch refuses whoever asks for them."""
     off: frozenset[str] = frozenset()
     """Regions that the account has not switched on."""
+    attended: frozenset[int] = frozenset()
+    """Somebody has a session open on them."""
     rate: float = 0.0
     """Calls a second that are answered; above it AWS asks to slow down. 0 is no limit."""
     objects: dict[str, bytes] = field(default_factory=dict[str, bytes])

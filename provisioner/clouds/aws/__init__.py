@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from provisioner.clock import Clock
+from provisioner.clouds.aws.attendance import attended
 from provisioner.clouds.aws.describe import Machines
 from provisioner.clouds.aws.estate import holdings
 from provisioner.clouds.aws.identity import Identities
@@ -142,6 +143,9 @@ class Aws:
 
     def utilisation(self, region: str, look: Look, now: datetime) -> Mapping[str, tuple[Series, ...]]:
         return self._utilisation.read(region, look, now)
+
+    def attended(self, region: str) -> frozenset[str]:
+        return attended(self._sessions, region)
 
     def publish(self, values: Mapping[str, float]) -> None:
         publish(self._sessions, values)
