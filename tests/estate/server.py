@@ -5,6 +5,8 @@ GET /asked tells the calls so far.
 """
 
 import json
+import os
+import signal
 import sys
 import time
 from email.utils import formatdate
@@ -54,9 +56,21 @@ class Handler(BaseHTTPRequestHandler):
         estate.under_way.add(region)
         estate.together = max(estate.together, len(estate.under_way))
         time.sleep(self.server.latency)
+        fatal = estate.fatal(self.operation(content))
+        if fatal and not estate.kill_after:
+            os.kill(estate.victim, signal.SIGKILL)
+            return None
         answer = self.answered(content)
         estate.under_way.discard(region)
+        if fatal:
+            os.kill(estate.victim, signal.SIGKILL)
+            return None
         return self.send(answer)
+
+    def operation(self, content: bytes) -> str:
+        target = self.headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        form = "form" in self.headers.get("content-type", "")
+        return target or (dict(parse_qsl(content.decode()))["Action"] if form else self.command)
 
     def region(self) -> str:
         """The one that the call was signed for."""
