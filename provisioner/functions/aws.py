@@ -16,6 +16,7 @@ from provisioner.clouds.base import CloudProvider
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import CloudError, ConfigError, InstanceNotFound
 from provisioner.jobs.lookouts import mark
+from provisioner.reaper.activity import Verdict
 from provisioner.reaper.round import Round
 from provisioner.reaper.view import machine_document, other_document, summary, told_document
 from provisioner.workplace import Workplace, holder
@@ -23,7 +24,7 @@ from provisioner.workplace import Workplace, holder
 WARNING = "EC2 Spot Instance Interruption Warning"
 SPARE = timedelta(seconds=15)
 """Kept of the time limit, to end well."""
-COUNTED = ("seen", "idle", "unknown", "acted")
+COUNTED = ("seen", *Verdict, "acted")
 MODES = ("report", "apply")
 
 
@@ -70,7 +71,7 @@ def told(place: Workplace, done: Round) -> dict[str, Any]:
         log("told", told_document(message))
     found = summary(done.report)
     log("summary", found)
-    figures: dict[str, float] = {f"Machines{name.title()}": found[name] for name in COUNTED}
+    figures: dict[str, float] = {f"Machines{name.title().replace('-', '')}": found[name] for name in COUNTED}
     if done.history:
         figures["OldestUnknownSeconds"] = done.history.age_of_oldest(done.report.at).total_seconds()
     place.cloud.publish(figures)
