@@ -1,4 +1,4 @@
-"""The whole sweep: accelctl hurt at every request of a whole job, its machine lost at each of the agent's.
+"""The whole of it: accelctl hurt at every request of a job and of a sweep, its machine lost at each of the agent's.
 
 Limit: no job ends wrong. `python -m benchmarks kills [EVERY [FAULT… SCENE…]]` plays every n-th request, or some of it.
 """
@@ -13,6 +13,7 @@ from benchmarks.sandboxed import sandbox
 from provisioner.sandbox.client import ask
 from tests.e2e.harness import SCENES, Outcome, hurt, hurt_successor, lose_machine, prepared
 from tests.e2e.proxy import Fault, Plan
+from tests.estate.killed import Played, hurt_sweep
 
 KILLS = (Fault.KILL_BEFORE, Fault.KILL_AFTER)
 WRONG_ANSWERS = (Fault.ERROR_500, Fault.ERROR_503, Fault.THROTTLED, Fault.LOST_ANSWER, Fault.TRUNCATED)
@@ -21,13 +22,15 @@ UNANSWERED = ("PUT /accelctl-", "CreateRole", "RunInstances", "DescribeInstances
 """A client waits a minute before it gives up: these stand for the rest."""
 AT_ONCE = 4
 TOLD_EVERY = 40
+SWEEP = "sweep"
+"""The scene of machines that are marked and ended, over an estate that is answered from tables."""
 
-Case = tuple[str, Callable[[], Outcome]]
+Case = tuple[str, Callable[[], Outcome | Played]]
 
 
 def cases(every: int, faults: list[Fault], scenes: list[str]) -> Iterator[Case]:
     """A name and what is played under it, for every n-th request."""
-    for scene in scenes or SCENES:
+    for scene in [one for one in scenes if one != SWEEP] or ([] if scenes else SCENES):
         whole = Plan()
         hurt(f"whole-{scene}", whole, scene)
         print(f"kills: {scene} makes {whole.seen} requests", flush=True)
@@ -36,8 +39,19 @@ def cases(every: int, faults: list[Fault], scenes: list[str]) -> Iterator[Case]:
                 if fault in KILLS or scene == "train":
                     name = f"{scene}-{fault}-{at}"
                     yield name, partial(hurt, name, Plan(fault=fault, at=at), scene)
+    if SWEEP in scenes or not scenes:
+        yield from sweeps(every)
     if not scenes:
         yield from others(every)
+
+
+def sweeps(every: int) -> Iterator[Case]:
+    """Killed before and after every n-th request of a sweep."""
+    requests = hurt_sweep().requests
+    print(f"kills: {SWEEP} makes {requests} requests", flush=True)
+    for at in range(1, requests + 1, every):
+        for after in (False, True):
+            yield f"{SWEEP}-{'after' if after else 'before'}-{at}", partial(hurt_sweep, at=at, after=after)
 
 
 def others(every: int) -> Iterator[Case]:
@@ -73,8 +87,8 @@ def judged(case: Case) -> bool:
 
 def main() -> int:
     every = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    faults = [Fault(name) for name in sys.argv[3:] if name not in SCENES] or [*KILLS, *WRONG_ANSWERS]
-    scenes = [name for name in sys.argv[3:] if name in SCENES]
+    faults = [Fault(name) for name in sys.argv[3:] if name not in (*SCENES, SWEEP)] or [*KILLS, *WRONG_ANSWERS]
+    scenes = [name for name in sys.argv[3:] if name in (*SCENES, SWEEP)]
     verdicts: list[bool] = []
     with sandbox(), ThreadPoolExecutor(AT_ONCE) as pool:
         prepared()

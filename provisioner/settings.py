@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
+from provisioner.catalog.policies import TOPIC
 from provisioner.domain.jobs import Fallback, Pace
 from provisioner.domain.offerings import WayKind
 from provisioner.domain.quantities import duration, usd, written
@@ -38,6 +39,13 @@ def gib(value: str) -> int:
     if not 8 <= count(value) <= 16384:
         raise ValueError(f"'{value}' is not between 8 and 16384")
     return int(value)
+
+
+def topic(value: str) -> str:
+    """Raises ValueError for what is no SNS topic."""
+    if not TOPIC.fullmatch(value):
+        raise ValueError(f"'{value}' is no ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:idle")
+    return value
 
 
 def names(value: str) -> tuple[str, ...]:
@@ -106,6 +114,7 @@ SETTINGS = {
         Setting(name="rules", parse=text, default="", help="TOML that says otherwise than the environment's rules"),
         Setting(name="scope", parse=one_of(Scope), default="accelctl", help="whose machines reap looks at"),
         Setting(name="thresholds", parse=tables, default="", help="when reap calls whose machines idle: tables"),
+        Setting(name="owner_topic", parse=topic, default="", help="ARN of an SNS topic that tells owners of marks"),
         Setting(name="way", parse=one_of(WayKind), default="", help=f"way to the store: {', '.join(WayKind)}"),
         Setting(name="regions", parse=names, default="", help="regions to try; every prepared one by default"),
         Setting(name="max_price", parse=usd, default="", help="most USD per hour for a machine"),

@@ -5,7 +5,7 @@ import secrets
 import socket
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provisioner.catalog.tariffs import tariff
 from provisioner.clock import SystemClock
@@ -18,7 +18,10 @@ from provisioner.jobs.objects import Objects, open_objects
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Records
 from provisioner.jobs.step import Stepper
-from provisioner.settings import Settings, load
+from provisioner.settings import Scope, Settings, load
+
+if TYPE_CHECKING:
+    from provisioner.reaper.round import Rounds
 
 
 class Workplace:
@@ -80,6 +83,18 @@ class Workplace:
         return Stepper(
             objects=self.objects, cloud=self.cloud, clock=self.clock, holder=holder(), tariff=tariff(),
             user_data=user_data,
+        )  # fmt: skip
+
+    def rounds(self, token: str, **more: Any) -> "Rounds":
+        """The reaper's, as the settings have them. Raises ConfigError for thresholds that cannot be understood."""
+        from provisioner.reaper.round import Rounds
+        from provisioner.reaper.thresholds import configured
+
+        said = self.settings.values["thresholds"]
+        return Rounds(
+            cloud=self.cloud, objects=self.objects, stepper=self.stepper, clock=self.clock, token=token,
+            everybodys=self.settings["scope"] is Scope.ACCOUNT, topic=self.settings["owner_topic"],
+            thresholds=configured(said.value or (), said.source), **more,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from provisioner.catalog.policies import TOPIC
 from provisioner.domain.quantities import duration
 
 
@@ -44,6 +45,13 @@ def refusal(key: str, given: str, wrong: str, hint: str) -> pulumi.RunError:
 
 
 def text(value: str) -> str:
+    return value
+
+
+def topic(value: str) -> str:
+    """Empty, or an SNS topic. Raises ValueError for what is no ARN of one."""
+    if value and not TOPIC.fullmatch(value):
+        raise ValueError("it is no ARN of an SNS topic")
     return value
 
 

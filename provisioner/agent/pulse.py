@@ -1,13 +1,14 @@
 """The pulse: one empty object whose name says what this machine did in the last two hours.
 
 A listing of the region's pulses shows thousands of machines, a thousand to a page, and none is read by itself. The
-name is <version>.<time>.<phase>.<silent devices>.<slots>: see docs/job-layout.md.
+name is <version>.<time>.<phase>.<silent devices>.<sessions>.<devices>.<slots>: see docs/job-layout.md.
 """
 
 import glob
 import math
 import time
 
+from . import sessions
 from .aws import Unreachable
 from .store import Denied, Missing
 from .utilisation import NO_RUNTIME
@@ -15,50 +16,59 @@ from .utilisation import NO_RUNTIME
 SLOT = 300.0
 SLOTS = 24
 NONE = "--"
+NO_DEVICES = ("cpu", "none")
+"""Kinds of samples that are of no accelerator."""
 
 
 class Pulse:
-    """Samples with every heartbeat; writes at the end of each slot, and when the phase changes."""
+    """Samples with every heartbeat; writes at the end of each slot, and when the phase or who is logged in changes."""
 
     def __init__(self, imds, store, boarding, instance_id):
         self._imds, self._store = imds, store
         self._job, self._instance = boarding["job"], instance_id
         self._place = self._written = None
-        self._slots, self._phase, self._shut = [], "", False
+        self._slots, self._said, self._shut = [], None, False
         self._begin()
 
     def _begin(self):
         self._since, self._moved = time.monotonic(), moved()
-        self._busiest, self._cpu = None, None
+        self._peaks, self._cpu = {}, None
 
     def beat(self, phase, devices):
         """Quietly: a store that refuses is not asked again."""
         known = [one for one in devices if one["percent"] is not None]
         self._cpu = highest(self._cpu, [one["percent"] for one in known if one["kind"] == "cpu"])
-        self._busiest = highest(self._busiest, [one["percent"] for one in known if one["kind"] != "cpu"])
+        for one in devices:
+            if one["kind"] not in NO_DEVICES:
+                self._peaks[one["device"]] = highest(self._peaks.get(one["device"]), [one["percent"]])
         full = time.monotonic() - self._since >= SLOT
+        said = (phase, sum(silent(one) for one in devices), sessions.count())
+        newest = "".join(percent(peak) for peak in self._peaks.values())
         if full:
             self._slots = [*self._slots, self._slot()][-SLOTS:]
             self._begin()
-        if full or phase != self._phase:
-            self._write(phase, sum(silent(one) for one in devices))
+        if full or said != self._said:
+            self._write(said, newest)
 
     def _slot(self):
         """Eight characters: accelerators, processors, network, disk."""
         seconds = time.monotonic() - self._since
         rates = [(after - before) / seconds for before, after in zip(self._moved, moved())]
-        return "".join([percent(self._busiest), percent(self._cpu)] + [rate(one) for one in rates])
+        busiest = highest(None, self._peaks.values())
+        return "".join([percent(busiest), percent(self._cpu)] + [rate(one) for one in rates])
 
-    def _write(self, phase, mute):
+    def _write(self, said, newest):
         """The new name first: the machine is never without one."""
-        name = "1.%x.%s.%d.%s" % (int(time.time()), phase, mute, "".join(self._slots))
+        phase, mute, people = said
+        told = (int(time.time()), phase, mute, "-" if people is None else people, newest, "".join(self._slots))
+        name = "2.%x.%s.%d.%s.%s.%s" % told
         if self._shut:
             return
         try:
             self._place = self._place or "heartbeats/%s/%s/%s/" % (self._imds.region(), self._job, self._instance)
             self._store.put(self._place + name, b"")
             self._forget(self._written)
-            self._phase, self._written = phase, name
+            self._said, self._written = said, name
         except (Denied, Missing):
             self._shut = True
         except Unreachable:
@@ -78,7 +88,7 @@ class Pulse:
 
 def silent(device):
     """Whether it is a device that says nothing of itself: such as a GPU cut up by MIG."""
-    mute = device["percent"] is None and device["kind"] not in ("cpu", "none")
+    mute = device["percent"] is None and device["kind"] not in NO_DEVICES
     return mute and device["reason"] != NO_RUNTIME
 
 

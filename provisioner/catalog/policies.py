@@ -1,10 +1,13 @@
 """Documents of roles: what each may do, and nothing else. Data for clouds and stacks alike."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 VERSION = "2012-10-17"
+TOPIC = re.compile(r"arn:aws[\w-]*:sns:([a-z0-9-]+):\d{12}:[\w-]+")
+"""An SNS topic, with its region."""
 
 
 def trust(service: str) -> str:
@@ -40,13 +43,18 @@ LOOKS = (
     "ec2:DescribeSecurityGroups", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
     "ec2:GetConsoleOutput", "iam:GetPolicy", "iam:ListInstanceProfiles", "iam:ListRoles", "scheduler:GetSchedule",
-    "scheduler:ListSchedules", "scheduler:ListTagsForResource", "sts:GetCallerIdentity",
+    "scheduler:ListSchedules", "scheduler:ListTagsForResource", "ssm:DescribeSessions",
+    "sts:GetCallerIdentity",
 )  # fmt: skip
 LOGS = "arn:aws:logs:*:*:log-group:/aws/lambda/accelctl-*"
 ENDS = (
     "ec2:CancelSpotInstanceRequests", "ec2:CreateTags", "ec2:DeleteFleets", "ec2:DeleteLaunchTemplate",
     "ec2:DeleteNetworkInterface", "ec2:DeleteTags", "ec2:DeleteVolume", "ec2:StopInstances", "ec2:TerminateInstances",
 )  # fmt: skip
+MARKS = ("ec2:CreateTags", "ec2:DeleteTags")
+OTHERS = "arn:aws:ec2:*:*:instance/*"
+THE_MARK_ALONE = {"ForAllValues:StringEquals": {"aws:TagKeys": ["accelctl:reap"]}, "Null": {"aws:TagKeys": "false"}}
+"""Every key that the call names is the mark's, and it names one: without any, DeleteTags removes all."""
 JOB_PROFILES = (
     "iam:AddRoleToInstanceProfile", "iam:CreateInstanceProfile", "iam:DeleteInstanceProfile", "iam:DeleteRole",
     "iam:DeleteRolePolicy", "iam:GetInstanceProfile", "iam:PassRole", "iam:RemoveRoleFromInstanceProfile",
@@ -54,10 +62,11 @@ JOB_PROFILES = (
 )  # fmt: skip
 
 
-def may_reap(*, account: str, bucket: str) -> str:
+def may_reap(*, account: str, bucket: str, topic: str = "", everybodys: bool = False) -> str:
     """What a round does: looks everywhere, ends and relabels what is ours, and carries jobs on.
 
     A job's role is made only on our path and under the boundary, so that no round can give away more than it has.
+    With `everybodys` it marks others' machines too, and nothing else; a `topic` is what tells owners.
     """
     ours = [f"arn:aws:iam::{account}:{kind}/accelctl/jobs/*" for kind in ("role", "instance-profile")]
     # Of what is gone already IAM knows no path, and it says that it is gone only to those who may ask.
@@ -71,6 +80,8 @@ def may_reap(*, account: str, bucket: str) -> str:
     used = [f"arn:aws:ec2:*:*:{kind}/*" for kind in ("image", "launch-template", "security-group", "subnet",
                                                      "placement-group")]  # fmt: skip
     store = f"arn:aws:s3:::{bucket}"
+    more = [*([allow("MarkOthers", MARKS, OTHERS, THE_MARK_ALONE)] if everybodys else []),
+            *([allow("TellOwners", ["sns:Publish"], topic)] if topic else [])]  # fmt: skip
     return document(
         allow("Look", LOOKS, "*"),
         allow("FindImages", ["ssm:GetParameters"], "arn:aws:ssm:*:*:parameter/aws/service/*"),
@@ -86,7 +97,13 @@ def may_reap(*, account: str, bucket: str) -> str:
         allow("List", ["s3:ListBucket"], store),
         allow("Tell", ["cloudwatch:PutMetricData"], "*", {"StringEquals": {"cloudwatch:namespace": "accelctl/reaper"}}),
         allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], LOGS),
+        *more,
     )  # fmt: skip
+
+
+def may_keep(queue: str) -> str:
+    """Puts what failed into that queue, and does nothing else."""
+    return document(allow("KeepFailures", ["sqs:SendMessage"], queue))
 
 
 def allow(

@@ -266,10 +266,26 @@ class MeasuresUtilisation(Protocol):
         ...
 
 
+class SeesSessions(Protocol):
+    """Knows where somebody works by hand."""
+
+    def attended(self, region: str) -> frozenset[str]:
+        """Ids of machines with a session open, as far as the cloud itself carries it. Raises CloudError."""
+        ...
+
+
 class PublishesMetrics(Protocol):
     """Keeps figures of ours where alarms can watch them."""
 
     def publish(self, values: Mapping[str, float]) -> None: ...
+
+
+class Notifies(Protocol):
+    """Brings messages to people."""
+
+    def notify(self, topic: str, subject: str, text: str, about: Mapping[str, str]) -> None:
+        """`about` is what a subscription may filter by. Raises CloudError, ConfigError."""
+        ...
 
 
 Refusals = Mapping[str, AccelctlError]
@@ -308,14 +324,16 @@ class FindsLeftovers(Protocol):
     """Finds and removes what belongs to a job, or everything that is ours."""
 
     def leftovers(
-        self, *, job: str = "", data: bool = False, machines: bool = True, regions: Iterable[str] | None = None
+        self, *, job: str = "", data: bool = False, regions: Iterable[str] | None = None
     ) -> Iterator[Leftover]:
         """By label or by name, every kind, every page. With `data`, the bucket as well.
 
         In every prepared region, or in these alone, and what is in no region.
-
-        Without `machines`, whoever has listed them already is spared a second listing.
         """
+        ...
+
+    def beside_machines(self, region: str) -> Iterator[Leftover]:
+        """Of one region, for whoever has listed its machines already; of no region ('') what belongs to none."""
         ...
 
     def stacks(self) -> Mapping[str, int]:

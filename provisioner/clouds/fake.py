@@ -275,7 +275,7 @@ class FakeCloud:
 
     @faulty
     def leftovers(
-        self, *, job: str = "", data: bool = False, machines: bool = True, regions: Iterable[str] | None = None
+        self, *, job: str = "", data: bool = False, regions: Iterable[str] | None = None
     ) -> Iterator[Leftover]:
         del data  # this cloud's store is memory: there is no bucket
         places = tuple(self._prepared if regions is None else regions)
@@ -284,7 +284,7 @@ class FakeCloud:
             Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
                      price_per_hour=self._history[pool_of(instance)][-1].price_per_hour, state=instance.state)
             for instance in self.instances
-            if machines and instance.region in places and instance.alive and job in ("", instance.labels.get(JOB))
+            if instance.region in places and instance.alive and job in ("", instance.labels.get(JOB))
         ]  # fmt: skip
         made = [one for one in self.identities.items() if job in ("", one[1].job)]
         identities = [Leftover(kind="identity", id=name, region="", labels=one.labels, order=1) for name, one in made]
@@ -293,6 +293,9 @@ class FakeCloud:
             for region in (() if job else places)
         ]
         return iter([*rented, *identities, *networks])
+
+    def beside_machines(self, region: str) -> Iterator[Leftover]:
+        return (one for one in self.leftovers() if one.region == region and one.kind != "instance")
 
     def stacks(self) -> Mapping[str, int]:
         return {}

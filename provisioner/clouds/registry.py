@@ -14,9 +14,11 @@ from provisioner.clouds.base import (
     KnowsPrices,
     KnowsQuotas,
     MeasuresUtilisation,
+    Notifies,
     PreparesRegion,
     PublishesMetrics,
     ReapsInstances,
+    SeesSessions,
 )
 from provisioner.errors import ConfigError
 
@@ -26,7 +28,8 @@ CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 
 class Cloud(
     CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused, DescribesMachines,
-    PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Protocol,
+    PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies, SeesSessions,
+    Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
 

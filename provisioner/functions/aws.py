@@ -16,15 +16,15 @@ from provisioner.clouds.base import CloudProvider
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import CloudError, ConfigError, InstanceNotFound
 from provisioner.jobs.lookouts import mark
-from provisioner.reaper.round import Round, Rounds
-from provisioner.reaper.thresholds import configured
-from provisioner.reaper.view import machine_document, other_document, summary
-from provisioner.settings import Scope
+from provisioner.reaper.activity import Verdict
+from provisioner.reaper.round import Round
+from provisioner.reaper.view import machine_document, other_document, summary, told_document
 from provisioner.workplace import Workplace, holder
 
 WARNING = "EC2 Spot Instance Interruption Warning"
 SPARE = timedelta(seconds=15)
 """Kept of the time limit, to end well."""
+COUNTED = ("seen", *Verdict, "acted")
 MODES = ("report", "apply")
 
 
@@ -47,13 +47,9 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     mark(place.objects, place.clock.now(), holder=holder(), name=context.function_name)
     if event.get("detail-type") == WARNING:
         return recovered(place, event, enough)
-    said = place.settings.values["thresholds"]
-    rounds = Rounds(
-        cloud=place.cloud, objects=place.objects, stepper=place.stepper, clock=place.clock,
-        token=context.aws_request_id[:8], enough=enough,
-        everybodys=place.settings["scope"] is Scope.ACCOUNT, thresholds=configured(said.value or (), said.source),
-    )  # fmt: skip
-    done = rounds.run(place.regions, apply=mode == "apply")
+    done = place.rounds(context.aws_request_id[:8], enough=enough, remembers=True).run(
+        place.regions, apply=mode == "apply"
+    )
     return told(place, done)
 
 
@@ -66,14 +62,19 @@ def wanted_mode() -> str:
 
 
 def told(place: Workplace, done: Round) -> dict[str, Any]:
-    """One log line for each machine and each other thing; the summary is the answer, and the function's own metrics."""
+    """One log line for each machine, other thing and message; the summary is the answer, and the metrics of its own."""
     for one in done.report.machines:
         log("machine", machine_document(one))
     for other in done.others:
         log("other", other_document(other))
+    for message in done.report.told:
+        log("told", told_document(message))
     found = summary(done.report)
     log("summary", found)
-    place.cloud.publish({f"Machines{name.title()}": found[name] for name in ("seen", "idle", "unknown", "acted")})
+    figures: dict[str, float] = {f"Machines{name.title().replace('-', '')}": found[name] for name in COUNTED}
+    if done.history:
+        figures["OldestUnknownSeconds"] = done.history.age_of_oldest(done.report.at).total_seconds()
+    place.cloud.publish(figures)
     if done.failed:
         raise CloudError(f"{len(done.failed)} of this run could not be done or seen: {done.failed[0]}")
     place.cloud.publish({"Success": 1})

@@ -58,7 +58,7 @@ def quiet_verdict(seen: Observed, thresholds: Thresholds, quiet: Quiet, now: dat
     host = complete(seen.of(Metric.CPU), coverage) and complete(seen.of(Metric.NETWORK), coverage)
     devices = complete(seen.of(Metric.ACCELERATOR), coverage)
     beating = seen.heartbeat is not None and fresh(seen, thresholds, now)
-    if seen.heartbeat is not None and seen.heartbeat.silent and not devices:
+    if seen.heartbeat is not None and seen.heartbeat.silent:
         return Found(verdict=Verdict.UNKNOWN, reason=f"its devices say nothing: {', '.join(seen.heartbeat.silent)}")
     if not host:
         return Found(verdict=Verdict.UNKNOWN, reason=f"processor or network of the last {hours(quiet)} are not known")

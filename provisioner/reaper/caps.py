@@ -1,22 +1,31 @@
 """How much one run may end: a slip of ours, or of a metric, stays small."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from math import ceil
 
 from provisioner.catalog import labels
 from provisioner.reaper.observed import Observed
 
 MACHINES = 20
-SHARE = 0.1
+SHARE = Decimal("0.1")
+ALL = "*"
 
 
 @dataclass
 class Caps:
-    """At most 20 machines or a tenth of those seen, whichever is smaller and at least one; the same for each owner."""
+    """At most 20 machines, a tenth of those seen, and what reaches a tenth of their price; at least one machine.
+
+    The same holds for each owner. `prices` are USD per hour; a price that is not known counts as the dearest of all.
+    """
 
     seen: Counter[str]
+    prices: dict[str, Decimal]
+    dearest: Decimal
     ended: Counter[str] = field(default_factory=Counter[str])
+    spent: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
 
     def refusal(self, machine: Observed) -> str:
         """Why this run may not end it; empty where it may."""
@@ -24,18 +33,30 @@ class Caps:
             allowed = max(1, min(MACHINES, ceil(self.seen[who] * SHARE)))
             if self.ended[who] >= allowed:
                 return f"{name} may end {allowed} of {self.seen[who]} machines at once"
+            share = self.prices.get(who, Decimal(0)) * SHARE
+            if self.ended[who] and share and self.spent.get(who, Decimal(0)) >= share:
+                return f"{name} may end machines of {share:.2f} USD an hour at once, a tenth of all"
         return ""
 
     def spend(self, machine: Observed) -> None:
-        self.ended.update((ALL, owner_of(machine)))
-
-
-ALL = "*"
+        for who in (ALL, owner_of(machine)):
+            self.ended[who] += 1
+            self.spent[who] = self.spent.get(who, Decimal(0)) + cost_of(machine, self.dearest)
 
 
 def owner_of(machine: Observed) -> str:
     return machine.instance.labels.get(labels.OWNER, "")
 
 
-def caps_of(machines: list[Observed]) -> Caps:
-    return Caps(seen=Counter([owner_of(one) for one in machines]) + Counter({ALL: len(machines)}))
+def cost_of(machine: Observed, dearest: Decimal) -> Decimal:
+    return machine.price_per_hour if machine.price_per_hour is not None else dearest
+
+
+def caps_of(machines: Sequence[Observed]) -> Caps:
+    dearest = max((one.price_per_hour for one in machines if one.price_per_hour is not None), default=Decimal(0))
+    seen, prices = Counter({ALL: len(machines)}), {ALL: Decimal(0)}
+    for one in machines:
+        owner, cost = owner_of(one), cost_of(one, dearest)
+        seen[owner] += 1
+        prices[ALL], prices[owner] = prices[ALL] + cost, prices.get(owner, Decimal(0)) + cost
+    return Caps(seen=seen, prices=prices, dearest=dearest)

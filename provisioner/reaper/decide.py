@@ -170,7 +170,8 @@ def losses(seen: Observed) -> tuple[str, ...]:
 
 def evidence(seen: Observed) -> dict[str, Any]:
     """Every number that the decision rests on."""
-    heard = {"at": seen.heartbeat.at, "phase": seen.heartbeat.phase} if seen.heartbeat else None
+    beat = seen.heartbeat
+    heard = {"at": beat.at, "phase": beat.phase, "devices": list(beat.devices)} if beat else None
     return {
         "series": [
             {"metric": one.metric, "device": one.device, "highest": one.highest, "coverage": one.coverage}

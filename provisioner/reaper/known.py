@@ -1,5 +1,6 @@
 """The job records of a store, each read once for as long as one look lasts."""
 
+import threading
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -14,6 +15,7 @@ class KnownJobs:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._read: dict[str, JobRecord | AccelctlError] = {}
+        self._lock = threading.RLock()
 
     def again(self) -> "KnownJobs":
         """The same store, nothing read yet."""
@@ -26,19 +28,21 @@ class KnownJobs:
 
     def find(self, job: str) -> JobRecord | None:
         """None where there is none. Raises AccelctlError for one that cannot be read."""
-        if job not in self.ids:
-            return None
-        if job not in self._read:
+        with self._lock:
+            found = self._once(job)
+        if isinstance(found, AccelctlError):
+            raise found
+        return found
+
+    def _once(self, job: str) -> JobRecord | AccelctlError | None:
+        if job in self.ids and job not in self._read:
             try:
                 self._read[job] = self._records.read(job).record
             except JobMissing:
                 return None
             except AccelctlError as problem:
                 self._read[job] = problem
-        found = self._read[job]
-        if isinstance(found, AccelctlError):
-            raise found
-        return found
+        return self._read.get(job)
 
     def open(self) -> Iterator[JobRecord | Unreadable]:
         """Those that have not ended, oldest first, and those that nobody can tell of."""

@@ -1,13 +1,14 @@
 """Gathers what is known of every machine of ours. What cannot be read is named, and never taken for nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from provisioner.catalog import labels, load
-from provisioner.clouds.base import CloudProvider, MeasuresUtilisation
+from provisioner.clouds.base import CloudProvider, MeasuresUtilisation, SeesSessions
 from provisioner.domain.estate import AcceleratorKind, Holding, Look, Metric, Series, Tenure
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import JobRecord
@@ -27,10 +28,13 @@ RUNGS = (DEVICES, frozenset({Metric.CPU}), frozenset({Metric.NETWORK, Metric.DIS
 """What is asked first, and of what is not settled by then, next."""
 AT_ONCE = 500
 """Machines of one look: its failure is theirs alone."""
+REGIONS_AT_ONCE = 8
 KINDS = {ImageKind.NVIDIA: AcceleratorKind.NVIDIA, ImageKind.NEURON: AcceleratorKind.NEURON}
 
+T = TypeVar("T")
 
-class ReapableCloud(CloudProvider, MeasuresUtilisation, Protocol):
+
+class ReapableCloud(CloudProvider, MeasuresUtilisation, SeesSessions, Protocol):
     """What a sweep needs of a cloud."""
 
 
@@ -59,14 +63,18 @@ class Observer:
         self.blind: list[Blind] = []
 
     def machines(self, regions: Sequence[str], now: datetime) -> Iterator[Observed]:
-        """Of every region that can be read; the others are kept in `blind`."""
-        for region in regions:
-            try:
-                found = self.holdings(region)
-            except CloudError as refusal:
-                self.blind.append(Blind(region=region, reason=refusal.message))
-                continue
-            yield from self.region(region, found, now)
+        """Of every region that can be read, side by side; the others are kept in `blind`."""
+        for found in side_by_side(lambda region: self._seen(region, now), regions):
+            if isinstance(found, Blind):
+                self.blind.append(found)
+            else:
+                yield from found
+
+    def _seen(self, region: str, now: datetime) -> list[Observed] | Blind:
+        try:
+            return self.region(region, self.holdings(region), now)
+        except AccelctlError as refusal:
+            return Blind(region=region, reason=refusal.message)
 
     def holdings(self, region: str, only: Sequence[str] = ()) -> tuple[Holding, ...]:
         """What is looked at there; of others' machines those alone that have accelerators."""
@@ -80,7 +88,22 @@ class Observer:
         for metrics in RUNGS:
             read = dict(self._told(region, machines, metrics, now))
             machines = [read.get(one.instance.id, one) for one in machines]
-        return machines
+        return self._attended(region, machines, now)
+
+    def _attended(self, region: str, machines: list[Observed], now: datetime) -> list[Observed]:
+        """Somebody's session keeps a machine. Asked once, for those of whom no agent tells and that may go."""
+        asked = {one.instance.id for one in machines if one.session_open is None and not self._settled(one, now)}
+        try:
+            held = self._cloud.attended(region) if asked else frozenset[str]()
+        except AccelctlError as refusal:
+            why = f"sessions: {refusal.message}"
+            return [
+                replace(one, unreadable=(*one.unreadable, why)) if one.instance.id in asked else one for one in machines
+            ]
+        return [replace(one, session_open=True) if one.instance.id in held else one for one in machines]
+
+    def _settled(self, one: Observed, now: datetime) -> bool:
+        return settled(one, self._thresholds.of(one.instance.labels), now)
 
     def again(self, region: str, ids: Sequence[str], now: datetime) -> list[Observed]:
         """A second look at these alone, with nothing remembered. Raises CloudError."""
@@ -135,9 +158,10 @@ class Observer:
         standing, record = self.job(instance, job)
         kind = kind_of(machine)
         return Observed(
-            instance=instance, accelerator=kind, tenure=holding.tenure, owner=holding.owner,
-            owner_name=holding.owner_name, series=series(heard, held, kind, now), heartbeat=heartbeat(heard),
-            job=standing, mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
+            instance=instance, session_open=people_on(heard, held, now), accelerator=kind, tenure=holding.tenure,
+            owner=holding.owner, owner_name=holding.owner_name, series=series(heard, held, kind, now),
+            heartbeat=heartbeat(heard), job=standing,
+            mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
             price_per_hour=price(machine, holding, record), local_disks=bool(machine and machine.local_disk_gb),
             instance_store_root=holding.instance_store_root, request=holding.request,
             unreadable=unreadable if job else (),
@@ -152,6 +176,12 @@ class Observer:
         except AccelctlError:
             return JobStanding.UNREADABLE, None
         return (standing(record, instance.id), record) if record else (JobStanding.OVER, None)
+
+
+def side_by_side(work: Callable[[str], T], regions: Sequence[str]) -> Iterator[T]:
+    """What each region gives, in their order; a few at once."""
+    with ThreadPoolExecutor(REGIONS_AT_ONCE) as pool:
+        yield from pool.map(work, regions)
 
 
 def standing(record: JobRecord, instance_id: str) -> JobStanding:
@@ -171,11 +201,18 @@ def series(pulse: Pulse | None, thresholds: Thresholds, kind: AcceleratorKind, n
     return pulse.series(thresholds.quiet[kind].window, now, thresholds.limits.coverage)
 
 
+def people_on(pulse: Pulse | None, thresholds: Thresholds, now: datetime) -> bool | None:
+    """Whether somebody is logged in; None where no agent tells, or only one that has fallen silent."""
+    if pulse is None or pulse.sessions is None or now - pulse.at > thresholds.limits.heartbeat_fresh:
+        return None
+    return pulse.sessions > 0
+
+
 def heartbeat(pulse: Pulse | None) -> Heartbeat | None:
     if pulse is None:
         return None
     silent = (f"{pulse.silent} of its devices give no utilisation",) if pulse.silent else ()
-    return Heartbeat(at=pulse.at, phase=pulse.phase, silent=silent)
+    return Heartbeat(at=pulse.at, phase=pulse.phase, silent=silent, devices=pulse.devices)
 
 
 def has_accelerators(instance: Instance) -> bool:

@@ -29,6 +29,8 @@ class Heartbeat:
     at: datetime
     phase: Phase
     silent: tuple[str, ...] = ()
+    devices: tuple[float | None, ...] = ()
+    """Each accelerator's highest percent of its newest five minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 Names are judged, not trusted: what cannot be read as a pulse is none, and none is never idle.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,11 +12,12 @@ from provisioner.domain.reports import Phase
 from provisioner.jobs.objects import Objects
 
 ROOT = "heartbeats"
-VERSION = "1"
+VERSIONS = ("1", "2")
+"""Of an agent of before there is no word of sessions and of each device."""
+NOT_TOLD = "-"
 SLOT = timedelta(minutes=5)
 WIDTH = 8
 FIELDS = (Metric.ACCELERATOR, Metric.CPU, Metric.NETWORK, Metric.DISK)
-DEVICE = "all, by its agent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,15 @@ class Pulse:
     silent: int
     """Devices that say nothing of themselves, such as a GPU cut up by MIG."""
     slots: tuple[dict[Metric, float], ...]
+    sessions: int | None = None
+    """Open ones; None where the agent cannot tell."""
+    devices: tuple[float | None, ...] = ()
+    """Each accelerator's highest percent of the newest five minutes; None where it says nothing."""
+
+    @property
+    def spokesman(self) -> str:
+        """For how many devices its highest value stands."""
+        return f"highest of {len(self.devices)}, by its agent" if self.devices else "all, by its agent"
 
     def series(self, window: timedelta, now: datetime, coverage: float) -> tuple[Series, ...]:
         """The highest within the window; what covers too little of it is a glimpse."""
@@ -40,7 +51,11 @@ class Pulse:
             if values:
                 found.append(
                     Series(
-                        metric=metric, values=(max(values),), coverage=share, device=DEVICE, glimpse=share < coverage
+                        metric=metric,
+                        values=(max(values),),
+                        coverage=share,
+                        device=self.spokesman,
+                        glimpse=share < coverage,
                     )
                 )
         return tuple(found)
@@ -60,15 +75,26 @@ def pulses(objects: Objects, region: str) -> dict[str, Pulse]:
 def parsed(job: str, name: str) -> Pulse | None:
     """None for what is none of this version."""
     try:
-        version, at, phase, silent, slots = name.split(".")
-        if version != VERSION:
+        version, at, phase, silent, *more, slots = name.split(".")
+        if version not in VERSIONS:
             return None
+        sessions, devices = more or (NOT_TOLD, "")
         return Pulse(
             job=job, at=datetime.fromtimestamp(int(at, 16), UTC), phase=Phase(phase), silent=int(silent),
             slots=tuple(slot(slots[start : start + WIDTH]) for start in range(0, len(slots), WIDTH)),
+            sessions=None if sessions == NOT_TOLD else int(sessions), devices=tuple(each(devices)),
         )  # fmt: skip
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def each(text: str) -> Iterator[float | None]:
+    """Two digits for each device. Raises ValueError."""
+    if len(text) % 2:
+        raise ValueError(text)
+    for start in range(0, len(text), 2):
+        word = text[start : start + 2]
+        yield None if word == "--" else value(Metric.ACCELERATOR, int(word, 16))
 
 
 def slot(text: str) -> dict[Metric, float]:

@@ -4,7 +4,7 @@ The command and every function run this and nothing else.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -16,8 +16,9 @@ from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.records import Records, Unreadable
 from provisioner.jobs.step import Stepped
+from provisioner.reaper.history import Histories, History, with_round
 from provisioner.reaper.known import KnownJobs
-from provisioner.reaper.observe import Observer
+from provisioner.reaper.observe import Observer, side_by_side
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
 from provisioner.reaper.thresholds import Thresholds, defaults
 
@@ -30,6 +31,8 @@ UNUSED = {
     "launch-template": "no job launches from it",
 }
 """Of what carries our label and no job's."""
+NOWHERE = ""
+"""The region of what belongs to none."""
 
 
 class RoundCloud(SweptCloud, FindsLeftovers, FindsUnused, Protocol):
@@ -71,6 +74,8 @@ class Round:
 
     report: Report
     others: tuple[Other, ...]
+    history: History | None = None
+    """With this round, where it was kept."""
 
     @property
     def failed(self) -> list[str]:
@@ -100,6 +105,10 @@ class Rounds:
     tell: Callable[[JobRecord, JobRecord], None] = say_nothing
     """Hears of a job before and after its step."""
     enough: Callable[[], bool] = lambda: False
+    topic: str = ""
+    """Tells owners of marks, where there is one."""
+    remembers: bool = False
+    """Whether the round is kept for the week's summary."""
 
     def run(self, regions: Sequence[str], *, apply: bool) -> Round:
         """Without `apply` nothing changes."""
@@ -109,10 +118,24 @@ class Rounds:
             cloud=self.cloud, objects=self.objects, jobs=known, thresholds=thresholds, everybodys=self.everybodys
         )
         sweeper = Sweeper(
-            cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, enough=self.enough
-        )
+            cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, topic=self.topic,
+            enough=self.enough,
+        )  # fmt: skip
         report = sweeper.run(regions, apply=apply)
-        return Round(report=report, others=(*jobs, *self._left_behind(known), *self._unused(regions)))
+        done = Round(report=report, others=(*jobs, *self._beside(known, regions)))
+        return self._remembered(done, regions) if self.remembers else done
+
+    def _remembered(self, done: Round, regions: Sequence[str]) -> Round:
+        """What cannot be kept is said, like everything that could not be done."""
+        failed = bool(done.failed)
+        try:
+            held = Histories(self.objects).change(lambda one: with_round(one, done.report, regions, failed=failed))
+        except AccelctlError as refusal:
+            lost = Other(
+                kind="history", id="", action="keep", outcome=Outcome.REFUSED, reason=refusal.message
+            )  # fmt: skip
+            return replace(done, others=(*done.others, lost))
+        return replace(done, history=held)
 
     def _jobs(self, known: KnownJobs, *, apply: bool) -> Iterator[Other]:
         """Those that nobody leads just now."""
@@ -132,31 +155,39 @@ class Rounds:
         self.tell(record, stepped.record)
         return job(record.id, Outcome.DONE, stepped.decision.reason)
 
-    def _left_behind(self, known: KnownJobs) -> Iterator[Other]:
-        """What is ours and nobody's any more: its teardown removes it. A damaged record may be live."""
+    def _beside(self, known: KnownJobs, regions: Sequence[str]) -> Iterator[Other]:
+        """What is ours and nobody's any more, and what nothing uses. A damaged record may be live."""
         live = {one.job if isinstance(one, Unreadable) else one.id for one in known.open()}
-        for one in self._listed(lambda: self.cloud.leftovers(machines=False)):
+        for found in side_by_side(lambda region: list(self._in_region(region, live)), [*regions, NOWHERE]):
+            yield from found
+
+    def _in_region(self, region: str, live: set[str]) -> Iterator[Other]:
+        for one in self._listed(region, self.cloud.beside_machines(region)):
             if isinstance(one, Other):
                 yield one
             elif why := why_unused(one, live):
                 yield Other.of(one, f"{why}; 'accelctl teardown' removes it")
+        if region:
+            yield from self._unused(region)
 
-    def _unused(self, regions: Sequence[str]) -> Iterator[Other]:
-        for region in regions:
-            for one in self._listed(lambda region=region: self.cloud.unused(region, everybodys=self.everybodys)):
-                if isinstance(one, Other):
-                    yield one
-                elif one.kind == "schedule":
-                    yield Other.of(one, "the machines that it would end are gone; 'pulumi destroy' removes it")
-                else:
-                    yield Other.of(one, f"it is {one.state}, and not accelctl's: its owner may not need it")
+    def _unused(self, region: str) -> Iterator[Other]:
+        for one in self._listed(region, self.cloud.unused(region, everybodys=self.everybodys)):
+            if isinstance(one, Other):
+                yield one
+            elif one.kind == "schedule":
+                yield Other.of(one, "the machines that it would end are gone; 'pulumi destroy' removes it")
+            else:
+                yield Other.of(one, f"it is {one.state}, and not accelctl's: its owner may not need it")
 
-    def _listed(self, listing: Callable[[], Iterator[Leftover]]) -> Iterator[Leftover | Other]:
+    def _listed(self, region: str, listing: Iterator[Leftover]) -> Iterator[Leftover | Other]:
         """A listing that is refused is said once, and never stops what was listed before it."""
         try:
-            yield from listing()
+            yield from listing
         except AccelctlError as refusal:
-            yield Other(kind="listing", id="", action="report", outcome=Outcome.REFUSED, reason=refusal.message)
+            yield Other(
+                kind="listing", id=region, action="report", outcome=Outcome.REFUSED, reason=refusal.message,
+                region=region,
+            )  # fmt: skip
 
 
 def why_unused(one: Leftover, live: set[str]) -> str:

@@ -13,11 +13,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from provisioner.catalog import labels
-from provisioner.clouds.base import ReapsInstances, Refusals
+from provisioner.clouds.base import Notifies, ReapsInstances, Refusals
 from provisioner.errors import AccelctlError, CloudError, InstanceNotFound
 from provisioner.reaper import marks
 from provisioner.reaper.caps import Caps, caps_of
 from provisioner.reaper.decide import Action, Decision, decide
+from provisioner.reaper.notices import Told, tell_owners
 from provisioner.reaper.observe import Blind, Observer, ReapableCloud
 from provisioner.reaper.observed import Mark, Observed
 from provisioner.reaper.thresholds import Thresholds
@@ -56,11 +57,12 @@ class Swept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A whole run. Machines are dearest first; `blind` are the regions that could not be read."""
+    """A whole run, the dearest machines first. `blind` regions could not be read; `told` are the messages to owners."""
 
     at: datetime
     machines: tuple[Swept, ...]
     blind: tuple[Blind, ...]
+    told: tuple[Told, ...] = ()
 
     @property
     def not_reached(self) -> list[Swept]:
@@ -76,7 +78,7 @@ class Report:
         return [one for one in self.machines if one.outcome is Outcome.REFUSED]
 
 
-class SweptCloud(ReapableCloud, ReapsInstances, Protocol):
+class SweptCloud(ReapableCloud, ReapsInstances, Notifies, Protocol):
     """What a run needs of a cloud."""
 
 
@@ -90,10 +92,12 @@ class Sweeper:
         observer: Observer,
         thresholds: Thresholds,
         token: str,
+        topic: str = "",
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
         self._cloud, self._observer, self._thresholds, self._token = cloud, observer, thresholds, token
-        self._enough = enough
+        self._topic, self._enough = topic, enough
+        self._told: tuple[Told, ...] = ()
 
     def run(self, regions: Sequence[str], *, apply: bool) -> Report:
         """Without `apply` nothing changes."""
@@ -102,24 +106,36 @@ class Sweeper:
         decided = [Swept(machine=one, decision=self._decided(one, now)) for one in machines]
         done = dict(self._acted(decided, caps_of(machines), now)) if apply else {}
         swept = tuple(done.get(one.key, one) for one in decided)
-        return Report(at=now, machines=swept, blind=tuple(self._observer.blind))
+        return Report(at=now, machines=swept, blind=tuple(self._observer.blind), told=self._told)
 
     def _decided(self, one: Observed, now: datetime) -> Decision:
         return decide(one, self._thresholds.of(one.instance.labels), now)
 
     def _acted(self, decided: Sequence[Swept], caps: Caps, now: datetime) -> Iterator[tuple[Key, Swept]]:
         """Ends come first: they stop a bill. A batch that there is no time for is left to the next run."""
-        for batch in (*batches(decided, ENDS), *batches(decided, {Action.UNMARK}), *batches(decided, {Action.MARK})):
-            if self._enough():
-                yield from ((one.key, replace(one, outcome=Outcome.LATER)) for one in batch)
-            elif batch[0].decision.action in ENDS:
-                yield from self._ended(batch, caps)
-            else:
-                yield from outcomes(batch, self._labelled(batch, now))
+        for batch in (*batches(decided, ENDS), *batches(decided, {Action.UNMARK})):
+            yield from self._batch(batch, caps, now)
+        self._tell_owners(decided)
+        for batch in batches(decided, {Action.MARK}):
+            yield from self._batch(batch, caps, now)
         for one in decided:
             if one.decision.action is Action.SCALE_OWNER:
                 held = f"'{one.machine.owner_name}' would replace it: scale that {one.machine.owner} in"
                 yield one.key, replace(one, outcome=Outcome.REFUSED, why=held)
+
+    def _batch(self, batch: Sequence[Swept], caps: Caps, now: datetime) -> Iterator[tuple[Key, Swept]]:
+        if self._enough():
+            yield from ((one.key, replace(one, outcome=Outcome.LATER)) for one in batch)
+        elif batch[0].decision.action in ENDS:
+            yield from self._ended(batch, caps)
+        else:
+            yield from outcomes(batch, self._labelled(batch, now))
+
+    def _tell_owners(self, decided: Sequence[Swept]) -> None:
+        """Before the marks: a run that dies in between tells again, and no grace begins in silence."""
+        marked = [(one.machine, one.decision) for one in decided if one.decision.action is Action.MARK]
+        if self._topic and not self._enough():
+            self._told = tuple(tell_owners(self._cloud, self._topic, marked))
 
     def _labelled(self, batch: Sequence[Swept], now: datetime) -> Refusals:
         region, decision = batch[0].machine.instance.region, batch[0].decision

@@ -4,6 +4,7 @@ from typing import Any
 
 from provisioner.reaper.activity import Verdict
 from provisioner.reaper.decide import Action
+from provisioner.reaper.notices import Told
 from provisioner.reaper.round import Other, Round
 from provisioner.reaper.sweep import Outcome, Report, Swept
 
@@ -12,7 +13,8 @@ def round_document(done: Round) -> dict[str, Any]:
     return {
         "machines": [machine_document(one) for one in done.report.machines],
         "blind": [{"region": one.region, "reason": one.reason} for one in done.report.blind],
-        "summary": summary(done.report), "others": [other_document(one) for one in done.others],
+        "told": [told_document(one) for one in done.report.told], "summary": summary(done.report),
+        "others": [other_document(one) for one in done.others],
     }  # fmt: skip
 
 
@@ -25,6 +27,10 @@ def machine_document(one: Swept) -> dict[str, Any]:
         "not_before": decision.not_before, "saves_per_day": decision.saves_per_day, "loses": list(decision.loses),
         "evidence": decision.evidence,
     }  # fmt: skip
+
+
+def told_document(one: Told) -> dict[str, Any]:
+    return {"owner": one.owner, "machines": one.machines, "sent": not one.why, "reason": one.why}
 
 
 def other_document(one: Other) -> dict[str, Any]:

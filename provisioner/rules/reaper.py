@@ -9,6 +9,8 @@ from provisioner.rules.facts import UNKNOWN, Facts, Part
 NAME = "accelctl-reaper"
 """What the names of its function and its schedule begin with."""
 NAMESPACE = "accelctl/reaper"
+HEARD = "Success"
+"""The metric whose silence is the alarm; the reaper's other alarms watch what it does say."""
 
 
 def part(subject: str, silent: Any) -> Facts:
@@ -38,7 +40,7 @@ def function(subject: str, inputs: Inputs) -> Facts:
 def alarm(subject: str, inputs: Inputs) -> Facts:
     space, silence = at(inputs, "namespace", default=""), at(inputs, "treatMissingData", default="missing")
     told = at(inputs, "actionsEnabled", default=True)
-    if space != NAMESPACE:
+    if space != NAMESPACE or at(inputs, "metricName", default=HEARD) not in (HEARD, UNKNOWN):
         return other(subject)
     deaf = "the alarm does not hear silence; set treat_missing_data to breaching, and leave its actions on"
     return part(subject, UNKNOWN if UNKNOWN in (silence, told) else "" if silence == "breaching" and told else deaf)

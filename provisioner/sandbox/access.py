@@ -34,6 +34,7 @@ OBJECT_KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 TAG_KEY = re.compile(r"(.*\.)?Tag\.\d+\.Key")
 ACCELCTL = "accelctl with the developer's key"
 JUDGED = ("StringEquals", "StringLike")
+TAG_KEYS = "aws:TagKeys"
 
 
 class Access:
@@ -91,6 +92,8 @@ class Access:
             for key, wanted in keys.items():
                 if operator in JUDGED and key in context:
                     verdicts.append(matches(wanted, context[key]))
+                elif key == TAG_KEYS and operator in TAG_KEYS_JUDGED:
+                    verdicts.append(TAG_KEYS_JUDGED[operator](context.get(key, "").split(), wanted))
                 elif operator in JUDGED and key.startswith(("aws:ResourceTag/", "aws:RequestTag/", "s3:prefix")):
                     verdicts.append(False)
                 else:
@@ -117,6 +120,10 @@ def resource_of(call: Call, body: dict[str, Any]) -> str:
         return f"arn:aws:ssm:{here}:parameter/{name.strip('/')}"
     if call.service == "iam":
         return iam_resource(call)
+    if call.service == "sqs" and (queue := body.get("QueueUrl")):
+        return f"arn:aws:sqs:{here}:{queue.rsplit('/', 1)[-1]}"
+    if call.service == "sns" and (topic := call.params.get("TopicArn")):
+        return topic
     if call.service == "lambda" and "/functions/" in call.path:
         name = call.path.partition("/functions/")[2].split("/")[0]
         return name if name.startswith("arn:") else f"arn:aws:lambda:{here}:function:{name}"
@@ -207,6 +214,8 @@ def context_of(call: Call, body: dict[str, Any]) -> dict[str, str]:
     }
     named = call.params.get("Namespace") or body.get("Namespace")
     namespace = {"cloudwatch:namespace": named} if named else {}
+    if tags:
+        namespace[TAG_KEYS] = " ".join(key.removeprefix("aws:RequestTag/") for key in tags)
     return tags | namespace | (boundary_context(call) if call.service == "iam" else {})
 
 
@@ -261,6 +270,18 @@ def default_version(policy: Any) -> str:
 
 def statements_of(document: str) -> list[dict[str, Any]]:
     return listed(json.loads(document)["Statement"])
+
+
+def all_among(keys: list[str], wanted: Any) -> bool:
+    return all(matches(wanted, key) for key in keys)
+
+
+def is_missing(keys: list[str], wanted: Any) -> bool:
+    """`Null` with "true" holds where the call names none, with "false" where it names some."""
+    return (not keys) == (str(wanted).lower() == "true")
+
+
+TAG_KEYS_JUDGED = {"ForAllValues:StringEquals": all_among, "Null": is_missing}
 
 
 def matches(patterns: Any, value: str, *, lower: bool = False) -> bool:

@@ -31,6 +31,7 @@ from provisioner.sandbox.placement import PlacementGroups
 from provisioner.sandbox.quotas import Quotas
 from provisioner.sandbox.reservations import Reservations
 from provisioner.sandbox.schedules import Schedules
+from provisioner.sandbox.session_manager import SessionManager
 
 HIDDEN_FOR = 0.3
 
@@ -59,14 +60,14 @@ class SandboxCloud:
         self.url = ""
         self.phases = Phases(self.clock, self.lock, lambda instance: self.machines.reconcile([instance]))
         self.placement = PlacementGroups()
-        self.doors = Doors()
+        self.doors, self.session_manager = Doors(), SessionManager()
         self.launches = Launches(self.market, self.quotas, self.clock, self.phases, self.placement, self.reservations)
         self.launches.install()
         self.listings = Listings(self.clock, HIDDEN_FOR)
         self.listings.install()
         self.schedules = Schedules(self.clock, self.client_of_role)
         self.schedules.install()
-        self.functions = Functions(root, lambda: self.url, self.credentials)
+        self.functions = Functions(root, lambda: self.url, self.credentials, self.clock, self.client_of_role)
         self.functions.install()
         self.groups = Groups(self.clock, self.own_client)
         self.groups.install()

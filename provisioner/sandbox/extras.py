@@ -53,6 +53,10 @@ def parts(cloud: SandboxCloud) -> dict[str, Any]:
             "CapacityReservation": cloud.reservations, "CapacityBlock": cloud.blocks}  # fmt: skip
 
 
+def session(cloud: SandboxCloud, call: Call) -> Response:
+    return cloud.session_manager.answer(call)
+
+
 def service_quota(cloud: SandboxCloud, call: Call) -> Response | None:
     asked: dict[str, Any] = json.loads(call.params.get("", "{}"))
     code = asked.get("QuotaCode", "")
@@ -77,5 +81,8 @@ EXTRAS: dict[str, Callable[[SandboxCloud, Call], Response | None]] = {
     "ec2.CancelCapacityReservation": kept,
     "ec2.DescribeCapacityBlockOfferings": kept,
     "ec2.PurchaseCapacityBlock": kept,
+    "ssm.DescribeSessions": session,
+    "ssm.StartSession": session,
+    "ssm.TerminateSession": session,
     "servicequotas.GetServiceQuota": service_quota,
 }

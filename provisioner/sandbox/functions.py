@@ -14,6 +14,8 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.events.models import Rule
 
+from provisioner.sandbox import letters
+from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.launches import wrap
 
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
@@ -28,6 +32,8 @@ RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3",
 BOOTSTRAP = Path(__file__).with_name("lambda_init.py")
 LOOK_EVERY = 0.05
 MIB = 1 << 20
+RETRIES = (timedelta(minutes=1), timedelta(minutes=2))
+"""An asynchronous run that fails is tried twice more, after these; then it is a dead letter."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +46,35 @@ class Ran:
 
 
 class Functions:
-    """`url` is the sandbox's own address; `credentials` gives the environment of a role."""
+    """`url` is the sandbox's own address; `credentials` gives the environment of a role, `client` what calls as it."""
 
-    def __init__(self, root: Path, url: Callable[[], str], credentials: Callable[[str, str], dict[str, str]]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        url: Callable[[], str],
+        credentials: Callable[[str, str], dict[str, str]],
+        clock: SandboxClock,
+        client: letters.Client,
+    ) -> None:
         self._root, self._url, self._credentials = root, url, credentials
+        self._clock, self._client = clock, client
         self.failed: list[str] = []
         """Runs that failed, and why."""
 
     def install(self) -> None:
         wrap(LambdaFunction, "_invoke_lambda", self._invoke)
+        wrap(LambdaFunction, "invoke", self._asked)
+        for name, arguments in (("__init__", 1), ("update_configuration", 0)):
+            wrap(LambdaFunction, name, partial(remember_queue, arguments))
+        wrap(LambdaFunction, "get_configuration", with_queue)
         wrap(Rule, "send_to_targets", self._matched)
+
+    def _asked(self, original: Any, function: LambdaFunction, body: str, asked: Any, answered: Any) -> Any:
+        """An event is taken, and run without anybody waiting."""
+        if asked.get("X-Amz-Invocation-Type") != "Event":
+            return original(function, body, asked, answered)
+        self.start(function.function_arn, json.loads(body or "{}"))
+        return ""
 
     def _invoke(self, original: Any, function: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
         event = json.loads(event) if isinstance(event, str) else event
@@ -81,12 +106,19 @@ class Functions:
     def start(self, arn: str, event: Any) -> None:
         threading.Thread(target=self.complete, args=[arn, event], daemon=True).start()
 
-    def complete(self, arn: str, event: Any) -> None:
+    def complete(self, arn: str, event: Any, tried: int = 0) -> None:
+        """A run that fails is tried again, and at last kept where the function says."""
         function = find(arn)
         if function is None:
             self.failed.append(f"there is no function {arn}")
-        else:
-            self.run(function, event)
+            return
+        ran = self.run(function, event)
+        if ran.failed and tried < len(RETRIES):
+            again = threading.Thread(target=self.complete, args=[arn, event, tried + 1], daemon=True)
+            self._clock.at(self._clock.now() + RETRIES[tried], again.start)
+        elif ran.failed and (queue := queue_of(function)):
+            lost = letters.keep(self._client, function.role, queue, event, ran.answer)
+            self.failed += [lost] if lost else []
 
     def run(self, function: LambdaFunction, event: Any) -> Ran:
         """To its end, its time limit or its memory limit. What it prints goes to its log group."""
@@ -130,6 +162,24 @@ class Functions:
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout), "AWS_ALLOW_HTTP": "true", "NO_PROXY": "127.0.0.1",
             **self._credentials(function.role, region), **function.environment_vars,
         }  # fmt: skip
+
+
+def remember_queue(place: int, original: Any, function: LambdaFunction, *args: Any, **named: Any) -> Any:
+    """moto forgets where dead letters go; the specification is the argument at that place."""
+    done = original(function, *args, **named)
+    said = (named.get("spec") or named.get("config_updates") or args[place]).get("DeadLetterConfig")
+    if said is not None:
+        vars(function)["dead_letters"] = said.get("TargetArn", "")
+    return done
+
+
+def queue_of(function: LambdaFunction) -> str:
+    return vars(function).get("dead_letters", "")
+
+
+def with_queue(original: Any, function: LambdaFunction, *args: Any, **named: Any) -> dict[str, Any]:
+    held = {"DeadLetterConfig": {"TargetArn": queue_of(function)}} if queue_of(function) else {}
+    return original(function, *args, **named) | held
 
 
 def linked_runtime(folder: Path) -> Path:

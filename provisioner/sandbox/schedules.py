@@ -19,6 +19,7 @@ from moto.iam.models import iam_backends
 from moto.scheduler.exceptions import ValidationException
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
 
+from provisioner.sandbox import letters
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.launches import wrap
 from provisioner.sandbox.recurrence import next_after
@@ -72,6 +73,10 @@ class Schedules:
             self._call(backend.region_name, schedule.target)
         except Exception as error:  # noqa: BLE001 - whatever the target says is its dead letter
             self.failed.append(f"{schedule.name}: {error}")
+            if queue := (schedule.target.get("DeadLetterConfig") or {}).get("Arn"):
+                said = json.loads(schedule.target.get("Input") or "{}")
+                lost = letters.keep(self._client, schedule.target["RoleArn"], queue, said, str(error))
+                self.failed += [lost] if lost else []
         if schedule.action_after_completion == "DELETE" and AT.fullmatch(schedule.schedule_expression):
             with contextlib.suppress(Exception):
                 backend.delete_schedule(schedule.group_name, schedule.name)

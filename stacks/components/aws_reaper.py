@@ -8,15 +8,19 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from provisioner.catalog.policies import allow, document, may_reap, trust
+from provisioner.catalog.policies import allow, document, may_keep, may_reap, trust
 from provisioner.functions.bundle import HANDLER, RUNTIME, architecture, build
 from stacks.components.aws_machine import marks_of
-from stacks.settings import Key, label, lasting, one_of, text, whole
+from stacks.settings import Key, label, lasting, one_of, text, topic, whole
 
 NAME = "accelctl-reaper"
 WARNING = '{"source": ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"]}'
 PATIENCE = timedelta(minutes=10)
 """Of one run: an interrupted machine has two minutes, and its successor has to be found."""
+OWN = "accelctl/reaper"
+"""The namespace of the reaper's own metrics."""
+UNKNOWN_FOR = timedelta(days=1)
+"""Before somebody is called: what is unknown is never ended, and costs on."""
 MISSED = 3
 """Periods without a success before the alarm."""
 KEYS = (
@@ -26,7 +30,14 @@ KEYS = (
     Key(name="memoryMib", parse=whole(128, 10240), default="256", help="MiB of the function's memory"),
     Key(name="logDays", parse=whole(1, 3653), default="30", help="days that its log is kept"),
     Key(name="thresholds", parse=text, default="", help="exemptions as JSON: a list of tables, as in accelctl.toml"),
-    Key(name="alarmTopic", parse=text, default="", help="ARN of an SNS topic that hears the alarm"),
+    Key(
+        name="scope",
+        parse=one_of("accelctl", "account"),
+        default="accelctl",
+        help="accelctl's machines, or everybody's accelerators too, which are marked and never ended",
+    ),
+    Key(name="ownerTopic", parse=topic, default="", help="ARN of an SNS topic that tells owners of marks"),
+    Key(name="alarmTopic", parse=topic, default="", help="ARN of an SNS topic that hears the alarm"),
     Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
     Key(name="team", parse=label, default="unassigned", help="label"),
     Key(name="costCenter", parse=label, default="unassigned", help="label"),
@@ -50,7 +61,7 @@ class Reaper(pulumi.ComponentResource):
         self.function = self._function(account)
         self._schedule()
         self._warnings()
-        self._alarm()
+        self._alarms()
         self.register_outputs({})
 
     def _role(self, name: str, service: str, policy: pulumi.Input[str]) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
@@ -58,7 +69,14 @@ class Reaper(pulumi.ComponentResource):
         return role, aws.iam.RolePolicy(name, role=role.name, policy=policy, opts=self._mine)
 
     def _function(self, account: str) -> aws.lambda_.Function:
-        role, policy = self._role(self._name, "lambda.amazonaws.com", may_reap(account=account, bucket=self._bucket))
+        allowed = may_reap(
+            account=account, bucket=self._bucket, topic=self._config["ownerTopic"],
+            everybodys=self._config["scope"] == "account",
+        )  # fmt: skip
+        role, policy = self._role(self._name, "lambda.amazonaws.com", allowed)
+        letters = aws.iam.RolePolicy(
+            f"{self._name}-failed", role=role.name, policy=self._letters.arn.apply(may_keep), opts=self._mine
+        )
         log = aws.cloudwatch.LogGroup(
             self._name, name=f"/aws/lambda/{NAME}", retention_in_days=self._config["logDays"], tags=self._marks,
             opts=self._mine,
@@ -68,19 +86,23 @@ class Reaper(pulumi.ComponentResource):
             self._name, name=NAME, handler=HANDLER, runtime=RUNTIME, architectures=[architecture()], role=role.arn,
             code=pulumi.FileArchive(str(packed)), memory_size=self._config["memoryMib"],
             timeout=int(PATIENCE.total_seconds()),
+            dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=self._letters.arn),
             environment=aws.lambda_.FunctionEnvironmentArgs(variables=self._variables()),
-            tags=self._marks, opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, log]),
+            tags=self._marks, opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, letters, log]),
         )  # fmt: skip
 
     def _variables(self) -> dict[str, str]:
-        said = {"ACCELCTL_THRESHOLDS": self._config["thresholds"]} if self._config["thresholds"] else {}
-        return {"ACCELCTL_REAP": self._config["reap"], "ACCELCTL_STORE": self._bucket} | said
+        said = {"REAP": self._config["reap"], "STORE": self._bucket, "THRESHOLDS": self._config["thresholds"],
+                "SCOPE": self._config["scope"], "OWNER_TOPIC": self._config["ownerTopic"]}  # fmt: skip
+        return {f"ACCELCTL_{name}": value for name, value in said.items() if value}
 
     def _schedule(self) -> None:
         minutes = int(self._config["every"].total_seconds() // 60)
-        letters = allow("KeepFailures", ["sqs:SendMessage"], "*")
-        invoke = self.function.arn.apply(lambda arn: document(allow("Start", ["lambda:InvokeFunction"], arn), letters))
+        invoke = self.function.arn.apply(lambda arn: document(allow("Start", ["lambda:InvokeFunction"], arn)))
         role, policy = self._role(f"{self._name}-schedule", "scheduler.amazonaws.com", invoke)
+        letters = aws.iam.RolePolicy(
+            f"{self._name}-schedule-failed", role=role.name, policy=self._letters.arn.apply(may_keep), opts=self._mine
+        )
         aws.scheduler.Schedule(
             self._name, name=NAME, schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
             flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
@@ -88,7 +110,7 @@ class Reaper(pulumi.ComponentResource):
                 arn=self.function.arn, role_arn=role.arn, input="{}",
                 dead_letter_config=aws.scheduler.ScheduleTargetDeadLetterConfigArgs(arn=self._letters.arn),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, letters]),
         )  # fmt: skip
 
     def _warnings(self) -> None:
@@ -100,16 +122,33 @@ class Reaper(pulumi.ComponentResource):
         )  # fmt: skip
         aws.cloudwatch.EventTarget(self._name, rule=rule.name, arn=self.function.arn, opts=self._mine)
 
-    def _alarm(self) -> None:
-        """No success in three periods, whatever the reason: no data counts as well."""
+    def _alarms(self) -> None:
+        """No success in three periods, whatever the reason (no data counts as well); runs that failed for good."""
         period = max(60, int(self._config["every"].total_seconds()))
+        self._alarm(
+            self._name, "accelctl's reaper has not succeeded for three periods.", namespace=OWN, metric_name="Success",
+            statistic="Sum", period=period, evaluation_periods=MISSED, datapoints_to_alarm=MISSED, threshold=1,
+            comparison_operator="LessThanThreshold", treat_missing_data="breaching",
+        )  # fmt: skip
+        self._alarm(
+            f"{self._name}-failed", "Starts or runs of accelctl's reaper failed for good: their queue holds them.",
+            namespace="AWS/SQS", metric_name="ApproximateNumberOfMessagesVisible", statistic="Maximum", period=300,
+            dimensions={"QueueName": self._letters.name}, evaluation_periods=1, threshold=0,
+            comparison_operator="GreaterThanThreshold", treat_missing_data="notBreaching",
+        )  # fmt: skip
+
+        self._alarm(
+            f"{self._name}-unknown", "A machine that accelctl's reaper cannot judge has been there for a day.",
+            namespace=OWN, metric_name="OldestUnknownSeconds", statistic="Maximum", period=period,
+            evaluation_periods=1, threshold=UNKNOWN_FOR.total_seconds(), comparison_operator="GreaterThanThreshold",
+            treat_missing_data="notBreaching",
+        )  # fmt: skip
+
+    def _alarm(self, name: str, description: str, **watched: Any) -> None:
         topic = [self._config["alarmTopic"]] if self._config["alarmTopic"] else []
         aws.cloudwatch.MetricAlarm(
-            self._name, alarm_description="accelctl's reaper has not succeeded for three periods.",
-            namespace="accelctl/reaper", metric_name="Success", statistic="Sum", period=period,
-            evaluation_periods=MISSED, datapoints_to_alarm=MISSED, threshold=1, comparison_operator="LessThanThreshold",
-            treat_missing_data="breaching", alarm_actions=topic, tags=self._marks, opts=self._mine,
-        )  # fmt: skip
+            name, alarm_description=description, alarm_actions=topic, tags=self._marks, opts=self._mine, **watched
+        )
 
     def export(self) -> None:
         """What a person uses."""

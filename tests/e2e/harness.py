@@ -12,6 +12,8 @@ from tests.e2e.proxy import Fault, Plan, proxy
 from tests.sandbox.world import until
 
 WITHIN = 240.0
+LONG = 600
+"""Steps of twelve seconds in all: on a busy computer a shorter job is over before anybody looks."""
 LEASE = "1s"
 """A dead holder's, shorter than the job, so that its successor meets the living machine."""
 
@@ -48,17 +50,17 @@ class Scene:
     ends: tuple[str, ...] = ("succeeded",)
 
 
-def training(name: str, *flags: str) -> list[str]:
+def training(name: str, *flags: str, steps: int = 150) -> list[str]:
     """A job of its own name that outlives a dead holder's lease."""
     return [
         "spot-train", "--instance", "p4d.24xlarge", "--name", name, "--checkpoint-every", "1s", *flags,
-        "--", "python", "count.py", "--steps", "150", "--pace", "0.02", "--save-every", "50",
+        "--", "python", "count.py", "--steps", str(steps), "--pace", "0.02", "--save-every", "50",
     ]  # fmt: skip
 
 
 def running(name: str) -> None:
-    """The job runs on its first machine, and no process of ours looks after it."""
-    assert accelctl(*training(name, "--detach")).returncode == 0
+    """The job runs on its first machine, long enough to be met there, and no process of ours looks after it."""
+    assert accelctl(*training(name, "--detach", steps=LONG)).returncode == 0
     until(lambda: alive(name), WITHIN)
 
 

@@ -69,6 +69,18 @@ def test_an_idle_machine_goes_and_one_that_works_again_loses_its_mark(machine: A
     assert "accelctl:reap" not in {tag["Key"] for tag in tags}
 
 
+def test_a_machine_that_somebody_works_on_by_hand_is_kept(machine: Any) -> None:
+    """While the session is open, and no longer."""
+    idle = machine()
+    pass_hours(1)
+    measured(idle, gpus=[0])
+    session = aws("ssm").start_session(Target=idle)["SessionId"]
+    assert (reaped(idle)["verdict"], reaped(idle)["reason"]) == ("busy", "somebody is logged in")
+    aws("ssm").terminate_session(SessionId=session)
+
+    assert reaped(idle)["verdict"] == "idle"
+
+
 def test_metrics_that_are_refused_make_everything_unknown(machine: Any) -> None:
     """No permission for one call: the machine is kept, and the report says why."""
     idle = machine()

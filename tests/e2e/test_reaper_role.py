@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 from provisioner.agent.bundle import build
@@ -18,7 +19,7 @@ from provisioner.sandbox.client import ask
 from provisioner.workplace import Workplace
 from tests.e2e.estate import OURS, machines, measured, pass_hours
 from tests.e2e.jobs import EXAMPLES, accelctl, environment
-from tests.sandbox.world import aws, launch, state_of, until
+from tests.sandbox.world import aws, launch, refused, state_of, until
 
 pytestmark = [pytest.mark.usefixtures("sandbox"), pytest.mark.e2e]
 ACCOUNT, ROLE = "123456789012", "reaper-under-test"
@@ -40,8 +41,12 @@ IMPLIED = {
 name, or for a type that the catalog lacks."""
 
 
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:idle"
+WIDEST = may_reap(account=ACCOUNT, bucket=BUCKET, topic=TOPIC, everybodys=True)
+
+
 def allowed() -> set[str]:
-    held = json.loads(may_reap(account=ACCOUNT, bucket=BUCKET))
+    held = json.loads(WIDEST)
     return {action for statement in held["Statement"] for action in statement["Action"]}
 
 
@@ -54,12 +59,14 @@ def used() -> set[str]:
 def role(sandbox: dict[str, Any]) -> dict[str, str]:
     """Its credentials, as a function's environment has them."""
     assert accelctl("setup").returncode == 0
+    aws("sns").create_topic(Name="idle")
     iam = aws("iam")
     arn = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=ROLE, PolicyName="p", PolicyDocument=may_reap(account=ACCOUNT, bucket=BUCKET))
+    iam.put_role_policy(RoleName=ROLE, PolicyName="p", PolicyDocument=WIDEST)
     held = aws("sts").assume_role(RoleArn=arn, RoleSessionName="round")["Credentials"]
     return {"AWS_ACCESS_KEY_ID": held["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": held["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": held["SessionToken"], "ACCELCTL_REAP": "apply", "ACCELCTL_STORE": BUCKET}  # fmt: skip
+            "AWS_SESSION_TOKEN": held["SessionToken"], "ACCELCTL_REAP": "apply", "ACCELCTL_STORE": BUCKET,
+            "ACCELCTL_OWNER_TOPIC": TOPIC, "ACCELCTL_SCOPE": "account"}  # fmt: skip
 
 
 def a_round(role: dict[str, str]) -> None:
@@ -169,3 +176,31 @@ def test_every_permission_is_used_by_some_round(role: dict[str, str]) -> None:
     assert disk not in [one["VolumeId"] for one in aws("ec2").describe_volumes()["Volumes"]]
     left = sorted(allowed() - used() - IMPLIED)
     assert not left, " ".join(left)
+
+
+@pytest.mark.parametrize("everybodys", [False, True])
+def test_of_others_machines_only_the_widened_role_may_touch_the_mark_and_nothing_else(
+    role: dict[str, str], everybodys: bool
+) -> None:
+    """Not another label, not all of them, and never the machine."""
+    name, iam = f"marker-{everybodys}", aws("iam")
+    policy = may_reap(account=ACCOUNT, bucket=BUCKET, everybodys=everybodys)
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    held = aws("sts").assume_role(RoleArn=arn, RoleSessionName="round")["Credentials"]
+    session = boto3.Session(held["AccessKeyId"], held["SecretAccessKey"], held["SessionToken"])
+    ec2, foreign = aws("ec2", session=session), launch("sleep 600")["InstanceId"]
+    mark, other = [{"Key": "accelctl:reap", "Value": "now"}], [{"Key": "team", "Value": "x"}]
+
+    calls = {
+        "mark": lambda: ec2.create_tags(Resources=[foreign], Tags=mark),
+        "unmark": lambda: ec2.delete_tags(Resources=[foreign], Tags=mark),
+        "label": lambda: ec2.create_tags(Resources=[foreign], Tags=[*mark, *other]),
+        "unlabel": lambda: ec2.delete_tags(Resources=[foreign]),
+        "claim": lambda: ec2.create_tags(Resources=[foreign], Tags=[{"Key": "accelctl:managed", "Value": "accelctl"}]),
+        "end": lambda: ec2.terminate_instances(InstanceIds=[foreign]),
+    }
+    done = {what for what, call in calls.items() if refused(call)[0] != "UnauthorizedOperation"}
+    aws("ec2").terminate_instances(InstanceIds=[foreign])
+
+    assert done == ({"mark", "unmark"} if everybodys else set[str]())

@@ -39,15 +39,23 @@ def summaries() -> list[dict[str, Any]]:
     return [line for line in lines if line["what"] == "summary"]
 
 
+def alarm_of(metric: str) -> dict[str, Any]:
+    return next(one for one in aws("cloudwatch").describe_alarms()["MetricAlarms"] if one["MetricName"] == metric)
+
+
 def test_what_is_deployed_is_watched_and_up_again_changes_nothing(stack: Project) -> None:
     """An alarm that counts silence as failure, a log that is kept for a month, a bundle that is the same."""
-    (alarm,) = aws("cloudwatch").describe_alarms()["MetricAlarms"]
+    alarm, failed = (alarm_of(metric) for metric in ("Success", "ApproximateNumberOfMessagesVisible"))
     (log,) = aws("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/accelctl")["logGroups"]
     held = aws("lambda").get_function(FunctionName="accelctl-reaper")["Configuration"]
 
-    assert (alarm["MetricName"], alarm["TreatMissingData"], alarm["EvaluationPeriods"]) == ("Success", "breaching", 3)
+    assert (alarm["TreatMissingData"], alarm["EvaluationPeriods"]) == ("breaching", 3)
+    assert alarm_of("OldestUnknownSeconds")["Threshold"] == 24 * 3600
+    assert failed["Dimensions"][0]["Value"] == held["DeadLetterConfig"]["TargetArn"].rsplit(":", 1)[-1]
     assert (log["retentionInDays"], held["MemorySize"], held["Timeout"]) == (30, 256, 600)
-    assert held["Environment"]["Variables"] == {"ACCELCTL_REAP": "apply", "ACCELCTL_STORE": "accelctl-123456789012"}
+    assert held["Environment"]["Variables"] == {
+        "ACCELCTL_REAP": "apply", "ACCELCTL_STORE": "accelctl-123456789012", "ACCELCTL_SCOPE": "accelctl",
+    }  # fmt: skip
     stack.up(NO_CHANGE, *PACK)
     stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE)
 
@@ -88,7 +96,9 @@ def test_an_orphan_goes_home_after_its_grace_and_a_busy_machine_stays(stack: Pro
         assert until(lambda: state_of(orphan) == "terminated")
         assert state_of(busy) == "running"
     names = {one["MetricName"] for one in aws("cloudwatch").list_metrics(Namespace="accelctl/reaper")["Metrics"]}
-    assert {"Success", "MachinesSeen", "MachinesIdle"} <= names
+    assert {"Success", "MachinesSeen", "MachinesIdle", "OldestUnknownSeconds"} <= names
+    week = json.loads(accelctl("reap", "--summary", "--output", "json").stdout)
+    assert orphan in [one["id"] for one in week["ended"]]
 
 
 def test_its_role_ends_nothing_that_is_not_ours(stack: Project) -> None:
@@ -111,10 +121,34 @@ def test_its_role_ends_nothing_that_is_not_ours(stack: Project) -> None:
     aws("ec2").terminate_instances(InstanceIds=[foreign])
 
 
-def test_report_changes_nothing(stack: Project) -> None:
-    """One key, in place: the same function only looks."""
-    stack.configure(reap="report")
+def test_a_round_that_fails_for_good_is_a_dead_letter(stack: Project) -> None:
+    """Its role may put it into the queue that the alarm watches."""
+    queue = stack.outputs()["failures"]
+    ask("fault", operation="DescribeInstances", code="UnauthorizedOperation", times="99")
+    before = len(ask("status")["failed_functions"])
+    for tries in range(6):
+        ask("clock", advance=str(ROUND if not tries else 121))
+        assert until(lambda tries=tries: len(ask("status")["failed_functions"]) > before + tries, 60)
+
+    def letters() -> list[Any]:
+        return aws("sqs").receive_message(QueueUrl=queue).get("Messages", [])
+
+    assert until(letters, 60)[0]["Body"] == "{}"
+    ask("fault", operation="DescribeInstances", code="UnauthorizedOperation", times="0")
+
+
+def test_report_changes_nothing_and_the_owners_topic_and_the_scope_are_keys(stack: Project) -> None:
+    """In place: the same function only looks, at everybody's machines, and its role follows."""
+    topic = "arn:aws:sns:us-east-1:123456789012:idle"
+    stack.configure(reap="report", scope="account", ownerTopic=topic)
     stack.up()
+    held = aws("lambda").get_function(FunctionName="accelctl-reaper")["Configuration"]
+    role = held["Role"].rsplit("/", 1)[-1]
+    policies = [aws("iam").get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+                for name in aws("iam").list_role_policies(RoleName=role)["PolicyNames"]]  # fmt: skip
+    statements = {one["Sid"]: one["Resource"] for policy in policies for one in policy["Statement"]}
+    assert (statements["TellOwners"], "MarkOthers" in statements) == (topic, True)
+    assert held["Environment"]["Variables"]["ACCELCTL_SCOPE"] == "account"
     with machines() as make:
         orphan = make(job="20260101-000000-bbbbb")
         pass_hours(1)

@@ -70,6 +70,7 @@ def stop(estate: Estate, params: Params) -> str:
     if spot := [machine for machine in ids if number_of(machine) in estate.one_time]:
         raise Refusal("UnsupportedOperation", f"You can't stop the Spot Instance '{spot[0]}' because it is associated "
                       "with a one-time Spot Instance request.")  # fmt: skip
+    estate.acts += [("stop", one) for one in ids]
     estate.state.update(dict.fromkeys(ids, "stopped"))
     return ""
 
@@ -80,6 +81,7 @@ def terminate(estate: Estate, params: Params) -> str:
     if held := [machine for machine in ids if number_of(machine) in estate.protected]:
         raise Refusal("OperationNotPermitted", f"The instance '{held[0]}' may not be terminated. Modify its "
                       "'disableApiTermination' instance attribute and try again.")  # fmt: skip
+    estate.acts += [("end", one) for one in ids]
     estate.state.update(dict.fromkeys(ids, "terminated"))
     return ""
 
@@ -94,11 +96,15 @@ def requests(estate: Estate) -> str:
         f"<item><spotInstanceRequestId>{request_of(number)}</spotInstanceRequestId><type>persistent</type>"
         f"<state>active</state></item>"
         for number in estate.persistent
+        if ("cancel", id_of(number)) not in estate.acts
     )
     return f"<spotInstanceRequestSet>{rows}</spotInstanceRequestSet>"
 
 
 def cancel(estate: Estate, params: Params) -> str:
+    estate.acts += [
+        ("cancel", id_of(int(one.removeprefix("sir-"), 16))) for one in listed(params, "SpotInstanceRequestId")
+    ]
     ended = sum(state == "terminated" for state in estate.state.values())
     estate.cancelled += [f"{one} after {ended} ends" for one in listed(params, "SpotInstanceRequestId")]
     return ""
@@ -107,6 +113,7 @@ def cancel(estate: Estate, params: Params) -> str:
 def tag(estate: Estate, params: Params) -> str:
     ids = listed(params, "ResourceId")
     known(estate, ids)
+    estate.acts += [("mark", one) for one in ids]
     for machine in ids:
         estate.labels[machine] = dict(estate.labels_of(machine)) | {params["Tag.1.Key"]: params["Tag.1.Value"]}
     return ""
@@ -115,6 +122,7 @@ def tag(estate: Estate, params: Params) -> str:
 def untag(estate: Estate, params: Params) -> str:
     ids = listed(params, "ResourceId")
     known(estate, ids)
+    estate.acts += [("unmark", one) for one in ids]
     for machine in ids:
         estate.labels[machine] = {k: v for k, v in estate.labels_of(machine).items() if k != params["Tag.1.Key"]}
     return ""
@@ -155,7 +163,7 @@ def body(operation: str, inside: str) -> str:
 
 def error(refusal: Refusal, operation: str) -> str:
     said = f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
-    if operation.startswith(("GetCaller", "List", "GetPolicy")):
+    if operation.startswith(("GetCaller", "List", "GetPolicy", "Publish")):
         return f"<ErrorResponse><Error>{said}</Error></ErrorResponse>"
     return f"<Response><Errors><Error>{said}</Error></Errors><RequestID>r</RequestID></Response>"
 

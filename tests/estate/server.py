@@ -1,14 +1,17 @@
-"""A loopback server that answers for an estate in AWS's wire protocols: EC2, CloudWatch, STS, IAM and S3, from tables.
+"""A loopback server that answers for an estate, from tables: EC2, CloudWatch, SSM, SNS, STS, IAM and S3 on the wire.
 
 python -m tests.estate.server MACHINES LATENCY [TYPE [half or busy [CALLS A SECOND]]]: prints its address.
 GET /asked tells the calls so far.
 """
 
 import json
+import os
+import signal
 import sys
 import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.estate import cloudwatch, ec2
@@ -20,6 +23,7 @@ CALLER = (
     f"<Arn>arn:aws:iam::{ACCOUNT}:user/tester</Arn><UserId>AIDA</UserId><Account>{ACCOUNT}</Account>"  # nothing secret
 )
 INSIDE = {"GetCallerIdentity": CALLER, "ListRoles": "<Roles/>", "ListInstanceProfiles": "<InstanceProfiles/>",
+          "Publish": "<MessageId>1</MessageId>",
           "DescribeRegions": f"<regionInfo><item><regionName>{REGION}</regionName></item></regionInfo>"}  # fmt: skip
 
 
@@ -31,6 +35,11 @@ class Server(ThreadingHTTPServer):
     def __init__(self, estate: Estate, latency: float = 0.0) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.estate, self.latency = estate, latency
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is killed hangs up in the middle of a word."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -46,11 +55,35 @@ class Handler(BaseHTTPRequestHandler):
     server: Server  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def handle_any(self) -> None:
-        content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        length = int(self.headers.get("content-length") or 0)
+        content = self.rfile.read(length)
+        if len(content) < length:
+            return None
         if self.path == "/asked":
             return self.send((200, "application/json", json.dumps(self.server.estate.asked).encode()))
+        estate, region = self.server.estate, self.region()
+        estate.under_way.add(region)
+        estate.together = max(estate.together, len(estate.under_way))
         time.sleep(self.server.latency)
-        return self.send(self.answered(content))
+        fatal = estate.fatal(self.operation(content))
+        if fatal and not estate.kill_after:
+            os.kill(estate.victim, signal.SIGKILL)
+            return None
+        answer = self.answered(content)
+        estate.under_way.discard(region)
+        if fatal:
+            os.kill(estate.victim, signal.SIGKILL)
+            return None
+        return self.send(answer)
+
+    def operation(self, content: bytes) -> str:
+        target = self.headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        form = "form" in self.headers.get("content-type", "")
+        return target or (dict(parse_qsl(content.decode()))["Action"] if form else self.command)
+
+    def region(self) -> str:
+        """The one that the call was signed for."""
+        return (self.headers.get("authorization", "").split("/") + [REGION] * 3)[2]
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - as the library calls them
 
@@ -67,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def json_service(self, operation: str, content: bytes) -> Answer:
         try:
-            self.counted(operation)
+            self.counted(operation, content)
             found = cloudwatch.answer(self.server.estate, operation, json.loads(content))
         except Refusal as refusal:
             found = {"__type": refusal.code, "message": refusal.message}
@@ -77,7 +110,9 @@ class Handler(BaseHTTPRequestHandler):
     def query_service(self, params: dict[str, str]) -> Answer:
         operation = params["Action"]
         try:
-            self.counted(operation)
+            self.counted(operation, json.dumps(params).encode())
+            if operation == "Publish":
+                self.server.estate.messages.append(params)
             if operation == "GetPolicy":
                 raise Refusal("NoSuchEntity", "there is none", 404)
             if operation in INSIDE and operation != "DescribeRegions":
@@ -88,10 +123,13 @@ class Handler(BaseHTTPRequestHandler):
             return refusal.status, "text/xml", ec2.error(refusal, operation).encode()
         return 200, "text/xml", ec2.body(operation, inside).encode()
 
-    def counted(self, operation: str) -> None:
-        """Raises Refusal where it is one call too many for this second."""
+    def counted(self, operation: str, content: bytes) -> None:
+        """Raises Refusal where the region is off, or it is one call too many for this second."""
         estate = self.server.estate
         estate.asked[operation] += 1
+        estate.calls[self.region(), operation, content] += 1
+        if self.region() in estate.off:
+            raise Refusal("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
         if operation in estate.denied:
             raise Refusal("AccessDenied", f"{operation} is not allowed", 403)
         if estate.throttled():

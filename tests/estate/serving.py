@@ -11,9 +11,9 @@ from tests.estate.tables import REGION, Estate
 
 
 @contextmanager
-def serving(estate: Estate) -> Generator[Estate]:
+def serving(estate: Estate, *, latency: float = 0.0) -> Generator[Estate]:
     """While the block lasts; the environment leads to it, and its caller is nobody else."""
-    server = Server(estate)
+    server = Server(estate, latency)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     told = {"AWS_ENDPOINT_URL": server.url, "AWS_ACCESS_KEY_ID": "estate", "AWS_SECRET_ACCESS_KEY": "none",
             "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}  # fmt: skip

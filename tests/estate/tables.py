@@ -31,6 +31,10 @@ class Estate:
     """Operations that the caller may not ask for."""
     unwatched: frozenset[int] = frozenset()
     """CloudWatch refuses whoever asks for them."""
+    off: frozenset[str] = frozenset()
+    """Regions that the account has not switched on."""
+    attended: frozenset[int] = frozenset()
+    """Somebody has a session open on them."""
     rate: float = 0.0
     """Calls a second that are answered; above it AWS asks to slow down. 0 is no limit."""
     objects: dict[str, bytes] = field(default_factory=dict[str, bytes])
@@ -41,6 +45,21 @@ class Estate:
     """Requests, each with how many machines were terminated by then."""
     read: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     """Series that were asked for, by machine and metric."""
+    acts: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """What was done, in order: mark, unmark, cancel, stop, end and the machine."""
+    victim: int = 0
+    """The process that is killed at its `kill_at`-th request (of the kind `kill_only`), before or after the answer."""
+    kill_at: int = 0
+    kill_only: str = ""
+    kill_after: bool = True
+    requests: int = 0
+    calls: Counter[tuple[str, str, bytes]] = field(default_factory=Counter[tuple[str, str, bytes]])
+    """What was asked for, word for word: region, action, parameters."""
+    messages: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    """What was published to topics."""
+    under_way: set[str] = field(default_factory=set[str])
+    together: int = 0
+    """The most regions that were asked at the same time."""
     answered: list[float] = field(default_factory=list[float])
 
     def __post_init__(self) -> None:
@@ -61,6 +80,14 @@ class Estate:
 
     def knows(self, id: str) -> bool:
         return number_of(id) < self.machines and number_of(id) not in self.vanished
+
+    def fatal(self, operation: str) -> bool:
+        """Whether this request is the victim's last."""
+        self.requests += 1
+        if self.kill_only in ("", operation) and self.kill_at:
+            self.kill_at -= 1
+            return not self.kill_at
+        return False
 
     def throttled(self) -> bool:
         """Whether one more call is too many for this second."""

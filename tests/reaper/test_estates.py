@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from provisioner.cli.commands.reap import rounds
 from provisioner.reaper.round import Round
 from provisioner.workplace import Workplace
 from tests.estate.serving import serving
@@ -12,7 +11,7 @@ BUSY, IDLE = id_of(0), id_of(1)
 
 
 def swept(*, apply: bool = False) -> Round:
-    return rounds(Workplace()).run([REGION], apply=apply)
+    return Workplace().rounds("test").run([REGION], apply=apply)
 
 
 def test_half_of_1200_machines_are_idle_and_15_requests_tell_which() -> None:

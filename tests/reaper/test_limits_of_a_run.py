@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -13,8 +14,9 @@ from tests.reaper.test_verdicts import DOCUMENT, observed
 MARK = Mark(at=datetime(2026, 11, 20, 12, 0, tzinfo=UTC), token="a1b2", reason="nothing above its threshold (5 %)")
 
 
-def machine(owner: str) -> Observed:
-    found = observed(DOCUMENT["usual"])
+def machine(owner: str, price: str | None = "6.50") -> Observed:
+    usual = observed(DOCUMENT["usual"])
+    found = replace(usual, price_per_hour=Decimal(price) if price else None)
     return replace(found, instance=replace(found.instance, labels={"accelctl:owner": owner}))
 
 
@@ -40,6 +42,25 @@ def test_one_owner_never_loses_everything_at_once() -> None:
 
     assert "owner 'ann'" in caps.refusal(machines[1])
     assert not caps.refusal(machines[10])
+
+
+def test_a_run_ends_a_tenth_of_the_price_as_well() -> None:
+    """One machine that costs as much as all others is one run's work; at least one may always go."""
+    dear, cheap = machine("ann", "100.00"), [machine(f"other-{number}", "1.00") for number in range(99)]
+    caps = caps_of([dear, *cheap])
+    assert not caps.refusal(dear)
+    caps.spend(dear)
+
+    assert "19.90 USD an hour" in caps.refusal(cheap[0])
+
+
+def test_an_unknown_price_counts_as_the_dearest() -> None:
+    """Not as nothing: two of them would be more than a tenth."""
+    machines = [machine("", None), machine("", "50.00"), *[machine(f"o{number}", "1.00") for number in range(30)]]
+    caps = caps_of(machines)
+    caps.spend(machines[0])
+
+    assert "13.00 USD an hour" in caps.refusal(machines[2])
 
 
 def test_a_mark_is_read_as_it_was_written() -> None:

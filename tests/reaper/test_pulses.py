@@ -26,6 +26,11 @@ MACHINES = 12
 DENIED = frozenset({"GetMetricData", "ListMetrics"})
 
 
+def told_by(slots: str, *, sessions: str = "0", devices: str = "0000", silent: int = 0) -> str:
+    """By an agent that tells of sessions and of each device."""
+    return f"2.{int(NOW.timestamp()):x}.run.{silent}.{sessions}.{devices}.{slots}"
+
+
 def name(slots: str, *, phase: str = "run", silent: int = 0, ago: timedelta = timedelta(0)) -> str:
     return f"1.{int((NOW - ago).timestamp()):x}.{phase}.{silent}.{slots}"
 
@@ -87,7 +92,14 @@ def test_without_either_everything_is_unknown_and_the_run_says_so() -> None:
         (name(LOUD * 12 + QUIET * 12), "idle"),
         (name(QUIET * 12, phase="save"), "busy"),
         (name(("--" + QUIET[2:]) * 12, silent=1), "unknown"),
-        ("2.abc.run.0.", "unknown"),
+        (name(QUIET * 12, silent=1), "unknown"),
+        (told_by(QUIET * 12), "idle"),
+        (told_by(QUIET * 12, sessions="1"), "busy"),
+        (told_by(QUIET * 12, sessions="-"), "idle"),
+        (told_by(QUIET * 12, devices="00--", silent=1), "unknown"),
+        (told_by(QUIET * 11 + LOUD, devices="00b6"), "busy"),
+        (told_by(QUIET * 12, devices="0"), "unknown"),
+        ("3.abc.run.0.", "unknown"),
         ("1.zz.run.0.", "unknown"),
     ],
 )
@@ -108,3 +120,34 @@ def test_a_name_that_is_no_pulse_is_none() -> None:
     assert parsed(JOB, "readme.txt") is None
     assert (found := parsed(JOB, name(QUIET)))
     assert found.slots[0][Metric.CPU] == 1.0
+
+
+def test_each_device_is_told_and_for_how_many_the_highest_stands() -> None:
+    """In the evidence that --output json prints."""
+    with serving(estate(key(1, told_by(QUIET * 12, devices="0014")), denied=DENIED)):
+        (one,) = [one for one in swept().report.machines if one.machine.instance.id == id_of(1)]
+
+    assert one.decision.evidence["heartbeat"]["devices"] == [0.0, 10.0]
+    assert {row["device"] for row in one.decision.evidence["series"]} == {"highest of 2, by its agent"}
+    assert one.decision.evidence["session_open"] is False
+
+
+def test_a_session_that_the_cloud_carries_keeps_a_machine_without_an_agent() -> None:
+    """Asked once for the whole region; where nobody is logged in, nobody is told to be."""
+    with serving(Estate(machines=6, attended=frozenset({1}))) as seen:
+        done = swept()
+
+    held = {one.machine.instance.id: one for one in done.report.machines}
+    assert (held[id_of(1)].decision.verdict, held[id_of(3)].decision.verdict) == ("busy", "idle")
+    assert "logged in" in held[id_of(1)].decision.reason
+    assert seen.asked["DescribeSessions"] == 1
+
+
+def test_sessions_that_may_not_be_asked_for_leave_everything_unknown_that_no_agent_tells_of() -> None:
+    """Kept, and the report says which permission is missing."""
+    shut = DENIED | {"DescribeSessions"}
+    with serving(estate(key(1, told_by(QUIET * 12)), key(3, name(QUIET * 12)), denied=shut)):
+        done = swept()
+
+    assert (verdicts(done)[id_of(1)][0], verdicts(done)[id_of(3)]) == ("idle", ("unknown", "keep"))
+    assert any("ssm:DescribeSessions" in line for line in done.failed)

@@ -140,3 +140,31 @@ def test_the_interruption_of_a_machine_starts_it(function: Callable[..., str]) -
     assert (event["detail"]["instance-id"], event["detail-type"]) == (machine, pattern["detail-type"][0])
     aws("events").remove_targets(Rule="warned", Ids=["1"])
     aws("events").delete_rule(Name="warned")
+
+
+def test_a_run_that_keeps_failing_is_a_dead_letter(function: Callable[..., str]) -> None:
+    """Nobody waits for it: it is tried twice more, by the sandbox's clock, then its event lies in the queue."""
+    arn = aws("sqs").get_queue_attributes(QueueUrl=queue(), AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    name = function("def handler(event, context): raise SystemExit('no')\n", DeadLetterConfig={"TargetArn": arn})
+    held = aws("lambda").get_function_configuration(FunctionName=name)["DeadLetterConfig"]
+    before = len(ask("status")["failed_functions"])
+    aws("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b'{"a": 2}')
+
+    for tries in (1, 2, 3):
+        assert until(lambda tries=tries: len(ask("status")["failed_functions"]) == before + tries)
+        ask("clock", advance="121")
+    assert (until(told), held) == ([{"a": 2}], {"TargetArn": arn})
+
+
+def test_a_schedule_that_cannot_start_anything_leaves_a_dead_letter(role: str) -> None:
+    """Its role sends it, with what was to be said."""
+    arn = aws("sqs").get_queue_attributes(QueueUrl=queue(), AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    gone = "arn:aws:lambda:us-east-1:123456789012:function:gone"
+    target = {"Arn": gone, "RoleArn": role, "Input": '{"b": 3}', "DeadLetterConfig": {"Arn": arn}}
+    aws("scheduler").create_schedule(
+        Name="lost", ScheduleExpression="rate(5 minutes)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+    )
+    ask("clock", advance="301")
+
+    assert until(told) == [{"b": 3}]
+    aws("scheduler").delete_schedule(Name="lost")

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from provisioner.clock import Clock
+from provisioner.clouds.aws.attendance import attended
 from provisioner.clouds.aws.describe import Machines
 from provisioner.clouds.aws.estate import holdings
 from provisioner.clouds.aws.identity import Identities
 from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.inventory import Inventory
 from provisioner.clouds.aws.launch import Launches
+from provisioner.clouds.aws.messages import notify
 from provisioner.clouds.aws.metrics import Utilisation, publish
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.offerings import Offerings
@@ -144,8 +146,14 @@ class Aws:
     def utilisation(self, region: str, look: Look, now: datetime) -> Mapping[str, tuple[Series, ...]]:
         return self._utilisation.read(region, look, now)
 
+    def attended(self, region: str) -> frozenset[str]:
+        return attended(self._sessions, region)
+
     def publish(self, values: Mapping[str, float]) -> None:
         publish(self._sessions, values)
+
+    def notify(self, topic: str, subject: str, text: str, about: Mapping[str, str]) -> None:
+        notify(self._sessions, topic, subject, text, about)
 
     def relabel(self, region: str, ids: Sequence[str], key: str, value: str | None) -> Refusals:
         return self._instances.relabel(region, ids, key, value)
@@ -164,10 +172,13 @@ class Aws:
         return self._inventory.stacks(sorted({*self.prepared_regions(), self._sessions.anywhere}))
 
     def leftovers(
-        self, *, job: str = "", data: bool = False, machines: bool = True, regions: Iterable[str] | None = None
+        self, *, job: str = "", data: bool = False, regions: Iterable[str] | None = None
     ) -> Iterator[Leftover]:
         places = self._store.marked_regions() if regions is None else tuple(regions)
-        return self._inventory.leftovers(job=job, regions=places, data=data, machines=machines)
+        return self._inventory.leftovers(job=job, regions=places, data=data)
+
+    def beside_machines(self, region: str) -> Iterator[Leftover]:
+        return self._inventory.beside_machines(region)
 
     def unused(self, region: str, *, everybodys: bool = False) -> Iterator[Leftover]:
         yield from pointless(self._sessions, region)

@@ -60,37 +60,49 @@ class Inventory:
     def __init__(self, sessions: Sessions, store: BucketStore, identities: Identities) -> None:
         self._sessions, self._store, self._identities = sessions, store, identities
 
-    def leftovers(self, *, job: str, regions: Sequence[str], data: bool, machines: bool = True) -> Iterator[Leftover]:
+    def leftovers(self, *, job: str, regions: Sequence[str], data: bool) -> Iterator[Leftover]:
         """Of the job; of everything where none is named. The bucket comes last: it holds the marks of the regions."""
         found = 0
-        for leftover in self._below(job, regions, machines=machines):
+        for leftover in self._below(job, regions):
             found += 1
             yield leftover
         store = self._store.find() if data and not job and not found else None
         if store and self._store.ours:
             yield self._unlabelled(BUCKET, self._store.bucket, store.region)
 
-    def _below(self, job: str, regions: Sequence[str], *, machines: bool) -> Iterator[Leftover]:
+    def beside_machines(self, region: str) -> Iterator[Leftover]:
+        """Everything else of one region; of no region, what belongs to none."""
+        if not region:
+            yield from self._below("", ())
+        for kind in KINDS if region else ():
+            if kind.name != "instance":
+                yield from self._of_kind(kind, region, "")
+
+    def _below(self, job: str, regions: Sequence[str]) -> Iterator[Leftover]:
         for region in regions:
-            yield from self._in_region(region, job, machines=machines)
+            yield from self._in_region(region, job)
         for name in self._identities.names():
             if job in ("", name.removeprefix("accelctl-")):
                 yield self._unlabelled(IDENTITY, name)
         if not job and self._identities.has_boundary():
             yield self._unlabelled(LIMIT, BOUNDARY)
 
-    def _in_region(self, region: str, job: str, *, machines: bool) -> Iterator[Leftover]:
+    def _in_region(self, region: str, job: str) -> Iterator[Leftover]:
         """The region's mark comes only once nothing else of it is left: without it nobody would look there again."""
         found = 0
-        for kind in KINDS if machines else [kind for kind in KINDS if kind.name != "instance"]:
-            for item in self._items(kind, region, job) if kind.job or not job else ():
+        for kind in KINDS:
+            for leftover in self._of_kind(kind, region, job) if kind.job or not job else ():
                 found += 1
-                yield Leftover(
-                    kind=kind.name, id=item[kind.id], region=region, labels=tags.read(item.get("Tags")),
-                    order=kind.order, price_per_hour=hourly_of(kind, item, region), state=state_of(item),
-                )  # fmt: skip
-        if not job and not found and machines:
+                yield leftover
+        if not job and not found:
             yield self._unlabelled(MARKER, region, region)
+
+    def _of_kind(self, kind: Kind, region: str, job: str) -> Iterator[Leftover]:
+        for item in self._items(kind, region, job):
+            yield Leftover(
+                kind=kind.name, id=item[kind.id], region=region, labels=tags.read(item.get("Tags")), order=kind.order,
+                price_per_hour=hourly_of(kind, item, region), state=state_of(item),
+            )  # fmt: skip
 
     def _unlabelled(self, kind: Unlabelled, id: str, region: str = "") -> Leftover:
         return Leftover(kind=kind.name, id=id, region=region, labels=labels.ours(), order=kind.order)

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/viewing_metrics_with_cloudwatch.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -87,7 +87,7 @@ class Utilisation:
         """By instance. A series that CloudWatch does not have is absent: missing is not zero."""
         found: dict[str, tuple[Series, ...]] = {}
         expected = look.window // PERIOD
-        for question, highest, count in answered(self._watch(region), self._questions(region, look), look.window, now):
+        for question, highest, count in self._answered(region, self._questions(region, look), look.window, now):
             scaled = highest / PERIOD.total_seconds() if question.source.summed else highest
             series = Series(
                 metric=question.source.metric, values=(scaled,), coverage=min(count / expected, 1.0),
@@ -125,29 +125,35 @@ class Utilisation:
             self._listed[region, source] = found
         return self._listed[region, source]
 
-    def _watch(self, region: str) -> "CloudWatchClient":
-        return self._sessions.client("cloudwatch", region)
+    def _answered(
+        self, region: str, asked: Iterable[Asked], window: timedelta, now: datetime
+    ) -> Iterator[tuple[Asked, float, int]]:
+        """The highest value of each question that has any, and how many it has."""
+        end = datetime.fromtimestamp((now - DELAY).timestamp() // 300 * 300, now.tzinfo)
+        remaining = iter(asked)
+        while batch := list(islice(remaining, QUERIES)):
+            self._sessions.allowance.points(region, len(batch) * (window // PERIOD))
+            values = self._values(region, batch, end - window, end)
+            for number, one in enumerate(batch):
+                if told := values.get(f"m{number}"):
+                    yield one, max(told), len(told)
 
-
-def answered(
-    watch: "CloudWatchClient", asked: Iterable[Asked], window: timedelta, now: datetime
-) -> Iterator[tuple[Asked, float, int]]:
-    """The highest value of each question that has any, and how many it has."""
-    end = datetime.fromtimestamp((now - DELAY).timestamp() // 300 * 300, now.tzinfo)
-    remaining = iter(asked)
-    while batch := list(islice(remaining, QUERIES)):
+    def _values(
+        self, region: str, batch: Sequence[Asked], start: datetime, end: datetime
+    ) -> Mapping[str, Sequence[float]]:
+        """By the id of the query."""
         values: dict[str, list[float]] = {}
         with translated("cloudwatch:GetMetricData"):
-            pages = watch.get_paginator("get_metric_data").paginate(
+            pages = self._watch(region).get_paginator("get_metric_data").paginate(
                 MetricDataQueries=[query(number, one) for number, one in enumerate(batch)],  # type: ignore[arg-type]
-                StartTime=end - window, EndTime=end, ScanBy="TimestampAscending",
+                StartTime=start, EndTime=end, ScanBy="TimestampAscending",
             )  # fmt: skip
-            for page in pages:
-                for result in page["MetricDataResults"]:
-                    values.setdefault(result.get("Id", ""), []).extend(result.get("Values", []))
-        for number, one in enumerate(batch):
-            if told := values.get(f"m{number}"):
-                yield one, max(told), len(told)
+            for result in (result for page in pages for result in page["MetricDataResults"]):
+                values.setdefault(result.get("Id", ""), []).extend(result.get("Values", []))
+        return values
+
+    def _watch(self, region: str) -> "CloudWatchClient":
+        return self._sessions.client("cloudwatch", region)
 
 
 def query(number: int, asked: Asked) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from provisioner.clouds.aws.allowance import Allowance
 from provisioner.clouds.aws.errors import translated
 from provisioner.clouds.base import Caller
 from provisioner.errors import ConfigError
@@ -36,6 +37,7 @@ class Sessions:
         self._region = region
         self._clients: dict[tuple[str, str, bool], Any] = {}
         self._lock = threading.Lock()
+        self.allowance = Allowance()
 
     @cached_property
     def session(self) -> Any:
@@ -62,7 +64,9 @@ class Sessions:
                             "there are no AWS credentials.",
                             hint="'aws configure' or 'aws sso login' sets them up; 'accelctl doctor' checks.",
                         )
-                    self._clients[key] = self._made(service, region, config)
+                    made = self._made(service, region, config)
+                self.allowance.watch(made, region)
+                self._clients[key] = made
             return self._clients[key]
 
     def _made(self, service: str, region: str, config: Any) -> Any:

@@ -17,6 +17,7 @@ def wanted(inputs: Inputs) -> dict[str, Any]:
         "Runtime": inputs.get("runtime"), "Code": {"ZipFile": packed(inputs["code"])},
         "MemorySize": inputs.get("memorySize"), "Timeout": inputs.get("timeout"), "Tags": inputs.get("tags"),
         "Architectures": inputs.get("architectures"),
+        "DeadLetterConfig": {"TargetArn": (inputs.get("deadLetterConfig") or {}).get("targetArn", "")},
         "Environment": {"Variables": environment} if environment else None,
     })  # fmt: skip
 

@@ -69,6 +69,7 @@ def put_alarm(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
         "EvaluationPeriods": inputs["evaluationPeriods"], "DatapointsToAlarm": inputs.get("datapointsToAlarm"),
         "Threshold": float(inputs["threshold"]), "ComparisonOperator": inputs["comparisonOperator"],
         "TreatMissingData": inputs.get("treatMissingData"), "AlarmActions": inputs.get("alarmActions"),
+        "Dimensions": [{"Name": name, "Value": held} for name, held in (inputs.get("dimensions") or {}).items()],
         "Tags": tags_of(inputs),
     }))  # fmt: skip
     return inputs["name"], read_alarm(clients, inputs["name"], inputs) or {}

@@ -1,0 +1,72 @@
+"""What cannot be understood or reached keeps its machine, and is said."""
+
+import pytest
+
+from provisioner.reaper.round import Round
+from provisioner.reaper.sweep import Swept
+from tests.estate.serving import serving
+from tests.estate.tables import OURS, Estate, id_of
+from tests.reaper.test_estates import swept
+
+JOB = "20260101-000000-aaaaa"
+LONG_DUE = {"accelctl:reap": "2026-01-01T00:00:00Z before idle"}
+IDLE = id_of(1)
+
+
+def only(done: Round) -> Swept:
+    return next(one for one in done.report.machines if one.machine.instance.id == IDLE)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"accelctl:expires-at": "tomorrow"}, "accelctl:expires-at is 'tomorrow', which is no time"),
+        ({"accelctl:keep-until": "for ever"}, "accelctl:keep-until is 'for ever', which is no time"),
+        ({"accelctl:managed": "accelctl/2"}, "of another version"),
+    ],
+)
+def test_a_label_that_cannot_be_understood_keeps_a_machine_that_is_long_due(labels: dict[str, str], said: str) -> None:
+    """And the reason names it."""
+    with serving(Estate(machines=4, labels={IDLE: OURS | LONG_DUE | labels})) as estate:
+        found = only(swept(apply=True))
+
+    assert (found.decision.verdict, found.decision.action, estate.state_of(IDLE)) == ("unknown", "keep", "running")
+    assert said in found.decision.reason
+
+
+@pytest.mark.parametrize("at", ["2099-01-01T00:00:00Z", "yesterday", ""])
+def test_a_mark_of_the_future_or_of_nobody_is_made_anew(at: str) -> None:
+    """A clock that was wrong, or a hand that slipped, takes nobody's grace away."""
+    with serving(Estate(machines=4, labels={IDLE: OURS | {"accelctl:reap": f"{at} before idle"}})) as estate:
+        found = only(swept(apply=True))
+
+    assert (found.decision.action, estate.state_of(IDLE)) == ("mark", "running")
+
+
+def test_a_damaged_record_keeps_its_machine_and_is_named() -> None:
+    """Nobody can tell whether the job lives."""
+    labelled = {IDLE: OURS | LONG_DUE | {"accelctl:job": JOB}}
+    with serving(Estate(machines=4, labels=labelled, objects={f"jobs/{JOB}/record.json": b"{"})) as estate:
+        done = swept(apply=True)
+
+    assert (only(done).decision.verdict, estate.state_of(IDLE)) == ("unknown", "running")
+    assert "record of its job could not be read" in only(done).decision.reason
+    assert any(JOB in line and "damaged" in line for line in done.failed)
+
+
+def test_a_call_that_is_not_allowed_keeps_those_whom_it_is_about() -> None:
+    """The look is refused: nothing is ended, and the missing permission is named."""
+    with serving(Estate(machines=4, labels={IDLE: OURS | LONG_DUE}, denied=frozenset({"GetMetricData"}))) as estate:
+        done = swept(apply=True)
+
+    assert (only(done).decision.verdict, estate.state_of(IDLE)) == ("unknown", "running")
+    assert any("cloudwatch:GetMetricData" in line for line in done.failed)
+
+
+def test_an_act_that_is_not_allowed_is_said_and_the_others_go_on() -> None:
+    """Marks are refused; what was due still goes."""
+    with serving(Estate(machines=40, labels={IDLE: OURS | LONG_DUE}, denied=frozenset({"CreateTags"}))) as estate:
+        done = swept(apply=True)
+
+    assert estate.state_of(IDLE) == "stopped"
+    assert {str(one.outcome) for one in done.report.machines if one.decision.action == "mark"} == {"refused"}
