@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from provisioner.catalog.foundation import bucket_name
 from provisioner.catalog.policies import allow, document, may_reap, trust
 from provisioner.functions.bundle import HANDLER, RUNTIME, architecture, build
 from stacks.components.aws_machine import marks_of
@@ -42,7 +43,7 @@ class Reaper(pulumi.ComponentResource):
         self._mine = pulumi.ResourceOptions(parent=self)
         self._marks = marks_of(config)
         account = aws.get_caller_identity().account_id
-        self._bucket = config["bucket"] or f"accelctl-{account}"
+        self._bucket = config["bucket"] or bucket_name(account)
         self._letters = aws.sqs.Queue(
             f"{name}-failed", message_retention_seconds=14 * 24 * 3600, sqs_managed_sse_enabled=True,
             tags=self._marks, opts=self._mine,

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
-from provisioner.catalog.policies import trust
+from provisioner.catalog.foundation import BOUNDARY, BOUNDARY_KIND, JOBS, PATH, boundary_arn
+from provisioner.catalog.policies import VIA_SECRETS, at_most, trust
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, translated
 from provisioner.clouds.aws.sessions import Sessions
@@ -17,9 +17,6 @@ from provisioner.clouds.base import IdentityRequest, Prepared
 from provisioner.domain.jobs import Grant
 from provisioner.errors import CloudUnavailable
 
-PATH = "/accelctl/"
-JOBS = "/accelctl/jobs/"
-BOUNDARY = "accelctl-boundary"
 POLICY = "job"
 MISSING = "NoSuchEntity"
 THERE = "EntityAlreadyExists"
@@ -33,12 +30,12 @@ class Identities:
 
     @property
     def boundary_arn(self) -> str:
-        return f"arn:aws:iam::{self._sessions.caller.account}:policy{PATH}{BOUNDARY}"
+        return boundary_arn(self._sessions.caller.account)
 
     def prepare(self) -> Prepared:
         made = self._unless(THERE, "iam:CreatePolicy", lambda: self._sessions.iam.create_policy(
-            PolicyName=BOUNDARY, Path=PATH, PolicyDocument=document("boundary.json"),
-            Tags=tags.written(labels.ours(kind="boundary")),
+            PolicyName=BOUNDARY, Path=PATH, PolicyDocument=at_most(),
+            Tags=tags.written(labels.ours(kind=BOUNDARY_KIND)),
         ))  # fmt: skip
         return Prepared(kind="boundary", id=BOUNDARY, region="", made=made)
 
@@ -125,14 +122,6 @@ def soon_known() -> Generator[None]:
         if code_of(error) != MISSING:
             raise
         raise CloudUnavailable("IAM does not know the job's new role yet.", hint="try again in a moment.") from error
-
-
-def document(name: str) -> str:
-    return (files("provisioner.clouds.aws") / "policies" / name).read_text(encoding="utf-8")
-
-
-VIA_SECRETS = {"StringLike": {"kms:ViaService": ["ssm.*.amazonaws.com", "secretsmanager.*.amazonaws.com"]}}
-"""Secrets under a key of the customer's own; the key's policy has the last word."""
 
 
 def policy(wanted: IdentityRequest, account: str) -> dict[str, Any]:

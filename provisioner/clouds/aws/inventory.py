@@ -9,15 +9,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
+from provisioner.catalog.foundation import BOUNDARY, JOBS, MARKERS
 from provisioner.catalog.tariffs import tariff
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, is_gone, translated
 from provisioner.clouds.aws.estate import THERE
-from provisioner.clouds.aws.identity import BOUNDARY, JOBS, Identities
+from provisioner.clouds.aws.identity import Identities
 from provisioner.clouds.aws.kinds import BY_NAME, KINDS, Kind
 from provisioner.clouds.aws.offerings import on_demand_price
 from provisioner.clouds.aws.sessions import Sessions, camel, rows
-from provisioner.clouds.aws.store import MARKERS, BucketStore
+from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.base import Leftover
 from provisioner.errors import CloudError, ConfigError
 

@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import labels
+from provisioner.catalog.foundation import EVERYTHING, EVERYTHING_IPV6, GROUP, ROUTES, SUBNET
 from provisioner.catalog.tariffs import way as priced
 from provisioner.clock import Clock
 from provisioner.clouds.aws import tags
-from provisioner.clouds.aws.preparation import EVERYTHING, EVERYTHING_IPV6, GROUP, ROUTES, SUBNET, Preparation
+from provisioner.clouds.aws.preparation import Preparation
 from provisioner.clouds.aws.sessions import Sessions, rows
 from provisioner.clouds.base import Prepared
 from provisioner.domain.offerings import NetworkWay, WayKind

@@ -7,16 +7,26 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
+from provisioner.catalog.foundation import (
+    CLOSED,
+    ENCRYPTION,
+    HEARTBEATS,
+    HEARTBEATS_DAYS,
+    MARKED,
+    MARKERS,
+    OWNERSHIP,
+    PREPARED,
+    PREPARING,
+    STORE,
+    UNFINISHED_AFTER_DAYS,
+    bucket_name,
+    tls_only,
+)
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, translated
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import JobStore, Prepared
 from provisioner.errors import ConfigError
-
-MARKERS = "setup/aws/"
-PREPARED, PREPARING = ".json", ".preparing"
-"""A region is marked before its first thing is made, so that what a killed setup left is looked for there."""
-UNFINISHED_AFTER_DAYS = 7
 
 
 class BucketStore:
@@ -29,7 +39,7 @@ class BucketStore:
 
     @property
     def bucket(self) -> str:
-        return self._chosen or f"accelctl-{self._sessions.caller.account}"
+        return self._chosen or bucket_name(self._sessions.caller.account)
 
     def find(self) -> JobStore | None:
         """None before the first setup. Raises ConfigError where the bucket is somebody else's."""
@@ -96,23 +106,21 @@ class BucketStore:
 
     def _harden(self, region: str) -> None:
         s3, bucket = self._sessions.s3(region), self.bucket
-        closed = dict.fromkeys(
-            ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
-        )
-        encrypted = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+        closed = dict.fromkeys(CLOSED, True)
+        encrypted = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": ENCRYPTION}}]}
         unfinished: Any = {"ID": "unfinished", "Status": "Enabled", "Filter": {"Prefix": ""},
                       "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_AFTER_DAYS}}  # fmt: skip
-        orphaned: Any = {"ID": "heartbeats", "Status": "Enabled", "Filter": {"Prefix": "heartbeats/"},
-                    "Expiration": {"Days": 1}}  # fmt: skip
+        orphaned: Any = {"ID": "heartbeats", "Status": "Enabled", "Filter": {"Prefix": HEARTBEATS},
+                    "Expiration": {"Days": HEARTBEATS_DAYS}}  # fmt: skip
         with translated("s3:PutBucketTagging"):
-            s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags.written(labels.ours(kind="store"))})
+            s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags.written(labels.ours(kind=STORE))})
         with translated("s3:PutBucketPublicAccessBlock"):
             s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)  # pyright: ignore[reportArgumentType]
         with translated("s3:PutEncryptionConfiguration"):
             s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encrypted)  # pyright: ignore[reportArgumentType]
         with translated("s3:PutBucketOwnershipControls"):
             s3.put_bucket_ownership_controls(
-                Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+                Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": OWNERSHIP}]}
             )
         rules: Any = {"Rules": [unfinished, orphaned]}
         with translated("s3:PutLifecycleConfiguration"):
@@ -135,7 +143,7 @@ class BucketStore:
 
     def _write(self, name: str) -> None:
         with translated("s3:PutObject"):
-            self._sessions.s3(self._home).put_object(Bucket=self.bucket, Key=f"{MARKERS}{name}", Body=b"{}")
+            self._sessions.s3(self._home).put_object(Bucket=self.bucket, Key=f"{MARKERS}{name}", Body=MARKED.encode())
 
     def prepared_regions(self) -> Sequence[str]:
         return [name.removesuffix(PREPARED) for name in self._marks() if name.endswith(PREPARED)]
@@ -170,17 +178,3 @@ class BucketStore:
     def _home(self) -> str:
         found = self.find()
         return found.region if found else self._sessions.region
-
-
-def tls_only(bucket: str) -> dict[str, object]:
-    """Nobody reads or writes in the clear."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        ],
-    }  # fmt: skip
