@@ -60,12 +60,13 @@ class PriceChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """One thing that `setup` made or found; `made` is False where it was there already."""
+    """One thing that `setup` made or found; `made` is False where it was there, and `stack` says whose it is then."""
 
     kind: str
     id: str
     region: str
     made: bool
+    stack: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

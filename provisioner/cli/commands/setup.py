@@ -1,11 +1,16 @@
 """accelctl setup."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from provisioner.cli import output
 from provisioner.cli.options import cloud_option, output_option
 from provisioner.cli.output import OutputFormat
 from provisioner.domain.offerings import WayKind
+
+if TYPE_CHECKING:
+    from provisioner.clouds.base import Prepared
 
 
 @click.command(short_help="Make, once per region, what jobs need.")
@@ -37,5 +42,12 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
     things = place.cloud.prepare(home, way=place.settings["way"])
     if form == OutputFormat.JSON:
         return output.document({"region": home, "things": list(things)})
-    rows = [(thing.kind, thing.id, thing.region, "made" if thing.made else "was there") for thing in things]
+    rows = [(thing.kind, thing.id, thing.region, state(thing)) for thing in things]
     return output.data(output.table(("KIND", "ID", "REGION", "STATE"), rows))
+
+
+def state(thing: "Prepared") -> str:
+    """Whose it is where it was there."""
+    if thing.made:
+        return "made"
+    return f"of the stack '{thing.stack}'" if thing.stack else "was there"

@@ -37,7 +37,8 @@ class Identities:
             PolicyName=BOUNDARY, Path=PATH, PolicyDocument=at_most(),
             Tags=tags.written(labels.ours(kind=BOUNDARY_KIND)),
         ))  # fmt: skip
-        return Prepared(kind="boundary", id=BOUNDARY, region="", made=made)
+        stack = "" if made else (self.boundary() or {}).get(labels.STACK, "")
+        return Prepared(kind="boundary", id=BOUNDARY, region="", made=made, stack=stack)
 
     def make(self, wanted: IdentityRequest) -> None:
         """Role, policy, profile, and the role in the profile."""
@@ -93,10 +94,15 @@ class Identities:
         found |= {profile["InstanceProfileName"] for profile in held if profile["Path"] == JOBS}
         yield from sorted(found)
 
-    def has_boundary(self) -> bool:
-        return self._unless(
-            MISSING, "iam:GetPolicy", lambda: self._sessions.iam.get_policy(PolicyArn=self.boundary_arn)
-        )  # fmt: skip
+    def boundary(self) -> dict[str, str] | None:
+        """Its labels; None where it is not there."""
+        with translated("iam:GetPolicy"):
+            try:
+                return tags.read(self._sessions.iam.get_policy(PolicyArn=self.boundary_arn)["Policy"].get("Tags"))
+            except ClientError as error:
+                if code_of(error) != MISSING:
+                    raise
+                return None
 
     @staticmethod
     def _unless(code: str, action: str, call: Callable[[], Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
-from provisioner.catalog.foundation import BOUNDARY, JOBS, MARKERS
+from provisioner.catalog.foundation import BOUNDARY, JOBS, MARKERS, NETWORK
 from provisioner.catalog.tariffs import tariff
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, is_gone, translated
@@ -77,11 +77,15 @@ class Inventory:
         for name in self._identities.names():
             if job in ("", name.removeprefix("accelctl-")):
                 yield self._unlabelled(IDENTITY, name)
-        if not job and self._identities.has_boundary():
+        limit = None if job else self._identities.boundary()
+        if limit is not None and labels.STACK not in limit:
             yield self._unlabelled(LIMIT, BOUNDARY)
 
     def _in_region(self, region: str, job: str, *, machines: bool) -> Iterator[Leftover]:
-        """The region's mark comes only once nothing else of it is left: without it nobody would look there again."""
+        """The region's mark comes only once nothing else of it is left: without it nobody would look there again.
+
+        Where the region's network is a stack's, so is the mark.
+        """
         found = 0
         for kind in KINDS if machines else [kind for kind in KINDS if kind.name != "instance"]:
             for item in self._items(kind, region, job) if kind.job or not job else ():
@@ -90,8 +94,12 @@ class Inventory:
                     kind=kind.name, id=item[kind.id], region=region, labels=tags.read(item.get("Tags")),
                     order=kind.order, price_per_hour=hourly_of(kind, item, region), state=state_of(item),
                 )  # fmt: skip
-        if not job and not found and machines:
+        if not job and not found and machines and not self._stacks_network(region):
             yield self._unlabelled(MARKER, region, region)
+
+    def _stacks_network(self, region: str) -> bool:
+        held = [tags.read(one.get("Tags")) for one in self._all(BY_NAME["vpc"], region)]
+        return any(marks.get(labels.KIND) == NETWORK and labels.STACK in marks for marks in held)
 
     def _unlabelled(self, kind: Unlabelled, id: str, region: str = "") -> Leftover:
         return Leftover(kind=kind.name, id=id, region=region, labels=labels.ours(), order=kind.order)
@@ -101,8 +109,9 @@ class Inventory:
         return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
 
     def stacks(self, regions: Sequence[str]) -> Counter[str]:
-        """How many things each stack owns."""
+        """How many things each stack owns: of the regions, and of what the account has once."""
         held = [tags.read(one.get("Tags")) for region in regions for kind in KINDS for one in self._all(kind, region)]
+        held += [self._identities.boundary() or {}, {labels.STACK: stack} if (stack := self._store.stack) else {}]
         return Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
 
     def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:

@@ -119,30 +119,33 @@ class Preparation:
 
     def _one(self, resource: str, kind: str, make: Callable[[], str], **where: str) -> Generator[Prepared, None, str]:
         """The one thing of the kind, made where there is none; gives its id."""
-        found, made = self._found_or_made(resource, kind, make, where=where)
-        yield Prepared(kind=resource, id=found, region=self._region, made=made)
-        return found
+        thing = self._found_or_made(resource, kind, make, where=where)
+        yield thing
+        return thing.id
 
-    def _found_or_made(
-        self, resource: str, kind: str, make: Callable[[], str], *, where: dict[str, str]
-    ) -> tuple[str, bool]:
+    def _found_or_made(self, resource: str, kind: str, make: Callable[[], str], *, where: dict[str, str]) -> Prepared:
         """Whoever is refused because another setup was quicker takes what that one made."""
         if found := self._find(resource, kind, where):
-            return min(found), False
+            return self._first(resource, found)
         with translated(f"ec2:Create* ({resource})"):
             try:
-                return make(), True
+                return Prepared(kind=resource, id=make(), region=self._region, made=True)
             except ClientError:
                 if found := self._find(resource, kind, where):
-                    return min(found), False
+                    return self._first(resource, found)
                 raise
 
-    def _find(self, resource: str, kind: str, where: dict[str, str] | None = None) -> list[str]:
+    def _first(self, resource: str, found: dict[str, str]) -> Prepared:
+        return Prepared(kind=resource, id=min(found), region=self._region, made=False, stack=found[min(found)])
+
+    def _find(self, resource: str, kind: str, where: dict[str, str] | None = None) -> dict[str, str]:
+        """The stack that owns each, by id; empty where setup made it."""
         listing = BY_NAME[OTHERWISE.get(resource, resource)]
         place = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in (where or {}).items()]
         marks = {labels.KIND: kind} | ({OF_NETWORK: self._vpc} if self._vpc else {})
         found = rows(self._ec2, listing.describe, listing.items, Filters=tags.matching(marks) + place)
-        return [item[listing.id] for item in found if item.get("State") not in DEAD]
+        living = [item for item in found if item.get("State") not in DEAD]
+        return {item[listing.id]: tags.read(item.get("Tags")).get(labels.STACK, "") for item in living}
 
     def _choose(self) -> Prepared:
         """The region's network: of several that racing setups made, everybody uses the first by name.
@@ -150,12 +153,13 @@ class Preparation:
         Whoever made another one just now takes it back, empty as it is; one that was filled before anybody could know
         stays labelled, unused, and goes with everything else.
         """
-        chosen, made = self._found_or_made("vpc", NETWORK, self._make_vpc, where={})
-        first = min([*self._find("vpc", NETWORK), chosen]) if made else chosen
-        if first != chosen:
-            with translated("ec2:DeleteVpc"):
-                self._ec2.delete_vpc(VpcId=chosen)
-        return Prepared(kind="vpc", id=first, region=self._region, made=made and first == chosen)
+        chosen = self._found_or_made("vpc", NETWORK, self._make_vpc, where={})
+        others = self._find("vpc", NETWORK) if chosen.made else {}
+        if min([*others, chosen.id]) == chosen.id:
+            return chosen
+        with translated("ec2:DeleteVpc"):
+            self._ec2.delete_vpc(VpcId=chosen.id)
+        return self._first("vpc", others)
 
     def _marks(self, resource: str, kind: str) -> dict[str, Any]:
         network = {OF_NETWORK: self._vpc} if self._vpc else {}

@@ -65,17 +65,28 @@ class BucketStore:
 
     @property
     def ours(self) -> bool:
-        """We made it: a bucket that the user brought is used as it is, and never changed or removed."""
+        """We made it: one that the user brought, or that a stack owns, is used as it is, never changed or removed."""
+        held = self._labels()
+        if held is None or labels.STACK in held:
+            return False
+        return not self._chosen or labels.ours().items() <= held.items()
+
+    @property
+    def stack(self) -> str:
+        """The stack that owns it; empty where none does."""
+        return (self._labels() or {}).get(labels.STACK, "") if self.find() else ""
+
+    def _labels(self) -> dict[str, str] | None:
+        """None where there is no such bucket."""
         with translated("s3:GetBucketTagging"):
             try:
-                held = self._sessions.s3(self._home).get_bucket_tagging(Bucket=self.bucket)["TagSet"]
+                return tags.read(self._sessions.s3(self._home).get_bucket_tagging(Bucket=self.bucket)["TagSet"])
             except ClientError as error:
                 if code_of(error) == "NoSuchBucket":
-                    return False
+                    return None
                 if code_of(error) != "NoSuchTagSet":
                     raise
-                held = []
-        return not self._chosen or labels.ours().items() <= tags.read(held).items()
+                return {}
 
     def _located(self) -> str:
         with translated("s3:GetBucketLocation"):
@@ -91,7 +102,7 @@ class BucketStore:
             return Prepared(kind="bucket", id=self.bucket, region=region, made=True)
         if self.ours:
             self._harden(found.region)
-        return Prepared(kind="bucket", id=self.bucket, region=found.region, made=False)
+        return Prepared(kind="bucket", id=self.bucket, region=found.region, made=False, stack=self.stack)
 
     def _create(self, region: str) -> None:
         place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}

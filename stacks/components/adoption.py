@@ -1,0 +1,44 @@
+"""What is there under our names before the stack makes it: imported where `adopt` says so, in its way otherwise."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from stacks.settings import Key, one_of
+
+KEY = Key(
+    name="adopt", parse=one_of("true", "false"), default="false", help="true imports what is there under our names"
+)
+
+
+class Adoption:
+    """Gives each resource its options. Labels stay as they are while it imports: an import changes nothing."""
+
+    def __init__(self, parent: pulumi.Resource, *, adopt: bool) -> None:
+        self._parent, self._adopt = parent, adopt
+
+    def options(
+        self, what: str, found: str | None, *, ignore: Sequence[str] = ("tags",), **more: Any
+    ) -> pulumi.ResourceOptions:
+        """For the resource that would be this thing; `found` is the id of what is there, None where nothing is."""
+        if found is None:
+            return pulumi.ResourceOptions(parent=self._parent, **more)
+        if self._adopt:
+            more["ignore_changes"] = [*more.get("ignore_changes", ()), *ignore]
+            return pulumi.ResourceOptions(parent=self._parent, import_=found, **more)
+        hook = pulumi.ResourceHook(f"{what} {found}", in_the_way(what, found), pulumi.ResourceHookOptions(True))
+        binding = pulumi.ResourceHookBinding(before_create=[hook])
+        return pulumi.ResourceOptions(parent=self._parent, hooks=binding, **more)
+
+
+def in_the_way(what: str, found: str) -> Any:
+    """Only what this stack would create is refused: what it has already is its own."""
+
+    def refuse(_: pulumi.ResourceHookArgs) -> None:
+        raise pulumi.RunError(
+            f"the {what} {found} is there already, and this stack did not make it.\n"
+            "hint: 'pulumi config set adopt true' imports it, with everything else that is there."
+        )
+
+    return refuse
