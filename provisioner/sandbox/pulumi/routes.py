@@ -13,8 +13,18 @@ def create_association(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
 
 
 def read_association(clients: Clients, identity: str, _: Inputs) -> Inputs | None:
-    wanted = [{"Name": "association.route-table-association-id", "Values": [identity]}]
-    return {} if clients("ec2").describe_route_tables(Filters=wanted)["RouteTables"] else None
+    bond = bond_of(clients, identity)
+    return {"id": bond["RouteTableAssociationId"]} if bond else None
+
+
+def bond_of(clients: Clients, identity: str) -> dict[str, Any] | None:
+    """By its id, or by `SUBNET/TABLE`, as the real provider imports it."""
+    subnet, _, table = identity.partition("/")
+    key, value = ("subnet-id", subnet) if table else ("route-table-association-id", identity)
+    wanted = [{"Name": f"association.{key}", "Values": [value]}]
+    found = clients("ec2").describe_route_tables(Filters=wanted)["RouteTables"]
+    bonds = [bond for one in found for bond in one["Associations"]]
+    return next((one for one in bonds if value in (one.get("SubnetId"), one["RouteTableAssociationId"])), None)
 
 
 def delete_association(clients: Clients, identity: str, _: Inputs) -> None:
@@ -47,11 +57,8 @@ def delete_endpoint(clients: Clients, identity: str, _: Inputs) -> None:
 
 
 def imported_association(clients: Clients, id: str) -> Inputs | None:
-    """`SUBNET/TABLE`, as the real provider has it."""
-    subnet, _, table = id.partition("/")
-    wanted = [{"Name": "association.subnet-id", "Values": [subnet]}]
-    found = clients("ec2").describe_route_tables(RouteTableIds=[table], Filters=wanted)["RouteTables"]
-    return {"subnetId": subnet, "routeTableId": table} if found else None
+    bond = bond_of(clients, id)
+    return {"subnetId": bond["SubnetId"], "routeTableId": bond["RouteTableId"]} if bond else None
 
 
 def imported_endpoint(clients: Clients, identity: str) -> Inputs | None:
