@@ -5,18 +5,17 @@ from typing import Any
 
 import pulumi
 
-from stacks.settings import Key, one_of
-
-KEY = Key(
-    name="adopt", parse=one_of("true", "false"), default="false", help="true imports what is there under our names"
-)
-
 
 class Adoption:
     """Gives each resource its options. Labels stay as they are while it imports: an import changes nothing."""
 
     def __init__(self, parent: pulumi.Resource, *, adopt: bool) -> None:
         self._parent, self._adopt = parent, adopt
+        if adopt:
+            pulumi.warn(
+                "adopt is on: labels stay as they are. Once it is imported, 'pulumi config rm adopt' and 'pulumi up' "
+                "label it as this stack's; until then 'accelctl teardown' takes what setup made."
+            )
 
     def options(
         self, what: str, found: str | None, *, ignore: Sequence[str] = ("tags",), **more: Any

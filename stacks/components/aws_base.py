@@ -25,21 +25,9 @@ from provisioner.catalog.foundation import (
 )
 from provisioner.catalog.policies import at_most
 from stacks.components import aws_existing as existing
-from stacks.components.adoption import KEY, Adoption
-from stacks.components.aws_base_network import WAYS, BaseNetwork
+from stacks.components.adoption import Adoption
+from stacks.components.aws_base_network import BaseNetwork
 from stacks.components.aws_machine import marks_of
-from stacks.settings import Key, label, one_of, text
-
-KEYS = (
-    Key(name="bucket", parse=text, default="", help="the job store; accelctl-<account> by default"),
-    Key(name="parts", parse=one_of("all", "network"), default="all", help="network for a region after the first"),
-    Key(name="way", parse=one_of(*WAYS), default=WAYS[0], help="how machines reach what is not in the region's store"),
-    KEY,
-    Key(name="withData", parse=one_of("true", "false"), default="false", help="whether destroy takes the job store"),
-    Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
-    Key(name="team", parse=label, default="unassigned", help="label"),
-    Key(name="costCenter", parse=label, default="unassigned", help="label"),
-)
 
 
 class AwsBase(pulumi.ComponentResource):
@@ -51,21 +39,36 @@ class AwsBase(pulumi.ComponentResource):
         self._adoption = Adoption(self, adopt=config["adopt"] == "true")
         self._marks = marks_of(config)
         account, self._region = aws.get_caller_identity().account_id, aws.get_region().region
-        self.bucket: pulumi.Input[str] = config["bucket"] or bucket_name(account)
-        self._boundary = ""
-        store: list[pulumi.Resource] = []
-        if config["parts"] == "all":
-            store = self._store(str(self.bucket))
-            self._limit(account)
-        self.network = BaseNetwork(
-            name, region=self._region, way=config["way"], marks=self._marks, adoption=self._adoption
-        )
+        whole = config["parts"] == "all"
+        limit = existing.boundary(account) if whole else None
+        there = existing.Network(self._region)
+        self.bucket: str = config["bucket"] or bucket_name(account)
+        self._home = self._place(whole=whole)
+        store = self._store() if whole else []
+        self.boundary = self._limit(limit) if whole else None
+        self.network = BaseNetwork(name, there, way=config["way"], marks=self._marks, adoption=self._adoption)
         self._mark([*store, *self.network.made])
         self.register_outputs({})
 
-    def _store(self, bucket: str) -> list[pulumi.Resource]:
+    def _place(self, *, whole: bool) -> str | None:
+        """The region of the store that is there. Raises RunError where the stack could not use it."""
+        home = existing.home(self.bucket)
+        if home is None and not whole:
+            raise pulumi.RunError(
+                f"accelctl:parts is 'network', and the bucket {self.bucket} is not there.\n"
+                "hint: the first region's stack, or 'accelctl setup', makes it."
+            )
+        if whole and home not in (None, self._region):
+            raise pulumi.RunError(
+                f"the bucket {self.bucket} is in {home}, and this stack in {self._region}.\n"
+                "hint: 'pulumi config set parts network' makes this region's network alone."
+            )
+        return home
+
+    def _store(self) -> list[pulumi.Resource]:
         """Private, encrypted, TLS only. It stays at a destroy, with what is in it, unless `withData` says otherwise."""
-        found, takes = existing.bucket(bucket), self._config["withData"] == "true"
+        bucket, takes = self.bucket, self._config["withData"] == "true"
+        found = bucket if self._home else None
 
         def opts(what: str, *ignore: str) -> pulumi.ResourceOptions:
             return self._adoption.options(what, found, ignore=ignore, retain_on_delete=not takes)
@@ -95,17 +98,16 @@ class AwsBase(pulumi.ComponentResource):
             ),
         ]
 
-    def _limit(self, account: str) -> None:
-        made = aws.iam.Policy(
+    def _limit(self, found: str | None) -> pulumi.Output[str]:
+        return aws.iam.Policy(
             self._name, name=BOUNDARY, path=PATH, policy=at_most(), tags=self._marks | {labels.KIND: BOUNDARY_KIND},
-            opts=self._adoption.options("boundary", existing.boundary(account)),
-        )  # fmt: skip
-        pulumi.export("boundary", made.arn)
+            opts=self._adoption.options("boundary", found),
+        ).arn  # fmt: skip
 
     def _mark(self, after: list[pulumi.Resource]) -> None:
         """Tells `accelctl` that the region is prepared, once it is; gone before anything else goes."""
         aws.s3.BucketObjectv2(
-            self._name, bucket=self.bucket, key=marker(self._region), content=MARKED,
+            self._name, bucket=self.bucket, key=marker(self._region), content=MARKED, region=self._home or self._region,
             opts=pulumi.ResourceOptions(parent=self, depends_on=after),
         )  # fmt: skip
 
@@ -113,6 +115,8 @@ class AwsBase(pulumi.ComponentResource):
         """What a person uses."""
         pulumi.export("store", f"s3://{self.bucket}")
         pulumi.export("region", self._region)
+        if self.boundary is not None:
+            pulumi.export("boundary", self.boundary)
         pulumi.export("vpc", self.network.vpc_id)
         pulumi.export("subnets", self.network.subnet_ids)
         pulumi.export("security_group", self.network.group_id)

@@ -27,19 +27,17 @@ from provisioner.catalog.foundation import (
 from stacks.components import aws_existing as existing
 from stacks.components.adoption import Adoption
 
-WAYS = ("ipv6", "gateway")
-"""The free ones. What is paid by the hour is added by `accelctl setup --way`."""
-
 
 class BaseNetwork:
     """`vpc_id`, `subnet_ids` by zone and `group_id`; `made` is what has to be there before a machine is."""
 
-    def __init__(self, name: str, *, region: str, way: str, marks: dict[str, str], adoption: Adoption) -> None:
-        self._name, self._region, self._marks, self._adoption = name, region, marks, adoption
-        self._there = existing.Network(region)
+    def __init__(
+        self, name: str, there: existing.Network, *, way: str, marks: dict[str, str], adoption: Adoption
+    ) -> None:
+        self._name, self._there, self._marks, self._adoption = name, there, marks, adoption
         vpc = aws.ec2.Vpc(
             name, cidr_block=network_block(), assign_generated_ipv6_cidr_block=True,
-            tags=marks | {labels.KIND: NETWORK}, opts=adoption.options("vpc", self._there.vpc),
+            tags=marks | {labels.KIND: NETWORK}, opts=adoption.options("vpc", there.vpc),
         )  # fmt: skip
         self.vpc_id, self._block = vpc.id, vpc.ipv6_cidr_block
         table = aws.ec2.RouteTable(
@@ -67,8 +65,8 @@ class BaseNetwork:
 
     def _endpoint(self, table: aws.ec2.RouteTable) -> pulumi.Resource:
         return aws.ec2.VpcEndpoint(
-            self._name, vpc_id=self.vpc_id, service_name=endpoint_service(self._region), vpc_endpoint_type="Gateway",
-            route_table_ids=[table.id], tags=self._tags(ENDPOINT),
+            self._name, vpc_id=self.vpc_id, service_name=endpoint_service(self._there.region),
+            vpc_endpoint_type="Gateway", route_table_ids=[table.id], tags=self._tags(ENDPOINT),
             opts=self._adoption.options("vpc endpoint", self._there.endpoint),
         )  # fmt: skip
 

@@ -38,8 +38,10 @@ def first(ask: Callable[[], Any]) -> str | None:
     return min(found.ids, default=None) if found else None
 
 
-def bucket(name: str) -> str | None:
-    return name if name in {one.name for one in aws.s3.get_buckets(prefix=name).buckets} else None
+def home(bucket: str) -> str | None:
+    """The region of the account's bucket of that name; None where there is none."""
+    found = {one.name: one.bucket_region for one in aws.s3.get_buckets(prefix=bucket).buckets}
+    return found.get(bucket)
 
 
 def boundary(account: str) -> str | None:
@@ -47,7 +49,9 @@ def boundary(account: str) -> str | None:
     arn = boundary_arn(account)
     found = there(lambda: aws.iam.get_policy(arn=arn))
     if found:
-        refuse_anothers("boundary", arn, found.tags)
+        refuse_anothers(
+            "boundary", arn, found.tags, hint="'pulumi config set parts network' makes another region's network alone."
+        )
     return arn if found else None
 
 
@@ -55,7 +59,7 @@ class Network:
     """The region's network as it is there: an id of each part, None for what is missing."""
 
     def __init__(self, region: str) -> None:
-        self._region = region
+        self.region = region
         self.vpc = first(lambda: aws.ec2.get_vpcs(tags=labels.ours(kind=NETWORK)))
         self.subnets: dict[str, str] = {}
         """By zone."""
@@ -78,7 +82,7 @@ class Network:
         self.group = first(lambda: aws.ec2.get_security_groups(tags=mine(GROUP)))
         for subnet in aws.ec2.get_subnets(tags=mine(SUBNET)).ids:
             self.subnets[aws.ec2.get_subnet(id=subnet).availability_zone] = subnet
-        service = endpoint_service(self._region)
+        service = endpoint_service(self.region)
         endpoint = there(lambda: aws.ec2.get_vpc_endpoint(vpc_id=vpc, service_name=service))
         self.endpoint = endpoint.id if endpoint else None
         if self.table:
@@ -96,11 +100,8 @@ class Network:
         return f"{subnet}/{self.table}" if subnet in self.joined else None
 
 
-def refuse_anothers(what: str, named: str, tags: Mapping[str, str] | None) -> None:
+def refuse_anothers(what: str, named: str, tags: Mapping[str, str] | None, *, hint: str = "") -> None:
     """Raises RunError for what carries another stack's label: two stacks never own one thing."""
     owner = (tags or {}).get(labels.STACK, pulumi.get_stack())
     if owner != pulumi.get_stack():
-        raise pulumi.RunError(
-            f"the {what} {named} belongs to the stack '{owner}'.\n"
-            f"hint: use it as it is, or 'pulumi destroy --stack {owner}' first."
-        )
+        raise pulumi.RunError(f"the {what} {named} belongs to the stack '{owner}'.\nhint: {hint or 'use it as it is.'}")

@@ -73,7 +73,13 @@ def policy(clients: Clients, asked: Inputs) -> Inputs:
 def buckets(clients: Clients, asked: Inputs) -> Inputs:
     found = [one["Name"] for one in clients("s3").list_buckets()["Buckets"]]
     chosen = [name for name in found if name.startswith(asked.get("prefix", ""))]
-    return {"id": "buckets", "buckets": [{"name": name, "arn": f"arn:aws:s3:::{name}"} for name in chosen]}
+    rows = [{"name": name, "bucketArn": f"arn:aws:s3:::{name}", "bucketRegion": region_of(clients, name)} for name in chosen]
+    return {"id": "buckets", "buckets": rows}
+
+
+def region_of(clients: Clients, bucket: str) -> str:
+    """S3 calls its first region by no name."""
+    return clients("s3").get_bucket_location(Bucket=bucket)["LocationConstraint"] or "us-east-1"
 
 
 FUNCTIONS: dict[str, Callable[[Clients, Inputs], dict[str, Any]]] = {

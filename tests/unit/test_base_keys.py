@@ -1,0 +1,24 @@
+"""The configuration of the base stacks, key by key."""
+
+import pulumi
+import pytest
+
+from stacks.components.base_keys import AWS
+from stacks.settings import Key, parsed
+
+WRONG = {"way": "nat", "parts": "some", "adopt": "yes", "withData": "1", "team": "", "costCenter": "x" * 64}
+FREE = {"bucket", "owner"}
+"""Any text will do: the cloud has the last word."""
+
+
+@pytest.mark.parametrize("key", AWS, ids=lambda key: key.name)
+def test_every_key_has_a_default_that_it_takes_and_says_what_it_refuses(key: Key) -> None:
+    """With its own name, what was given, and a hint."""
+    assert parsed(key, None) == key.parse(key.default)
+    if key.name in FREE:
+        return
+    with pytest.raises(pulumi.RunError) as refused:
+        parsed(key, WRONG[key.name])
+
+    assert f"accelctl:{key.name} is '{WRONG[key.name]}'" in str(refused.value)
+    assert f"pulumi config set {key.name} VALUE" in str(refused.value)
