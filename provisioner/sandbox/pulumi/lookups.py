@@ -73,8 +73,9 @@ def policy(clients: Clients, asked: Inputs) -> Inputs:
 def buckets(clients: Clients, asked: Inputs) -> Inputs:
     found = [one["Name"] for one in clients("s3").list_buckets()["Buckets"]]
     chosen = [name for name in found if name.startswith(asked.get("prefix", ""))]
-    rows = [{"name": name, "bucketArn": f"arn:aws:s3:::{name}", "bucketRegion": region_of(clients, name)} for name in chosen]
-    return {"id": "buckets", "buckets": rows}
+    return {"id": "buckets", "buckets": [
+        {"name": name, "bucketArn": f"arn:aws:s3:::{name}", "bucketRegion": region_of(clients, name)} for name in chosen
+    ]}  # fmt: skip
 
 
 def region_of(clients: Clients, bucket: str) -> str:
