@@ -13,22 +13,23 @@ class Adoption:
         self._parent, self._adopt = parent, adopt
         if adopt:
             pulumi.warn(
-                "adopt is on: labels stay as they are. Once it is imported, 'pulumi config rm adopt' and 'pulumi up' "
-                "label it as this stack's; until then 'accelctl teardown' takes what setup made."
+                "adopt is on: labels stay as they are. "
+                "'pulumi config rm adopt' and 'pulumi up' label what was imported as this stack's."
             )
 
     def options(
         self, what: str, found: str | None, *, ignore: Sequence[str] = ("tags",), **more: Any
     ) -> pulumi.ResourceOptions:
         """For the resource that would be this thing; `found` is the id of what is there, None where nothing is."""
+        more = {"parent": self._parent} | more
         if found is None:
-            return pulumi.ResourceOptions(parent=self._parent, **more)
+            return pulumi.ResourceOptions(**more)
         if self._adopt:
             more["ignore_changes"] = [*more.get("ignore_changes", ()), *ignore]
-            return pulumi.ResourceOptions(parent=self._parent, import_=found, **more)
+            return pulumi.ResourceOptions(import_=found, **more)
         hook = pulumi.ResourceHook(f"{what} {found}", in_the_way(what, found), pulumi.ResourceHookOptions(True))
         binding = pulumi.ResourceHookBinding(before_create=[hook])
-        return pulumi.ResourceOptions(parent=self._parent, hooks=binding, **more)
+        return pulumi.ResourceOptions(hooks=binding, **more)
 
 
 def in_the_way(what: str, found: str) -> Any:

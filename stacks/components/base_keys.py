@@ -1,9 +1,25 @@
 """The configuration of the stacks base-aws, base-gcp and base-azure."""
 
+import re
+from collections.abc import Callable
+
 from stacks.settings import Key, label, one_of, text
 
 WAYS = ("ipv6", "gateway")
 """The free ones of AWS. What is paid by the hour is added by `accelctl setup --way`."""
+
+
+def shaped(pattern: str, such_as: str) -> Callable[[str], str]:
+    """Raises ValueError for what no cloud takes as a name of this kind."""
+
+    def parse(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"it is a name such as {such_as}")
+        return value
+
+    return parse
+
+
 COMMON = (
     Key(
         name="adopt", parse=one_of("true", "false"), default="false", help="true imports what is there under our names"
@@ -13,9 +29,21 @@ COMMON = (
     Key(name="team", parse=label, default="unassigned", help="label"),
     Key(name="costCenter", parse=label, default="unassigned", help="label"),
 )
+BUCKET = r"|[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
 AWS = (
-    Key(name="bucket", parse=text, default="", help="the job store; accelctl-<account> by default"),
+    Key(
+        name="bucket", parse=shaped(BUCKET, "accelctl-123456789012"), default="",
+        help="the job store; accelctl-<account> by default",
+    ),
     Key(name="parts", parse=one_of("all", "network"), default="all", help="network for a region after the first"),
     Key(name="way", parse=one_of(*WAYS), default=WAYS[0], help="how machines reach what is not in the region's store"),
     *COMMON,
-)
+)  # fmt: skip
+GCP = (
+    Key(name="region", parse=shaped(r"[a-z]+-[a-z]+\d+", "us-central1"), default="us-central1", help="a region"),
+    Key(
+        name="bucket", parse=shaped(BUCKET, "accelctl-my-project"), default="",
+        help="the job store; accelctl-<project> by default",
+    ),
+    *COMMON,
+)  # fmt: skip
