@@ -1,9 +1,22 @@
 """What is there under our names before the stack makes it: imported where `adopt` says so, in its way otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pulumi
+
+MISSING = ("no matching", "couldn't find", "not found", "notfound", "nosuchentity", "empty result")
+"""How the provider says that there is no such thing, where it does not answer with an empty list."""
+
+
+def there(ask: Callable[[], Any]) -> Any:
+    """What the data source gives; None where it says that there is nothing."""
+    try:
+        return ask()
+    except Exception as refusal:
+        if any(word in str(refusal).lower() for word in MISSING):
+            return None
+        raise
 
 
 class Adoption:

@@ -17,19 +17,7 @@ from provisioner.catalog.foundation import (
     boundary_arn,
     endpoint_service,
 )
-
-MISSING = ("no matching", "couldn't find", "not found", "notfound", "nosuchentity", "empty result")
-"""How the provider says that there is no such thing, where it does not answer with an empty list."""
-
-
-def there(ask: Callable[[], Any]) -> Any:
-    """What the data source gives; None where it says that there is nothing."""
-    try:
-        return ask()
-    except Exception as refusal:
-        if any(word in str(refusal).lower() for word in MISSING):
-            return None
-        raise
+from stacks.components.adoption import there
 
 
 def first(ask: Callable[[], Any]) -> str | None:

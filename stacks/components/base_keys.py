@@ -47,3 +47,11 @@ GCP = (
     ),
     *COMMON,
 )  # fmt: skip
+AZURE = (
+    Key(name="location", parse=shaped(r"[a-z]+\d*", "eastus"), default="eastus", help="a region"),
+    Key(
+        name="account", parse=shaped(r"|[a-z0-9]{3,24}", "accelctlmine"), default="",
+        help="the storage account; a name made of the subscription's by default",
+    ),
+    *COMMON,
+)  # fmt: skip

@@ -3,16 +3,16 @@
 import pulumi
 import pytest
 
-from stacks.components.base_keys import AWS, GCP
+from stacks.components.base_keys import AWS, AZURE, GCP
 from stacks.settings import Key, parsed
 
 WRONG = {
     "way": "nat", "parts": "some", "adopt": "yes", "withData": "1", "team": "", "costCenter": "x" * 64,
-    "region": "us central", "bucket": "Not A Bucket",
+    "region": "us central", "bucket": "Not A Bucket", "location": "East US", "account": "no",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("key", {*AWS, *GCP}, ids=lambda key: f"{key.name}-{key.default}")
+@pytest.mark.parametrize("key", {*AWS, *AZURE, *GCP}, ids=lambda key: f"{key.name}-{key.default}")
 def test_every_key_has_a_default_that_it_takes_and_says_what_it_refuses(key: Key) -> None:
     """With its own name, what was given, and a hint."""
     assert parsed(key, None) == key.parse(key.default)
