@@ -12,7 +12,7 @@ from provisioner.catalog.foundation import bucket_name
 from provisioner.catalog.policies import allow, document, may_reap, trust
 from provisioner.functions.bundle import HANDLER, RUNTIME, architecture, build
 from stacks.components.aws_machine import marks_of
-from stacks.settings import Key, label, lasting, one_of, text, whole
+from stacks.settings import LABELS, Key, lasting, one_of, text, whole
 
 NAME = "accelctl-reaper"
 WARNING = '{"source": ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"]}'
@@ -28,9 +28,7 @@ KEYS = (
     Key(name="logDays", parse=whole(1, 3653), default="30", help="days that its log is kept"),
     Key(name="thresholds", parse=text, default="", help="exemptions as JSON: a list of tables, as in accelctl.toml"),
     Key(name="alarmTopic", parse=text, default="", help="ARN of an SNS topic that hears the alarm"),
-    Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
-    Key(name="team", parse=label, default="unassigned", help="label"),
-    Key(name="costCenter", parse=label, default="unassigned", help="label"),
+    *LABELS,
 )
 
 

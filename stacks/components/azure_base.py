@@ -5,9 +5,9 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import authorization, network, resources, storage
 
-from provisioner.catalog import labels
 from provisioner.catalog.foundation_azure import CIDR, CONTAINER, GROUP, NETWORK, SKU, SUBNET, account_name
 from stacks.components.adoption import Adoption, there
+from stacks.settings import marks
 
 
 class AzureBase(pulumi.ComponentResource):
@@ -18,10 +18,7 @@ class AzureBase(pulumi.ComponentResource):
         self._name, self._takes = name, config["withData"] == "true"
         self._adoption = Adoption(self, adopt=config["adopt"] == "true")
         caller = authorization.get_client_config()
-        self._marks = labels.ours(
-            owner=config["owner"] or caller.object_id or "unassigned", stack=pulumi.get_stack(), team=config["team"],
-            cost_center=config["costCenter"],
-        )  # fmt: skip
+        self._marks = marks(config, lambda: caller.object_id or "unassigned")
         self.account = config["account"] or account_name(caller.subscription_id)
         self._place(there(lambda: resources.get_resource_group(resource_group_name=GROUP)), config["location"])
         group = resources.ResourceGroup(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from stacks.settings import Key, label, one_of, text
+from stacks.settings import LABELS, Key, one_of
 
 WAYS = ("ipv6", "gateway")
 """The free ones of AWS. What is paid by the hour is added by `accelctl setup --way`."""
@@ -25,9 +25,7 @@ COMMON = (
         name="adopt", parse=one_of("true", "false"), default="false", help="true imports what is there under our names"
     ),
     Key(name="withData", parse=one_of("true", "false"), default="false", help="whether destroy takes the job store"),
-    Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
-    Key(name="team", parse=label, default="unassigned", help="label"),
-    Key(name="costCenter", parse=label, default="unassigned", help="label"),
+    *LABELS,
 )
 BUCKET = r"|[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
 AWS = (

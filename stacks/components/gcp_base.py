@@ -19,6 +19,7 @@ from provisioner.catalog.foundation_google import (
 from stacks.components.adoption import Adoption
 from stacks.components.gcp_network import PrivateNetwork
 from stacks.components.gcp_tpu import caller, project
+from stacks.settings import marks
 
 
 class GcpBase(pulumi.ComponentResource):
@@ -42,12 +43,7 @@ class GcpBase(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _marks(self) -> dict[str, str]:
-        config = self._config
-        marks = labels.ours(
-            owner=config["owner"] or caller(), stack=pulumi.get_stack(), team=config["team"],
-            cost_center=config["costCenter"], kind=STORE,
-        )  # fmt: skip
-        return labels.for_google(marks)
+        return labels.for_google(marks(self._config, caller, kind=STORE))
 
     def _store(self) -> gcp.storage.Bucket:
         """Private for good. It stays at a destroy, with what is in it, unless `withData` says otherwise."""

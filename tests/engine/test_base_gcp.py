@@ -9,7 +9,7 @@ from provisioner.sandbox.client import PROJECT, ask
 from tests.engine.project import ROOT, Project, project
 from tests.sandbox.google import call
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
+pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.usefixtures("sandbox")]
 PACK = ("--policy-pack", str(ROOT / "policies"))
 NO_CHANGE = "--expect-no-changes"
 BUCKET, NETWORK = f"accelctl-{PROJECT}", f"projects/{PROJECT}/global/networks/accelctl"
@@ -50,7 +50,6 @@ def test_what_is_made_is_private_and_one_account_may_use_it(stack: Project) -> N
     assert ask("status")["google"]["firewalls"] == 2
 
 
-@pytest.mark.full
 def test_up_again_changes_nothing_and_another_label_changes_the_bucket_alone(stack: Project) -> None:
     """Nor does a refresh find a difference."""
     stack.run("preview", NO_CHANGE, *PACK)
@@ -63,13 +62,11 @@ def test_up_again_changes_nothing_and_another_label_changes_the_bucket_alone(sta
     assert "~ 1 updated" in done.stdout
 
 
-@pytest.mark.full
 def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project) -> None:
     """Before anything is made."""
     stack.refuses("region", "us central", "us-central1")
 
 
-@pytest.mark.full
 def test_what_is_there_stops_another_stack_until_it_is_adopted(stack: Project, tmp_path: Path) -> None:
     """Network, rules, bucket and account are imported as they are, and the first stack's state is given up."""
     other = project(tmp_path, "base-gcp-other")
@@ -90,7 +87,6 @@ def test_what_is_there_stops_another_stack_until_it_is_adopted(stack: Project, t
     assert (bucket() or {})["labels"]["accelctl-stack"] == "base-gcp-other"
 
 
-@pytest.mark.full
 def test_destroy_keeps_the_store_unless_told_otherwise(stack: Project) -> None:
     """The bucket goes with `withData`, with what is in it."""
     call("storage", "POST", f"b/{BUCKET}/o", {"name": "jobs/one/record.json"})
