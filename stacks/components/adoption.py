@@ -38,8 +38,7 @@ class Adoption:
         if found is None:
             return pulumi.ResourceOptions(**more)
         if self._adopt:
-            more["ignore_changes"] = [*more.get("ignore_changes", ()), *ignore]
-            return pulumi.ResourceOptions(import_=found, **more)
+            return pulumi.ResourceOptions(import_=found, ignore_changes=list(ignore), **more)
         hook = pulumi.ResourceHook(f"{what} {found}", in_the_way(what, found), pulumi.ResourceHookOptions(True))
         binding = pulumi.ResourceHookBinding(before_create=[hook])
         return pulumi.ResourceOptions(hooks=binding, **more)

@@ -49,7 +49,8 @@ class GcpBase(pulumi.ComponentResource):
         """Private for good. It stays at a destroy, with what is in it, unless `withData` says otherwise."""
         takes, rule = self._config["withData"] == "true", gcp.storage.BucketLifecycleRuleArgs
         action, condition = gcp.storage.BucketLifecycleRuleActionArgs, gcp.storage.BucketLifecycleRuleConditionArgs
-        names = {one.name for one in gcp.storage.get_buckets(prefix=self._bucket).buckets}
+        found = {one.name: one.location for one in gcp.storage.get_buckets(prefix=self._bucket).buckets}
+        refuse_elsewhere(self._bucket, found.get(self._bucket, ""), self._region)
         ends = [
             rule(action=action(type="AbortIncompleteMultipartUpload"), condition=condition(age=UNFINISHED_AFTER_DAYS)),
             rule(action=action(type="Delete"), condition=condition(age=HEARTBEATS_DAYS, matches_prefixes=[HEARTBEATS])),
@@ -58,7 +59,7 @@ class GcpBase(pulumi.ComponentResource):
             self._name, name=self._bucket, location=self._region.upper(), uniform_bucket_level_access=True,
             public_access_prevention="enforced", lifecycle_rules=ends, force_destroy=takes, labels=self._marks(),
             opts=self._adoption.options(
-                "bucket", self._bucket if self._bucket in names else None, ignore=("labels", "forceDestroy"),
+                "bucket", self._bucket if self._bucket in found else None, ignore=("labels", "forceDestroy"),
                 retain_on_delete=not takes,
             ),
         )  # fmt: skip
@@ -89,3 +90,12 @@ class GcpBase(pulumi.ComponentResource):
         pulumi.export("account", self.account.email)
         pulumi.export("network", self.network.network)
         pulumi.export("subnet", self.network.subnet)
+
+
+def refuse_elsewhere(bucket: str, location: str, region: str) -> None:
+    """Raises RunError where the bucket that is there is in another region: a bucket does not move."""
+    if location and location.lower() != region:
+        raise pulumi.RunError(
+            f"accelctl:region is '{region}', and the bucket {bucket} is in '{location.lower()}'.\n"
+            f"hint: pulumi config set region {location.lower()}, or another bucket."
+        )

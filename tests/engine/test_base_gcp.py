@@ -74,6 +74,9 @@ def test_what_is_there_stops_another_stack_until_it_is_adopted(stack: Project, t
     refused = other.run("preview", well=False)
     assert f"the bucket {BUCKET} is there already" in refused.stdout
     assert "pulumi config set adopt true" in refused.stdout
+    other.configure(region="europe-west4")
+    assert "pulumi config set region us-central1" in other.run("preview", well=False).stdout
+    other.run("config", "rm", "region")
     before = (bucket(), call("compute", "GET", NETWORK), ask("status")["google"])
 
     other.configure(adopt="true")
