@@ -11,7 +11,7 @@ from provisioner.catalog import labels
 from provisioner.clock import SystemClock
 from provisioner.clouds.aws import Aws
 from provisioner.clouds.aws.kinds import KINDS
-from provisioner.clouds.aws.network import Networks
+from provisioner.clouds.aws.network import Networks, way_of
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.domain.offerings import WayKind
 from provisioner.errors import ConfigError
@@ -217,3 +217,12 @@ def test_a_foreign_bucket_names_the_setting() -> None:
 
     with pytest.raises(ConfigError, match="store"):
         found.job_store()
+
+
+def test_a_route_whose_gateway_is_gone_leads_nowhere() -> None:
+    """A stack's route table outlives the NAT gateway that setup added to its network, and teardown removed."""
+    gone = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole"}
+    left = {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1", "State": "active"}
+
+    assert way_of([gone, left]) is WayKind.IPV6
+    assert way_of([gone | {"State": "active"}, left]) is WayKind.NAT

@@ -85,7 +85,8 @@ class Networks:
 
 
 def way_of(routes: list[Any]) -> WayKind:
-    """By where the default routes of the machines' subnets lead."""
+    """By where the default routes of the machines' subnets lead; one whose gateway is gone leads nowhere."""
+    routes = [route for route in routes if route.get("State") != "blackhole"]
     everywhere = [route for route in routes if route.get("DestinationCidrBlock") == EVERYTHING]
     if any(route.get("GatewayId", "").startswith("igw-") for route in everywhere):
         return WayKind.PUBLIC
