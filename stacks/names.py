@@ -4,7 +4,10 @@ from difflib import get_close_matches
 
 import pulumi
 
-STACKS = ("aws-g5", "aws-inf2", "aws-p4d", "aws-p5", "aws-trn1", "azure-nd", "gcp-tpu-v5e", "gcp-tpu-v5p", "reaper-aws")
+STACKS = (
+    "aws-g5", "aws-inf2", "aws-p4d", "aws-p5", "aws-trn1", "azure-nd", "base-aws", "base-azure", "base-gcp",
+    "gcp-tpu-v5e", "gcp-tpu-v5p", "reaper-aws",
+)  # fmt: skip
 
 
 def chosen() -> str:

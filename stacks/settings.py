@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from provisioner.catalog import labels
 from provisioner.catalog.policies import TOPIC
 from provisioner.domain.quantities import duration
 
@@ -99,3 +100,16 @@ def lasting(most: timedelta) -> Callable[[str], timedelta]:
         return found
 
     return parse
+
+
+LABELS = (
+    Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
+    Key(name="team", parse=label, default="unassigned", help="label"),
+    Key(name="costCenter", parse=label, default="unassigned", help="label"),
+)
+
+
+def marks(config: dict[str, Any], caller: Callable[[], str], **more: str) -> dict[str, str]:
+    """The labels of everything in the stack; `caller` says who it is where no owner is configured."""
+    owner, stack = config["owner"] or caller(), pulumi.get_stack()
+    return labels.ours(owner=owner, stack=stack, team=config["team"], cost_center=config["costCenter"], **more)

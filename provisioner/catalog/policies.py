@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from provisioner.catalog.foundation import boundary_arn
+
 VERSION = "2012-10-17"
 TOPIC = re.compile(r"arn:aws[\w-]*:sns:([a-z0-9-]+):\d{12}:[\w-]+")
 """An SNS topic, with its region."""
@@ -31,6 +33,24 @@ def may_scale(key: str, value: str) -> str:
     condition = {"StringEquals": {f"aws:ResourceTag/{key}": value}}
     allowed = {"Action": "autoscaling:UpdateAutoScalingGroup", "Resource": "*", "Condition": condition}
     return document({"Effect": "Allow", **allowed})
+
+
+VIA_SECRETS = {"StringLike": {"kms:ViaService": ["ssm.*.amazonaws.com", "secretsmanager.*.amazonaws.com"]}}
+"""Secrets under a key of the customer's own; the key's policy has the last word."""
+VIA_S3 = {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}
+AT_MOST = (
+    "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListBucket",
+    "ssm:GetParameter", "secretsmanager:GetSecretValue", "cloudwatch:PutMetricData",
+)  # fmt: skip
+
+
+def at_most() -> str:
+    """The boundary of every job's role."""
+    return document(
+        allow("WhatAnyJobMayAtMost", AT_MOST, "*"),
+        allow("SecretsUnderACustomersKey", ["kms:Decrypt"], "*", VIA_SECRETS),
+        allow("ObjectsUnderACustomersKey", ["kms:Decrypt", "kms:GenerateDataKey"], "*", VIA_S3),
+    )
 
 
 MANAGED = {"StringEquals": {"aws:ResourceTag/accelctl:managed": "accelctl"}}
@@ -71,9 +91,7 @@ def may_reap(*, account: str, bucket: str, topic: str = "", everybodys: bool = F
     ours = [f"arn:aws:iam::{account}:{kind}/accelctl/jobs/*" for kind in ("role", "instance-profile")]
     # Of what is gone already IAM knows no path, and it says that it is gone only to those who may ask.
     gone = [f"arn:aws:iam::{account}:{kind}/accelctl-20*" for kind in ("role", "instance-profile")]
-    boundary = {
-        "StringEquals": {"iam:PermissionsBoundary": f"arn:aws:iam::{account}:policy/accelctl/accelctl-boundary"}
-    }
+    boundary = {"StringEquals": {"iam:PermissionsBoundary": boundary_arn(account)}}
     marked = {"StringEquals": {"aws:RequestTag/accelctl:managed": "accelctl"}}
     made = [f"arn:aws:ec2:*:*:{kind}/*" for kind in ("fleet", "instance", "network-interface", "spot-instances-request",
                                                      "volume", "launch-template")]  # fmt: skip

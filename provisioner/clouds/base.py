@@ -60,7 +60,7 @@ class PriceChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """One thing that `setup` made or found; `made` is False where it was there already."""
+    """One thing that `setup` made or found; `made` is False where it was there, and `stack` says whose it is then."""
 
     kind: str
     id: str
@@ -68,6 +68,7 @@ class Prepared:
     made: bool
     updated: bool = False
     """It was there, as an earlier version made it; now it is as this one does."""
+    stack: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ def settings() -> dict[str, str | None]:
 
 def google(url: str) -> dict[str, str | None]:
     """Google's own tools and the stand-in provider are led here by gcloud's endpoint overrides."""
-    services = ("tpu", "compute", "iam", "cloudresourcemanager", "cloudscheduler")
+    services = ("tpu", "compute", "iam", "cloudresourcemanager", "cloudscheduler", "storage")
     overrides = {f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name.upper()}": f"{url}/{name}/" for name in services}
     named = dict.fromkeys(("CLOUDSDK_CORE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GOOGLE_PROJECT"), PROJECT)
     return {**overrides, **named, "CLOUDSDK_AUTH_ACCESS_TOKEN": "sandbox"}

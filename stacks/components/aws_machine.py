@@ -11,15 +11,13 @@ from provisioner.catalog import labels, load
 from provisioner.catalog.policies import trust
 from provisioner.catalog.tariffs import image_parameter
 from provisioner.domain.machines import MachineType
-from stacks.settings import Key, label, lasting, one_of, text, whole
+from stacks.settings import LABELS, Key, lasting, marks, one_of, whole
 
 WITH_THE_MACHINE = ("volume", "network-interface")
 LONGEST = timedelta(days=14)
 KEYS = (
     Key(name="diskGib", parse=whole(50, 16000), default="200", help="GiB of each machine's disk"),
-    Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
-    Key(name="team", parse=label, default="unassigned", help="label"),
-    Key(name="costCenter", parse=label, default="unassigned", help="label"),
+    *LABELS,
 )
 
 
@@ -41,8 +39,7 @@ def known(instance_type: str) -> MachineType:
 
 def marks_of(config: dict[str, Any]) -> dict[str, str]:
     """The labels of everything in the stack."""
-    owner = config["owner"] or aws.get_caller_identity().arn.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
-    return labels.ours(owner=owner, stack=pulumi.get_stack(), team=config["team"], cost_center=config["costCenter"])
+    return marks(config, lambda: aws.get_caller_identity().arn.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
 
 
 def zones_selling(instance_types: Sequence[str]) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from provisioner.catalog.foundation import bucket_name
 from provisioner.catalog.policies import allow, document, may_keep, may_reap, trust
 from provisioner.functions.bundle import HANDLER, RUNTIME, architecture, build
 from stacks.components.aws_machine import marks_of
-from stacks.settings import Key, label, lasting, one_of, text, topic, whole
+from stacks.settings import LABELS, Key, lasting, one_of, text, topic, whole
 
 NAME = "accelctl-reaper"
 WARNING = '{"source": ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"]}'
@@ -38,9 +39,7 @@ KEYS = (
     ),
     Key(name="ownerTopic", parse=topic, default="", help="ARN of an SNS topic that tells owners of marks"),
     Key(name="alarmTopic", parse=topic, default="", help="ARN of an SNS topic that hears the alarm"),
-    Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
-    Key(name="team", parse=label, default="unassigned", help="label"),
-    Key(name="costCenter", parse=label, default="unassigned", help="label"),
+    *LABELS,
 )
 
 
@@ -53,7 +52,7 @@ class Reaper(pulumi.ComponentResource):
         self._mine = pulumi.ResourceOptions(parent=self)
         self._marks = marks_of(config)
         account = aws.get_caller_identity().account_id
-        self._bucket = config["bucket"] or f"accelctl-{account}"
+        self._bucket = config["bucket"] or bucket_name(account)
         self._letters = aws.sqs.Queue(
             f"{name}-failed", message_retention_seconds=14 * 24 * 3600, sqs_managed_sse_enabled=True,
             tags=self._marks, opts=self._mine,

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_azure_native import authorization, compute, devtestlab, managedidentity, network, resources
 
 from provisioner.catalog import labels
-from stacks.settings import Key, label, lasting, one_of, text, whole
+from stacks.settings import LABELS, Key, lasting, marks, one_of, text, whole
 
 SIZES = (
     "Standard_ND96isr_H100_v5", "Standard_ND96asr_v4", "Standard_ND96amsr_A100_v4", "Standard_ND96isr_MI300X_v5",
@@ -28,9 +28,7 @@ KEYS = (
     Key(name="endAfter", parse=lasting(LONGEST), default="8h", help="when they are shut down, counted from launch"),
     Key(name="sshKey", parse=text, default="", help="a public key, such as the content of ~/.ssh/id_ed25519.pub"),
     Key(name="diskGib", parse=whole(64, 4095), default="256", help="GiB of each machine's disk"),
-    Key(name="owner", parse=text, default="", help="tag; the caller's id by default"),
-    Key(name="team", parse=label, default="unassigned", help="tag"),
-    Key(name="costCenter", parse=label, default="unassigned", help="tag"),
+    *LABELS,
 )
 
 
@@ -46,12 +44,7 @@ class AzureMachines(pulumi.ComponentResource):
             )
         self._name, self._config = name, config
         self._mine = pulumi.ResourceOptions(parent=self)
-        self._marks = labels.ours(
-            owner=config["owner"] or authorization.get_client_config().object_id or "unassigned",
-            stack=pulumi.get_stack(),
-            team=config["team"],
-            cost_center=config["costCenter"],
-        )
+        self._marks = marks(config, lambda: authorization.get_client_config().object_id or "unassigned")
         self.group = resources.ResourceGroup(name, location=config["location"], tags=self._marks, opts=self._mine)
         self._here: dict[str, Any] = {"resource_group_name": self.group.name, "location": config["location"]}
         self._subnet = self._network()

@@ -3,6 +3,7 @@
 A new network lets nothing in: what is let in stands here.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
@@ -13,24 +14,35 @@ PROXY = "35.235.240.0/20"
 """Where Google's ssh proxy comes from: https://cloud.google.com/iap/docs/using-tcp-forwarding#create-firewall-rule"""
 
 
-class PrivateNetwork(pulumi.ComponentResource):
-    """`network` and `subnet` are the links that machines need."""
+Settled = Callable[[str, pulumi.Resource], dict[str, Any]]
+"""What is more to say of the resource of that kind: a name that does not change, and its options."""
 
-    def __init__(self, name: str, *, region: str, opts: pulumi.ResourceOptions) -> None:
+
+def unsettled(_: str, parent: pulumi.Resource) -> dict[str, Any]:
+    return {"opts": pulumi.ResourceOptions(parent=parent)}
+
+
+class PrivateNetwork(pulumi.ComponentResource):
+    """`network` and `subnet` are the links that machines need. Names are Pulumi's, unless they are `settled`."""
+
+    def __init__(
+        self, name: str, *, region: str, cidr: str = CIDR, settled: Settled | None = None, opts: pulumi.ResourceOptions
+    ) -> None:
         super().__init__("accelctl:gcp:PrivateNetwork", name, None, opts)
-        mine = pulumi.ResourceOptions(parent=self)
-        network = gcp.compute.Network(name, auto_create_subnetworks=False, opts=mine)
+        self._settled = settled or unsettled
+        network = gcp.compute.Network(name, auto_create_subnetworks=False, **self._settled("network", self))
         subnet = gcp.compute.Subnetwork(
-            name, network=network.self_link, region=region, ip_cidr_range=CIDR, private_ip_google_access=True, opts=mine
-        )
-        self._let_in(f"{name}-ssh", network, PROXY, "through Google's proxy alone", protocol="tcp", ports=["22"])
-        self._let_in(f"{name}-inside", network, CIDR, "machines among each other", protocol="all")
+            name, network=network.self_link, region=region, ip_cidr_range=cidr, private_ip_google_access=True,
+            **self._settled("subnetwork", self),
+        )  # fmt: skip
+        self._let_in(name, "ssh", network, PROXY, "through Google's proxy alone", protocol="tcp", ports=["22"])
+        self._let_in(name, "inside", network, cidr, "machines among each other", protocol="all")
         self.network, self.subnet = network.self_link, subnet.self_link
         self.register_outputs({"network": self.network, "subnet": self.subnet})
 
-    def _let_in(self, name: str, network: gcp.compute.Network, source: str, why: str, **what: Any) -> None:
+    def _let_in(self, name: str, rule: str, network: gcp.compute.Network, source: str, why: str, **what: Any) -> None:
         gcp.compute.Firewall(
-            name, network=network.self_link, direction="INGRESS", source_ranges=[source],
+            f"{name}-{rule}", network=network.self_link, direction="INGRESS", source_ranges=[source],
             description=f"accelctl: {why}", allows=[gcp.compute.FirewallAllowArgs(**what)],
-            opts=pulumi.ResourceOptions(parent=self),
+            **self._settled(f"firewall rule {rule}", self),
         )  # fmt: skip

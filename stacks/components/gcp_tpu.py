@@ -11,7 +11,7 @@ from provisioner.catalog.tpus import TpuFamily, families
 from stacks.components.gcp_end import SCOPE, End
 from stacks.components.gcp_names import account_id
 from stacks.components.gcp_network import PrivateNetwork
-from stacks.settings import Key, label, lasting, one_of, text, whole
+from stacks.settings import LABELS, Key, lasting, marks, one_of, whole
 
 LONGEST = timedelta(days=14)
 SCHEDULING = {"spot": {"spot": True}, "reserved": {"reserved": True}, "on-demand": {}}
@@ -25,9 +25,7 @@ def keys_for(family: TpuFamily, usual: str) -> tuple[Key, ...]:
         Key(name="capacity", parse=one_of(*SCHEDULING), default="spot", help="how they are bought"),
         Key(name="zone", parse=zones, default=family.zones[0], help="a zone that has the type"),
         Key(name="endAfter", parse=lasting(LONGEST), default="8h", help="when they end, counted from launch"),
-        Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
-        Key(name="team", parse=label, default="unassigned", help="label"),
-        Key(name="costCenter", parse=label, default="unassigned", help="label"),
+        *LABELS,
     )
 
 
@@ -38,7 +36,7 @@ class TpuMachines(pulumi.ComponentResource):
         super().__init__("accelctl:gcp:TpuMachines", name, None, None)
         self._name, self._family, self._config = name, family, config
         self._mine = pulumi.ResourceOptions(parent=self)
-        self._owner = config["owner"] or caller()
+        self._marks = marks(config, caller)
         region = config["zone"].rsplit("-", 1)[0]
         self._network = PrivateNetwork(name, region=region, opts=self._mine)
         self._machine = gcp.serviceaccount.Account(
@@ -51,19 +49,15 @@ class TpuMachines(pulumi.ComponentResource):
             self.end.of(node, f"{name}-{number}", region=region)
         self.register_outputs({})
 
-    def _marks(self, at: str) -> dict[str, str]:
-        config = self._config
-        marks = labels.ours(
-            owner=self._owner, stack=pulumi.get_stack(), team=config["team"], cost_center=config["costCenter"]
-        )
-        return labels.for_google(marks | {labels.EXPIRES_AT: at})
+    def _labels(self, at: str) -> dict[str, str]:
+        return labels.for_google(self._marks | {labels.EXPIRES_AT: at})
 
     def _node(self, number: int) -> gcp.tpu.V2Vm:
         """The address is Google's inner one; ssh goes through its proxy."""
         scheduling = SCHEDULING[self._config["capacity"]]
         return gcp.tpu.V2Vm(
             f"{self._name}-{number}", accelerator_type=self._config["acceleratorType"],
-            runtime_version=self._family.runtime, zone=self._config["zone"], labels=self.end.at.apply(self._marks),
+            runtime_version=self._family.runtime, zone=self._config["zone"], labels=self.end.at.apply(self._labels),
             scheduling_config=gcp.tpu.V2VmSchedulingConfigArgs(**scheduling) if scheduling else None,
             network_config=gcp.tpu.V2VmNetworkConfigArgs(
                 network=self._network.network, subnetwork=self._network.subnet, enable_external_ips=False

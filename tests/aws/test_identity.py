@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.catalog.policies import trust
-from provisioner.clouds.aws.identity import document, policy
+from provisioner.catalog.policies import at_most, trust
+from provisioner.clouds.aws.identity import policy
 from provisioner.clouds.base import IdentityRequest
 from provisioner.domain.jobs import Grant
 
@@ -91,4 +91,4 @@ def test_only_machines_take_the_role() -> None:
 
 
 def boundary() -> list[dict[str, Any]]:
-    return json.loads(document("boundary.json"))["Statement"]
+    return json.loads(at_most())["Statement"]

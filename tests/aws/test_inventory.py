@@ -8,6 +8,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from provisioner.catalog import labels
+from provisioner.catalog.foundation import boundary_arn
 from provisioner.clock import SystemClock
 from provisioner.clouds.aws import Aws
 from provisioner.clouds.aws.inventory import marks_table
@@ -128,3 +129,21 @@ def test_the_bucket_is_offered_only_when_nothing_else_is_left(cloud: Aws) -> Non
 
     assert "vpc" in kinds
     assert "bucket" not in kinds
+
+
+def test_what_a_base_stack_owns_is_said_and_left(cloud: Aws) -> None:
+    """Network, boundary, bucket and the region's mark: setup says whose they are and leaves their labels alone."""
+    stack = [{"Key": labels.STACK, "Value": "base-aws"}]
+    things = cloud.prepare(REGION)
+    ids = [thing.id for thing in things if thing.kind not in ("bucket", "boundary")]
+    aws("ec2", REGION).create_tags(Resources=ids, Tags=stack)
+    aws("iam").tag_policy(PolicyArn=boundary_arn("123456789012"), Tags=stack)
+    marks = aws("s3").get_bucket_tagging(Bucket="accelctl-123456789012")["TagSet"]
+    aws("s3").put_bucket_tagging(Bucket="accelctl-123456789012", Tagging={"TagSet": marks + stack})
+
+    again = cloud.prepare(REGION)
+    left = list(cloud.leftovers(data=True))
+
+    assert {(thing.stack, thing.made) for thing in again} == {("base-aws", False)}
+    assert not [one for one in left if one.region == REGION or one.kind in ("bucket", "boundary")]
+    assert cloud.stacks()["base-aws"] == len(things)

@@ -12,7 +12,7 @@ from provisioner.catalog import labels
 from provisioner.clock import SystemClock
 from provisioner.clouds.aws import Aws
 from provisioner.clouds.aws.kinds import KINDS
-from provisioner.clouds.aws.network import Networks
+from provisioner.clouds.aws.network import Networks, way_of
 from provisioner.clouds.aws.preparation import Preparation
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
@@ -267,3 +267,12 @@ def test_an_address_is_allocated_once_though_no_answer_came() -> None:
     assert [(thing.kind, thing.made) for thing in found] == [("elastic-ip", False)]
     assert things(region)["address"] == [found[0].id]
     aws("ec2", region).release_address(AllocationId=found[0].id)
+
+
+def test_a_route_whose_gateway_is_gone_leads_nowhere() -> None:
+    """A stack's route table outlives the NAT gateway that setup added to its network, and teardown removed."""
+    gone = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole"}
+    left = {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1", "State": "active"}
+
+    assert way_of([gone, left]) is WayKind.IPV6
+    assert way_of([gone | {"State": "active"}, left]) is WayKind.NAT

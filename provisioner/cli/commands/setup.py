@@ -42,9 +42,14 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
     things = place.cloud.prepare(home, way=place.settings["way"])
     if form == OutputFormat.JSON:
         return output.document({"region": home, "things": list(things)})
-    rows = [(thing.kind, thing.id, thing.region, state_of(thing)) for thing in things]
+    rows = [(thing.kind, thing.id, thing.region, state(thing)) for thing in things]
     return output.data(output.table(("KIND", "ID", "REGION", "STATE"), rows))
 
 
-def state_of(thing: "Prepared") -> str:
-    return "made" if thing.made else "updated" if thing.updated else "was there"
+def state(thing: "Prepared") -> str:
+    """Whose it is where it was there."""
+    if thing.made:
+        return "made"
+    if thing.stack:
+        return f"of the stack '{thing.stack}'"
+    return "updated" if thing.updated else "was there"

@@ -146,7 +146,7 @@ def remove(
         raise TeardownIncomplete(f"left: {', '.join(names)}.", left=names, hint="run it again; it continues.")
     output.note("nothing is left" + (" but what stacks own" if stacks else ""))
     if selection.everything and not with_data and (store := place.cloud.job_store()):
-        output.note(f"kept: {store.url} with records and checkpoints; --with-data removes it")
+        output.note(f"kept: {store.url} with records and checkpoints" + ("" if stacks else "; --with-data removes it"))
 
 
 def close_jobs(place: "Workplace", selection: "Selection") -> None:

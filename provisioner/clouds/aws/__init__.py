@@ -110,10 +110,12 @@ class Aws:
                 hint="ipv6 costs no more by the hour.",
             )
         ready = region in self._store.prepared_regions()
-        self._store.preparing(region)
+        if not ready:
+            self._store.preparing(region)
         chosen = WayKind(way) if way else None
         things = [store, self._identities.prepare(), *self._networks.prepare(region, chosen, ready=ready)]
-        self._store.mark(region)
+        if not ready:
+            self._store.mark(region)
         return things
 
     def prepared_regions(self) -> Sequence[str]:

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
-from provisioner.catalog.policies import trust
+from provisioner.catalog.foundation import BOUNDARY, BOUNDARY_KIND, JOBS, PATH, boundary_arn
+from provisioner.catalog.policies import VIA_SECRETS, at_most, trust
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, translated
 from provisioner.clouds.aws.sessions import Sessions
@@ -17,9 +17,6 @@ from provisioner.clouds.base import IdentityRequest, Prepared
 from provisioner.domain.jobs import Grant
 from provisioner.errors import CloudError, CloudUnavailable
 
-PATH = "/accelctl/"
-JOBS = "/accelctl/jobs/"
-BOUNDARY = "accelctl-boundary"
 POLICY = "job"
 MISSING = "NoSuchEntity"
 THERE = "EntityAlreadyExists"
@@ -35,14 +32,16 @@ class Identities:
 
     @property
     def boundary_arn(self) -> str:
-        return f"arn:aws:iam::{self._sessions.caller.account}:policy{PATH}{BOUNDARY}"
+        return boundary_arn(self._sessions.caller.account)
 
     def prepare(self) -> Prepared:
         made = self._unless(THERE, "iam:CreatePolicy", lambda: self._sessions.iam.create_policy(
-            PolicyName=BOUNDARY, Path=PATH, PolicyDocument=document("boundary.json"),
-            Tags=tags.written(labels.ours(kind="boundary")),
+            PolicyName=BOUNDARY, Path=PATH, PolicyDocument=at_most(),
+            Tags=tags.written(labels.ours(kind=BOUNDARY_KIND)),
         ))  # fmt: skip
-        return Prepared(kind="boundary", id=BOUNDARY, region="", made=made, updated=not made and self._update())
+        stack = "" if made else (self.boundary() or {}).get(labels.STACK, "")
+        updated = not made and not stack and self._update()
+        return Prepared(kind="boundary", id=BOUNDARY, region="", made=made, updated=updated, stack=stack)
 
     def _update(self) -> bool:
         """Whether the boundary was as another version of accelctl has it. It becomes this one's for every job."""
@@ -50,12 +49,12 @@ class Identities:
         with translated("iam:GetPolicyVersion"):
             current = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
             held = iam.get_policy_version(PolicyArn=arn, VersionId=current)["PolicyVersion"]
-        if held.get("Document") == json.loads(document("boundary.json")):
+        if held.get("Document") == json.loads(at_most()):
             return False
         if len(spare := self._spare_versions()) + 1 == MOST_VERSIONS:
             self._drop(spare[0])
         with translated("iam:CreatePolicyVersion"):
-            iam.create_policy_version(PolicyArn=arn, PolicyDocument=document("boundary.json"), SetAsDefault=True)
+            iam.create_policy_version(PolicyArn=arn, PolicyDocument=at_most(), SetAsDefault=True)
         return True
 
     def _spare_versions(self) -> list[str]:
@@ -114,7 +113,7 @@ class Identities:
 
     def remove_boundary(self) -> None:
         """IAM deletes a policy only once its other versions are gone."""
-        for version in self._spare_versions() if self.has_boundary() else ():
+        for version in self._spare_versions() if self.boundary() is not None else ():
             self._drop(version)
         self._unless(
             MISSING, "iam:DeletePolicy", lambda: self._sessions.iam.delete_policy(PolicyArn=self.boundary_arn)
@@ -131,10 +130,15 @@ class Identities:
         found |= {profile["InstanceProfileName"] for profile in held if profile["Path"] == JOBS}
         yield from sorted(found)
 
-    def has_boundary(self) -> bool:
-        return self._unless(
-            MISSING, "iam:GetPolicy", lambda: self._sessions.iam.get_policy(PolicyArn=self.boundary_arn)
-        )  # fmt: skip
+    def boundary(self) -> dict[str, str] | None:
+        """Its labels; None where it is not there."""
+        with translated("iam:GetPolicy"):
+            try:
+                return tags.read(self._sessions.iam.get_policy(PolicyArn=self.boundary_arn)["Policy"].get("Tags"))
+            except ClientError as error:
+                if code_of(error) != MISSING:
+                    raise
+                return None
 
     @staticmethod
     def _unless(code: str, action: str, call: Callable[[], Any]) -> bool:
@@ -161,14 +165,6 @@ def soon_known() -> Generator[None]:
             f"IAM does not know yet what the job's role needs: {refusal.message}", code=MISSING,
             hint="try again in a moment; where it stays so, 'accelctl setup' makes what is missing.",
         ) from refusal  # fmt: skip
-
-
-def document(name: str) -> str:
-    return (files("provisioner.clouds.aws") / "policies" / name).read_text(encoding="utf-8")
-
-
-VIA_SECRETS = {"StringLike": {"kms:ViaService": ["ssm.*.amazonaws.com", "secretsmanager.*.amazonaws.com"]}}
-"""Secrets under a key of the customer's own; the key's policy has the last word."""
 
 
 def policy(wanted: IdentityRequest, account: str) -> dict[str, Any]:

@@ -9,15 +9,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
+from provisioner.catalog.foundation import BOUNDARY, JOBS, MARKERS, NETWORK
 from provisioner.catalog.tariffs import tariff
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, is_gone, translated
 from provisioner.clouds.aws.estate import THERE
-from provisioner.clouds.aws.identity import BOUNDARY, JOBS, Identities
+from provisioner.clouds.aws.identity import Identities
 from provisioner.clouds.aws.kinds import BY_NAME, KINDS, Kind
 from provisioner.clouds.aws.offerings import on_demand_price
 from provisioner.clouds.aws.sessions import Sessions, camel, rows
-from provisioner.clouds.aws.store import MARKERS, BucketStore
+from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.base import Leftover
 from provisioner.errors import CloudError, ConfigError
 
@@ -84,17 +85,21 @@ class Inventory:
         for name in self._identities.names():
             if job in ("", name.removeprefix("accelctl-")):
                 yield self._unlabelled(IDENTITY, name)
-        if not job and self._identities.has_boundary():
+        limit = None if job else self._identities.boundary()
+        if limit is not None and labels.STACK not in limit:
             yield self._unlabelled(LIMIT, BOUNDARY)
 
     def _in_region(self, region: str, job: str) -> Iterator[Leftover]:
-        """The region's mark comes only once nothing else of it is left: without it nobody would look there again."""
+        """The region's mark comes only once nothing else of it is left: without it nobody would look there again.
+
+        Where the region's network is a stack's, so is the mark.
+        """
         found = 0
         for kind in KINDS:
             for leftover in self._of_kind(kind, region, job) if kind.job or not job else ():
                 found += 1
                 yield leftover
-        if not job and not found:
+        if not job and not found and not self._stacks_network(region):
             yield self._unlabelled(MARKER, region, region)
 
     def _of_kind(self, kind: Kind, region: str, job: str) -> Iterator[Leftover]:
@@ -104,6 +109,10 @@ class Inventory:
                 price_per_hour=hourly_of(kind, item, region), state=state_of(item),
             )  # fmt: skip
 
+    def _stacks_network(self, region: str) -> bool:
+        held = [tags.read(one.get("Tags")) for one in self._all(BY_NAME["vpc"], region)]
+        return any(marks.get(labels.KIND) == NETWORK and labels.STACK in marks for marks in held)
+
     def _unlabelled(self, kind: Unlabelled, id: str, region: str = "") -> Leftover:
         return Leftover(kind=kind.name, id=id, region=region, labels=labels.ours(), order=kind.order)
 
@@ -112,8 +121,9 @@ class Inventory:
         return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
 
     def stacks(self, regions: Sequence[str]) -> Counter[str]:
-        """How many things each stack owns."""
+        """How many things each stack owns: of the regions, and of what the account has once."""
         held = [tags.read(one.get("Tags")) for region in regions for kind in KINDS for one in self._all(kind, region)]
+        held += [self._identities.boundary() or {}, {labels.STACK: stack} if (stack := self._store.stack) else {}]
         return Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
 
     def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:

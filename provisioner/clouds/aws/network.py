@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import labels
+from provisioner.catalog.foundation import EVERYTHING, EVERYTHING_IPV6, GROUP, ROUTES, SUBNET
 from provisioner.catalog.tariffs import transfer_per_gib
 from provisioner.catalog.tariffs import way as priced
 from provisioner.clock import Clock
 from provisioner.clouds.aws import tags
-from provisioner.clouds.aws.preparation import EVERYTHING, EVERYTHING_IPV6, GROUP, ROUTES, SUBNET, Preparation
+from provisioner.clouds.aws.preparation import Preparation
 from provisioner.clouds.aws.sessions import Sessions, rows
 from provisioner.clouds.base import Prepared
 from provisioner.domain.offerings import NetworkWay, WayKind
@@ -86,7 +87,8 @@ class Networks:
 
 
 def way_of(routes: list[Any]) -> WayKind:
-    """By where the default routes of the machines' subnets lead."""
+    """By where the default routes of the machines' subnets lead; one whose gateway is gone leads nowhere."""
+    routes = [route for route in routes if route.get("State") != "blackhole"]
     everywhere = [route for route in routes if route.get("DestinationCidrBlock") == EVERYTHING]
     if any(route.get("GatewayId", "").startswith("igw-") for route in everywhere):
         return WayKind.PUBLIC

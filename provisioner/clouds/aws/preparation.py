@@ -6,13 +6,29 @@ run twice at once. Nothing is ever made without its label.
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import timedelta
-from ipaddress import IPv6Network
-from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
 
 from provisioner.catalog import labels
+from provisioner.catalog.foundation import (
+    EGRESS,
+    ENDPOINT,
+    EVERYTHING,
+    EVERYTHING_IPV6,
+    GROUP,
+    GROUP_NAME,
+    GROUP_SAYS,
+    NETWORK,
+    OF_NETWORK,
+    ROUTES,
+    SUBNET,
+    endpoint_service,
+    ipv4_slice,
+    ipv6_slice,
+    network_block,
+    slice_of,
+)
 from provisioner.clock import Clock
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, translated
@@ -22,14 +38,8 @@ from provisioner.clouds.base import Prepared
 from provisioner.domain.offerings import WayKind
 from provisioner.errors import CloudUnavailable
 
-NETWORK, ROUTES, SUBNET, GROUP = "network", "routes", "subnet", "machines"
-"""Values of the label `accelctl:kind`: what machines live in. Those of a NAT gateway are named after it."""
-OF_NETWORK = "accelctl:network"
-"""On everything within a network; its value is the network's id. Of two networks, neither takes the other's parts."""
-CIDR = "10.117"
 NAT_SLICE = 15
 """Zones take the slice of their letter; no region has one called p."""
-EVERYTHING, EVERYTHING_IPV6 = "0.0.0.0/0", "::/0"
 SETTLES_WITHIN = timedelta(minutes=5)
 DEAD = {"deleted", "deleting", "failed"}
 OTHERWISE = {
@@ -57,11 +67,11 @@ class Preparation:
         block = self._ipv6_block(vpc)
         table = yield from self._one("route-table", ROUTES, self._table(vpc, ROUTES))
         for zone in self._zones:
-            make = self._subnet(vpc, block, zone, kind=SUBNET, number=letter(zone))
+            make = self._subnet(vpc, block, zone, kind=SUBNET, number=slice_of(zone))
             subnet = yield from self._one("subnet", SUBNET, make, availability_zone=zone)
             self._associate(table, subnet)
         yield from self._one("security-group", GROUP, lambda: self._make_group(vpc))
-        yield from self._one("vpc-endpoint", "store-endpoint", lambda: self._make_endpoint(vpc, table))
+        yield from self._one("vpc-endpoint", ENDPOINT, lambda: self._make_endpoint(vpc, table))
         match self._way:
             case WayKind.GATEWAY:
                 self._no_route(table, DestinationIpv6CidrBlock=EVERYTHING_IPV6)
@@ -76,15 +86,15 @@ class Preparation:
 
         def make() -> str:
             made = self._ec2.create_egress_only_internet_gateway(
-                VpcId=vpc, **self._marks("egress-only-internet-gateway", "egress")
+                VpcId=vpc, **self._marks("egress-only-internet-gateway", EGRESS)
             )
             return made["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
 
-        gateway = yield from self._one("egress-only-internet-gateway", "egress", make)
+        gateway = yield from self._one("egress-only-internet-gateway", EGRESS, make)
         self._route(table, EgressOnlyInternetGatewayId=gateway, DestinationIpv6CidrBlock=EVERYTHING_IPV6)
         self._no_route(table, DestinationCidrBlock=EVERYTHING)
 
-    def _internet(self, vpc: str, table: str, block: IPv6Network) -> Iterator[Prepared]:
+    def _internet(self, vpc: str, table: str, block: str) -> Iterator[Prepared]:
         gateway = yield from self._one("internet-gateway", "internet", self._make_internet)
         self._attach(vpc, gateway)
         if self._way is WayKind.PUBLIC:
@@ -93,7 +103,7 @@ class Preparation:
             nat = yield from self._nat(vpc, gateway, block)
             self._route(table, NatGatewayId=nat, DestinationCidrBlock=EVERYTHING)
 
-    def _nat(self, vpc: str, gateway: str, block: IPv6Network) -> Generator[Prepared, None, str]:
+    def _nat(self, vpc: str, gateway: str, block: str) -> Generator[Prepared, None, str]:
         """A subnet of its own that leads to the internet, with the NAT gateway in it; gives the gateway's id."""
         table = yield from self._one("route-table", "nat-routes", self._table(vpc, "nat-routes"))
         self._route(table, GatewayId=gateway, DestinationCidrBlock=EVERYTHING)
@@ -111,30 +121,33 @@ class Preparation:
 
     def _one(self, resource: str, kind: str, make: Callable[[], str], **where: str) -> Generator[Prepared, None, str]:
         """The one thing of the kind, made where there is none; gives its id."""
-        found, made = self._found_or_made(resource, kind, make, where=where)
-        yield Prepared(kind=resource, id=found, region=self._region, made=made)
-        return found
+        thing = self._found_or_made(resource, kind, make, where=where)
+        yield thing
+        return thing.id
 
-    def _found_or_made(
-        self, resource: str, kind: str, make: Callable[[], str], *, where: dict[str, str]
-    ) -> tuple[str, bool]:
+    def _found_or_made(self, resource: str, kind: str, make: Callable[[], str], *, where: dict[str, str]) -> Prepared:
         """Whoever is refused because another setup was quicker takes what that one made; without an answer, its own."""
         if found := self._find(resource, kind, where):
-            return min(found), False
+            return self._first(resource, found)
         with translated(f"ec2:Create* ({resource})"):
             try:
-                return make(), True
+                return Prepared(kind=resource, id=make(), region=self._region, made=True)
             except (ClientError, HTTPClientError):
                 if found := self._find(resource, kind, where):
-                    return min(found), False
+                    return self._first(resource, found)
                 raise
 
-    def _find(self, resource: str, kind: str, where: dict[str, str] | None = None) -> list[str]:
+    def _first(self, resource: str, found: dict[str, str]) -> Prepared:
+        return Prepared(kind=resource, id=min(found), region=self._region, made=False, stack=found[min(found)])
+
+    def _find(self, resource: str, kind: str, where: dict[str, str] | None = None) -> dict[str, str]:
+        """The stack that owns each, by id; empty where setup made it."""
         listing = BY_NAME[OTHERWISE.get(resource, resource)]
         place = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in (where or {}).items()]
         marks = {labels.KIND: kind} | ({OF_NETWORK: self._vpc} if self._vpc else {})
         found = rows(self._ec2, listing.describe, listing.items, Filters=tags.matching(marks) + place)
-        return [item[listing.id] for item in found if item.get("State") not in DEAD]
+        living = [item for item in found if item.get("State") not in DEAD]
+        return {item[listing.id]: tags.read(item.get("Tags")).get(labels.STACK, "") for item in living}
 
     def _choose(self) -> Prepared:
         """The region's network: of several that racing setups made, everybody uses the first by name.
@@ -142,12 +155,13 @@ class Preparation:
         Whoever made another one just now takes it back, empty as it is; one that was filled before anybody could know
         stays labelled, unused, and goes with everything else.
         """
-        chosen, made = self._found_or_made("vpc", NETWORK, self._make_vpc, where={})
-        first = min([*self._find("vpc", NETWORK), chosen]) if made else chosen
-        if first != chosen:
-            with translated("ec2:DeleteVpc"):
-                self._ec2.delete_vpc(VpcId=chosen)
-        return Prepared(kind="vpc", id=first, region=self._region, made=made and first == chosen)
+        chosen = self._found_or_made("vpc", NETWORK, self._make_vpc, where={})
+        others = self._find("vpc", NETWORK) if chosen.made else {}
+        if min([*others, chosen.id]) == chosen.id:
+            return chosen
+        with translated("ec2:DeleteVpc"):
+            self._ec2.delete_vpc(VpcId=chosen.id)
+        return self._first("vpc", others)
 
     def _marks(self, resource: str, kind: str) -> dict[str, Any]:
         network = {OF_NETWORK: self._vpc} if self._vpc else {}
@@ -155,11 +169,11 @@ class Preparation:
 
     def _make_vpc(self) -> str:
         made = self._ec2.create_vpc(
-            CidrBlock=f"{CIDR}.0.0/16", AmazonProvidedIpv6CidrBlock=True, **self._marks("vpc", NETWORK)
+            CidrBlock=network_block(), AmazonProvidedIpv6CidrBlock=True, **self._marks("vpc", NETWORK)
         )
         return made["Vpc"]["VpcId"]
 
-    def _ipv6_block(self, vpc: str) -> IPv6Network:
+    def _ipv6_block(self, vpc: str) -> str:
         """The /56 that AWS gives; a new network's is on its way for a moment. Raises CloudUnavailable."""
         give_up = self._clock.now() + SETTLES_WITHIN
         while True:
@@ -167,7 +181,7 @@ class Preparation:
                 held = self._ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0].get("Ipv6CidrBlockAssociationSet", [])
             for one in held:
                 if one["Ipv6CidrBlockState"]["State"] == "associated":
-                    return IPv6Network(one["Ipv6CidrBlock"], strict=False)
+                    return one["Ipv6CidrBlock"]
             if self._clock.now() > give_up:
                 raise CloudUnavailable(f"{vpc} has no IPv6 addresses yet.", hint="run setup again; it continues.")
             self._clock.sleep(timedelta(seconds=1))
@@ -179,13 +193,13 @@ class Preparation:
 
         return make
 
-    def _subnet(self, vpc: str, block: IPv6Network, zone: str, *, kind: str, number: int) -> Callable[[], str]:
-        """A slice of the network's addresses: 4,091 of IPv4, all it wants of IPv6."""
+    def _subnet(self, vpc: str, block: str, zone: str, *, kind: str, number: int) -> Callable[[], str]:
+        """A slice of the network's addresses."""
 
         def make() -> str:
             made = self._ec2.create_subnet(
-                VpcId=vpc, AvailabilityZone=zone, CidrBlock=f"{CIDR}.{number * 16}.0/20",
-                Ipv6CidrBlock=str(next(islice(block.subnets(new_prefix=64), number, None))),
+                VpcId=vpc, AvailabilityZone=zone, CidrBlock=ipv4_slice(number),
+                Ipv6CidrBlock=ipv6_slice(block, number),
                 **self._marks("subnet", kind),
             )  # fmt: skip
             return made["Subnet"]["SubnetId"]
@@ -206,14 +220,14 @@ class Preparation:
     def _make_group(self, vpc: str) -> str:
         """Everything may leave (EC2's default, for IPv6 too), nothing may come in."""
         return self._ec2.create_security_group(
-            GroupName="accelctl-machines", Description="accelctl: outwards only", VpcId=vpc,
+            GroupName=GROUP_NAME, Description=GROUP_SAYS, VpcId=vpc,
             **self._marks("security-group", GROUP),
         )["GroupId"]  # fmt: skip
 
     def _make_endpoint(self, vpc: str, table: str) -> str:
         return self._ec2.create_vpc_endpoint(
-            VpcEndpointType="Gateway", VpcId=vpc, ServiceName=f"com.amazonaws.{self._region}.s3", RouteTableIds=[table],
-            **self._marks("vpc-endpoint", "store-endpoint"),
+            VpcEndpointType="Gateway", VpcId=vpc, ServiceName=endpoint_service(self._region), RouteTableIds=[table],
+            **self._marks("vpc-endpoint", ENDPOINT),
         )["VpcEndpoint"]["VpcEndpointId"]  # fmt: skip
 
     def _make_internet(self) -> str:
@@ -250,8 +264,3 @@ class Preparation:
             except ClientError as error:
                 if code_of(error) not in ("InvalidRoute.NotFound", "InvalidRouteTableID.NotFound"):
                     raise
-
-
-def letter(zone: str) -> int:
-    """a is 0: a zone keeps its slice whichever others come and go."""
-    return ord(zone[-1]) - ord("a")

@@ -6,17 +6,27 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
+from provisioner.catalog.foundation import (
+    CLOSED,
+    ENCRYPTION,
+    HEARTBEATS,
+    HEARTBEATS_DAYS,
+    MARKED,
+    MARKERS,
+    OWNERSHIP,
+    PREPARED,
+    PREPARING,
+    STORE,
+    UNFINISHED_AFTER_DAYS,
+    bucket_name,
+    tls_only,
+)
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.bucket_settings import put_encryption, put_labels, put_lifecycle, put_policy
 from provisioner.clouds.aws.errors import code_of, translated
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import JobStore, Prepared
 from provisioner.errors import ConfigError
-
-MARKERS = "setup/aws/"
-PREPARED, PREPARING = ".json", ".preparing"
-"""A region is marked before its first thing is made, so that what a killed setup left is looked for there."""
-UNFINISHED_AFTER_DAYS = 7
 
 
 class BucketStore:
@@ -29,7 +39,7 @@ class BucketStore:
 
     @property
     def bucket(self) -> str:
-        return self._chosen or f"accelctl-{self._sessions.caller.account}"
+        return self._chosen or bucket_name(self._sessions.caller.account)
 
     def find(self) -> JobStore | None:
         """None before the first setup. Raises ConfigError where the bucket is somebody else's."""
@@ -55,17 +65,28 @@ class BucketStore:
 
     @property
     def ours(self) -> bool:
-        """We made it: a bucket that the user brought is used as it is, and never changed or removed."""
+        """We made it: one that the user brought, or that a stack owns, is used as it is, never changed or removed."""
+        held = self._labels()
+        if held is None or labels.STACK in held:
+            return False
+        return not self._chosen or labels.ours().items() <= held.items()
+
+    @property
+    def stack(self) -> str:
+        """The stack that owns it; empty where none does."""
+        return (self._labels() or {}).get(labels.STACK, "") if self.find() else ""
+
+    def _labels(self) -> dict[str, str] | None:
+        """None where there is no such bucket."""
         with translated("s3:GetBucketTagging"):
             try:
-                held = self._sessions.s3(self._home).get_bucket_tagging(Bucket=self.bucket)["TagSet"]
+                return tags.read(self._sessions.s3(self._home).get_bucket_tagging(Bucket=self.bucket)["TagSet"])
             except ClientError as error:
                 if code_of(error) == "NoSuchBucket":
-                    return False
+                    return None
                 if code_of(error) != "NoSuchTagSet":
                     raise
-                held = []
-        return not self._chosen or labels.ours().items() <= tags.read(held).items()
+                return {}
 
     def _located(self) -> str:
         with translated("s3:GetBucketLocation"):
@@ -81,7 +102,7 @@ class BucketStore:
             return Prepared(kind="bucket", id=self.bucket, region=region, made=True)
         if self.ours:
             self._harden(found.region)
-        return Prepared(kind="bucket", id=self.bucket, region=found.region, made=False)
+        return Prepared(kind="bucket", id=self.bucket, region=found.region, made=False, stack=self.stack)
 
     def _create(self, region: str) -> None:
         place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
@@ -96,23 +117,21 @@ class BucketStore:
 
     def _harden(self, region: str) -> None:
         s3, bucket = self._sessions.s3(region), self.bucket
-        closed = dict.fromkeys(
-            ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
-        )
-        encrypted = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+        closed = dict.fromkeys(CLOSED, True)
+        encrypted = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": ENCRYPTION}}]}
         unfinished: Any = {"ID": "unfinished", "Status": "Enabled", "Filter": {"Prefix": ""},
                       "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_AFTER_DAYS}}  # fmt: skip
-        orphaned: Any = {"ID": "heartbeats", "Status": "Enabled", "Filter": {"Prefix": "heartbeats/"},
-                    "Expiration": {"Days": 1}}  # fmt: skip
+        orphaned: Any = {"ID": "heartbeats", "Status": "Enabled", "Filter": {"Prefix": HEARTBEATS},
+                    "Expiration": {"Days": HEARTBEATS_DAYS}}  # fmt: skip
         with translated("s3:PutBucketTagging"):
-            put_labels(s3, bucket, labels.ours(kind="store"))
+            put_labels(s3, bucket, labels.ours(kind=STORE))
         with translated("s3:PutBucketPublicAccessBlock"):
             s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)  # pyright: ignore[reportArgumentType]
         with translated("s3:PutEncryptionConfiguration"):
             put_encryption(s3, bucket, encrypted)
         with translated("s3:PutBucketOwnershipControls"):
             s3.put_bucket_ownership_controls(
-                Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+                Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": OWNERSHIP}]}
             )
         with translated("s3:PutLifecycleConfiguration"):
             put_lifecycle(s3, bucket, [unfinished, orphaned])
@@ -134,7 +153,7 @@ class BucketStore:
 
     def _write(self, name: str) -> None:
         with translated("s3:PutObject"):
-            self._sessions.s3(self._home).put_object(Bucket=self.bucket, Key=f"{MARKERS}{name}", Body=b"{}")
+            self._sessions.s3(self._home).put_object(Bucket=self.bucket, Key=f"{MARKERS}{name}", Body=MARKED.encode())
 
     def prepared_regions(self) -> Sequence[str]:
         return [name.removesuffix(PREPARED) for name in self._marks() if name.endswith(PREPARED)]
@@ -169,17 +188,3 @@ class BucketStore:
     def _home(self) -> str:
         found = self.find()
         return found.region if found else self._sessions.region
-
-
-def tls_only(bucket: str) -> dict[str, object]:
-    """Nobody reads or writes in the clear."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        ],
-    }  # fmt: skip

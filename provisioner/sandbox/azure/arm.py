@@ -16,7 +16,12 @@ SIZES = {
     "Standard_ND96isr_MI300X_v5", "Standard_NC24ads_A100_v4", "Standard_NC48ads_A100_v4", "Standard_NC96ads_A100_v4",
     "Standard_NC4as_T4_v3", "Standard_D2s_v5",
 }  # fmt: skip
-ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/([^/]+)(?:/providers/([^/]+/[^/]+)/[^/]+)?", re.IGNORECASE)
+ID = re.compile(
+    r"/subscriptions/[^/]+/resourcegroups/([^/]+)(?:/providers/([^/]+/[^/]+)/[^/]+(/blobservices/default/containers/[^/]+)?)?",
+    re.IGNORECASE,
+)
+ACCOUNT, CONTAINER = "microsoft.storage/storageaccounts", "microsoft.storage/storageaccounts/blobservices/containers"
+ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
 SHUTDOWN = re.compile(r"shutdown-computevm-(.+)")
 POWER = {"deallocate": "deallocated", "start": "running", "poweroff": "stopped"}
 
@@ -60,6 +65,10 @@ class Arm:
     def _refuse_wrong(self, kind: str, id: str, body: Document, old: Document | None) -> None:
         if old and old.get("location") != body.get("location", old.get("location")):
             raise Refused(409, "InvalidResourceLocation", f"The resource '{id}' already exists in another location.")
+        if kind == ACCOUNT and not ACCOUNT_NAME.fullmatch(id.rsplit("/", 1)[-1]):
+            raise Refused(400, "AccountNameInvalid", f"{id.rsplit('/', 1)[-1]} is not a valid storage account name.")
+        if kind == CONTAINER:
+            self.get(id.lower().split("/blobservices/")[0])
         if kind == VM:
             refuse_machine(body)
             for one in cards(body):
@@ -113,13 +122,13 @@ class Arm:
         self.get(id)["_power"] = POWER[verb.lower()]
 
     def delete(self, id: str) -> None:
-        """A group takes everything in it along; a machine what is bound to it."""
+        """A group, or an account, takes everything in it along; a machine what is bound to it."""
         gone = self.get(id)
         if gone.get("_owner") in self.held:
             raise Refused(409, "OperationNotAllowed", f"{gone['name']} is attached to a machine.")
         if gone["type"] == VM:
             self._detach(gone)
-        if not gone["type"]:
+        if gone["type"] in ("", ACCOUNT):
             for inner in [one for one in self.held if one.startswith(f"{id.lower()}/")]:
                 del self.held[inner]
         del self.held[id.lower()]
@@ -139,7 +148,7 @@ def kind_of(id: str) -> str:
     found = ID.fullmatch(id)
     if not found:
         raise Refused(404, "InvalidResourceType", f"the sandbox has no '{id}'.")
-    return (found[2] or "").lower()
+    return CONTAINER if found[3] else (found[2] or "").lower()
 
 
 def group_of(id: str) -> str:

@@ -25,6 +25,8 @@ class Accounts:
             return self._answer_role(request)
         if request.method == "POST":
             return self._create(request.name.split("/")[1], request.body)
+        if request.name.endswith("/serviceAccounts"):
+            return {"accounts": list(self.by_email.values())}
         email = request.name.rsplit("/", 1)[-1]
         account = found(self.by_email, email)
         if request.method == "DELETE":

@@ -9,6 +9,7 @@ from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.gcp.accounts import Accounts
 from provisioner.sandbox.gcp.jobs import Jobs
 from provisioner.sandbox.gcp.networks import Networks
+from provisioner.sandbox.gcp.storage import Storage
 from provisioner.sandbox.gcp.tpus import Tpus
 from provisioner.sandbox.gcp.wire import Body, Document, Refused, Request, read
 
@@ -20,6 +21,7 @@ class Google:
 
     def __init__(self, clock: SandboxClock) -> None:
         self.networks, self.accounts = Networks(), Accounts()
+        self.storage = Storage(self.accounts.by_email)
         self.tpus = Tpus(self.accounts.by_email, self.networks.subnets)
         self.jobs = Jobs(clock, self._called)
         self.url = ""
@@ -27,6 +29,7 @@ class Google:
         self._services = {
             "tpu": self.tpus.answer, "compute": self.networks.answer, "iam": self.accounts.answer,
             "cloudresourcemanager": self.accounts.answer_policy, "cloudscheduler": self.jobs.answer,
+            "storage": self.storage.answer,
         }  # fmt: skip
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -54,6 +57,7 @@ class Google:
             "subnetworks": len(self.networks.subnets), "firewalls": len(self.networks.firewalls),
             "accounts": len(self.accounts.by_email),
             "roles": self.accounts.count_roles(), "jobs": len(self.jobs.jobs),
+            "buckets": len(self.storage.buckets),
         }  # fmt: skip
 
     def _called(self, method: str, address: str, caller: str) -> None:

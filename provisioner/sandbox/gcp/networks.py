@@ -21,6 +21,8 @@ class Networks:
             return self._delete(held, request.name)
         if request.method == "PATCH":
             return self._update(held, request)
+        if request.name.rsplit("/", 1)[-1] in ("networks", "subnetworks", "firewalls"):
+            return {"items": [one for name, one in sorted(held.items()) if name.startswith(f"{request.name}/")]}
         return found(held, request.name)
 
     def _held(self, name: str) -> dict[str, Document]:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 Document = dict[str, Any]
 HTTP = {
     "INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "PERMISSION_DENIED": 403, "NOT_FOUND": 404,
-    "ALREADY_EXISTS": 409, "RESOURCE_EXHAUSTED": 429,
+    "ALREADY_EXISTS": 409, "ABORTED": 409, "RESOURCE_EXHAUSTED": 429,
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Azure's resource types, as pulumi-azure-native names and flattens them; each is one id of ARM's."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from provisioner.sandbox.pulumi.wire import given
 VERSION = "2024-07-01"
 WITHIN, PAUSE = 60.0, 0.1
 """Seconds for an operation."""
-TOP = ("location", "tags", "identity", "zones", "sku")
+HTTPS = ("enableHttpsTrafficOnly", "supportsHttpsTrafficOnly")
+TOP = ("location", "tags", "identity", "zones", "sku", "kind")
 """What ARM keeps beside `properties`."""
 
 
@@ -60,15 +62,20 @@ def kind(
     computed: tuple[str, ...] = (),
     shaped: tuple[str, ...] = (),
     required: tuple[str, ...] = ("resourceGroupName",),
+    shows: Callable[[Inputs], Inputs] = lambda _: {},
 ) -> Kind:
-    """A type at .../providers/PROVIDER/NAME; `nested` puts back what azure-native flattens inside of it."""
+    """A type at .../providers/PROVIDER/NAME, where PROVIDER may hold the names of inputs, in braces.
+
+    `nested` puts back what azure-native flattens inside of it; `shows` reads inputs off a document, for an import.
+    """
+    place = {"resourceGroupName", name, *re.findall(r"{(\w+)}", provider)}
 
     def identity(clients: Clients, inputs: Inputs) -> str:
         group = f"/subscriptions/{clients('arm').subscription}/resourceGroups/{inputs['resourceGroupName']}"
-        return f"{group}/providers/{provider}/{inputs[name]}" if provider else group
+        return f"{group}/providers/{provider.format(**inputs)}/{inputs[name]}" if provider else group
 
     def body(inputs: Inputs) -> Inputs:
-        inner = {key: value for key, value in nested(inputs).items() if key not in (*TOP, name, "resourceGroupName")}
+        inner = {key: value for key, value in nested(inputs).items() if key not in {*TOP, *place}}
         top = given({key: nested(inputs).get(key) for key in TOP})
         return top | ({"properties": inner} if inner else {})
 
@@ -86,6 +93,13 @@ def kind(
             return None
         return {"name": found["name"], "type": found["type"], "tags": found.get("tags") or {}} | outputs(found)
 
+    def imported(clients: Clients, id: str) -> Inputs | None:
+        found = clients("arm").get(id)
+        if found is None:
+            return None
+        told = {"resourceGroupName": id.split("/")[4], name: found["name"]}
+        return told | given({key: found.get(key) for key in TOP}) | shows(found)
+
     def update(clients: Clients, id: str, old: Inputs, new: Inputs) -> None:
         put(clients, id, {**old, **new})
 
@@ -96,6 +110,7 @@ def kind(
     return Kind(
         create=create, read=read, delete=delete, update=update, autoname=name, required=required,
         replaces=(name, "resourceGroupName", "location", *replaces), computed=("name", *computed), shaped=shaped,
+        imported=imported,
     )  # fmt: skip
 
 
@@ -133,15 +148,57 @@ def shown_network(found: Inputs) -> Inputs:
     return {"subnets": [{"name": row["name"], "id": f"{found['id']}/subnets/{row['name']}"} for row in rows]}
 
 
+def imported_network(found: Inputs) -> Inputs:
+    """With its subnets as azure-native flattens them."""
+    rows = [{"name": row["name"]} | row["properties"] for row in found["properties"].get("subnets") or []]
+    return {"addressSpace": found["properties"]["addressSpace"], "subnets": rows}
+
+
+def account(inputs: Inputs) -> Inputs:
+    """ARM has another name for one of them."""
+    told = {name: value for name, value in inputs.items() if name != HTTPS[0]}
+    return told | ({HTTPS[1]: inputs[HTTPS[0]]} if HTTPS[0] in inputs else {})
+
+
+def imported_account(found: Inputs) -> Inputs:
+    told = {name: value for name, value in found["properties"].items() if name not in ("provisioningState", HTTPS[1])}
+    return told | {HTTPS[0]: found["properties"].get(HTTPS[1], False)}
+
+
+def imported_container(found: Inputs) -> Inputs:
+    return {"accountName": found["id"].split("/")[8], "publicAccess": found["properties"].get("publicAccess", "None")}
+
+
+def looked_up(kind: str, *names: str) -> Callable[[Clients, Inputs], Inputs]:
+    """A data source of one thing, which refuses where it is not there."""
+
+    def ask(clients: Clients, asked: Inputs) -> Inputs:
+        arm = clients("arm")
+        group = f"/subscriptions/{arm.subscription}/resourceGroups/{asked['resourceGroupName']}"
+        path = f"/providers/{kind.format(**asked)}/{asked[names[0]]}" if names else ""
+        found = arm.ask("GET", f"{group}{path}").json()
+        return {"id": found["id"], "name": found["name"], "type": found["type"], "location": found.get("location", "")}
+
+    return ask
+
+
 def client_config(clients: Clients, _: Inputs) -> Inputs:
     return {"subscriptionId": clients("arm").subscription, "clientId": "", "tenantId": "", "objectId": "developer"}
 
 
+STORAGE = "Microsoft.Storage/storageAccounts"
+CONTAINERS = f"{STORAGE}/{{accountName}}/blobServices/default/containers"
 KINDS: dict[str, Kind] = {
     "azure-native:resources:ResourceGroup": kind("", "resourceGroupName", required=()),
     "azure-native:network:VirtualNetwork": kind(
         "Microsoft.Network/virtualNetworks", "virtualNetworkName", nested=network, outputs=shown_network,
-        computed=("subnets",),
+        computed=("subnets",), shows=imported_network,
+    ),
+    "azure-native:storage:StorageAccount": kind(
+        STORAGE, "accountName", nested=account, shows=imported_account, required=("resourceGroupName", "sku", "kind")
+    ),
+    "azure-native:storage:BlobContainer": kind(
+        CONTAINERS, "containerName", shows=imported_container, required=("resourceGroupName", "accountName")
     ),
     "azure-native:network:NetworkSecurityGroup": kind(
         "Microsoft.Network/networkSecurityGroups", "networkSecurityGroupName"
@@ -155,4 +212,13 @@ KINDS: dict[str, Kind] = {
     ),
     "azure-native:devtestlab:GlobalSchedule": kind("Microsoft.DevTestLab/schedules", "name"),
 }  # fmt: skip
-INVOKES: dict[str, Callable[[Clients, Inputs], Inputs]] = {"azure-native:authorization:getClientConfig": client_config}
+INVOKES: dict[str, Callable[[Clients, Inputs], Inputs]] = {
+    "azure-native:authorization:getClientConfig": client_config,
+    "azure-native:resources:getResourceGroup": looked_up(""),
+    "azure-native:storage:getStorageAccount": looked_up(STORAGE, "accountName"),
+    "azure-native:storage:getBlobContainer": looked_up(CONTAINERS, "containerName"),
+    "azure-native:network:getVirtualNetwork": looked_up("Microsoft.Network/virtualNetworks", "virtualNetworkName"),
+    "azure-native:network:getNetworkSecurityGroup": looked_up(
+        "Microsoft.Network/networkSecurityGroups", "networkSecurityGroupName"
+    ),
+}

@@ -5,14 +5,26 @@ from typing import Any
 
 import boto3
 
-from provisioner.sandbox.pulumi import autoscaling, capacity, ec2, functions, iam, invokes, routes, scheduler, watching
+from provisioner.sandbox.pulumi import (
+    autoscaling,
+    buckets,
+    capacity,
+    ec2,
+    functions,
+    iam,
+    invokes,
+    lookups,
+    routes,
+    scheduler,
+    watching,
+)
 from provisioner.sandbox.pulumi.kinds import Inputs, Kind
 from provisioner.sandbox.pulumi.provider import Provider
 from provisioner.sandbox.pulumi.serve import serve
 
 KINDS: dict[str, Kind] = {
     token: kind
-    for module in (ec2, capacity, routes, iam, scheduler, autoscaling, functions, watching)
+    for module in (buckets, ec2, capacity, routes, iam, scheduler, autoscaling, functions, watching)
     for token, kind in module.KINDS.items()
 }
 
@@ -22,4 +34,4 @@ def connect(service: str, config: Inputs) -> Any:
 
 
 if __name__ == "__main__":
-    serve(Provider("aws", KINDS, invokes.FUNCTIONS | capacity.FUNCTIONS, connect))
+    serve(Provider("aws", KINDS, {**invokes.FUNCTIONS, **lookups.FUNCTIONS, **capacity.FUNCTIONS}, connect))

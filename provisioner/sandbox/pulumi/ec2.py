@@ -36,9 +36,12 @@ def made(
     parameter: str = "",
     answer: Callable[[dict[str, Any]], Inputs] = lambda _: {},
     plural: str = "",
+    shows: Callable[[dict[str, Any]], Inputs] = lambda _: {},
     **more: Any,
 ) -> Kind:
-    """A type whose calls are create_NAME, describe_NAMEs and delete_NAME; `answer` reads outputs off a description."""
+    """A type whose calls are create_NAME, describe_NAMEs and delete_NAME; `answer` reads outputs off a
+    description, `shows` inputs.
+    """
     word = "".join(part.capitalize() for part in name.split("_"))
     identity = parameter or f"{word}Id"
     several, describe = f"{word}s", f"describe_{plural or name + 's'}"
@@ -53,14 +56,22 @@ def made(
         found = getattr(clients("ec2"), f"create_{name}")(**wanted)[word]
         return found[identity], outputs({"Tags": tags_of(inputs)} | found)
 
-    def read(clients: Clients, one: str, _: Inputs) -> Inputs | None:
+    def described(clients: Clients, one: str) -> dict[str, Any] | None:
         found = gone(lambda: getattr(clients("ec2"), describe)(**{f"{identity}s": [one]})[several])
-        return outputs(found[0]) if found else None
+        return found[0] if found else None
+
+    def read(clients: Clients, one: str, _: Inputs) -> Inputs | None:
+        return outputs(found) if (found := described(clients, one)) else None
+
+    def imported(clients: Clients, one: str) -> Inputs | None:
+        return {"tags": untagged(found.get("Tags"))} | shows(found) if (found := described(clients, one)) else None
 
     def delete(clients: Clients, one: str, _: Inputs) -> None:
         without_error(lambda: getattr(clients("ec2"), f"delete_{name}")(**{identity: one}))
 
-    return Kind(create=create, read=read, delete=delete, update=retagged, computed=computed, **more)
+    return Kind(
+        create=create, read=read, delete=delete, update=retagged, computed=computed, imported=imported, **more
+    )  # fmt: skip
 
 
 # machines ---------------------------------------------------------------------------------------------------------
@@ -219,7 +230,7 @@ def create_group(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
         "GroupName": inputs["name"], "Description": inputs.get("description") or "Managed by Pulumi",
         "VpcId": inputs.get("vpcId"), "TagSpecifications": specification("security-group", inputs),
     }))["GroupId"]  # fmt: skip
-    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    everything = ec2.describe_security_groups(GroupIds=[identity])["SecurityGroups"][0]["IpPermissionsEgress"]
     ec2.revoke_security_group_egress(GroupId=identity, IpPermissions=everything)  # the real provider removes it too
     for direction, authorise in (
         ("ingress", ec2.authorize_security_group_ingress), ("egress", ec2.authorize_security_group_egress),
@@ -247,6 +258,40 @@ def group_outputs(identity: str, tags: dict[str, str]) -> Inputs:
 def read_group(clients: Clients, identity: str, _: Inputs) -> Inputs | None:
     found = gone(lambda: clients("ec2").describe_security_groups(GroupIds=[identity])["SecurityGroups"])
     return group_outputs(identity, untagged(found[0].get("Tags"))) if found else None
+
+
+def imported_group(clients: Clients, identity: str) -> Inputs | None:
+    found = gone(lambda: clients("ec2").describe_security_groups(GroupIds=[identity])["SecurityGroups"])
+    if not found:
+        return None
+    group = found[0]
+    return {
+        "name": group["GroupName"], "description": group["Description"], "vpcId": group["VpcId"],
+        "ingress": rules_of(group["IpPermissions"], identity),
+        "egress": rules_of(group["IpPermissionsEgress"], identity),
+        "tags": untagged(group.get("Tags")),
+    }  # fmt: skip
+
+
+def rules_of(permissions: list[dict[str, Any]], group: str) -> list[Inputs]:
+    """Rules of one protocol and one range of ports are one, as the real provider has it."""
+    merged: dict[tuple[Any, ...], Inputs] = {}
+    for one in permissions:
+        ports = (0, 0) if one["IpProtocol"] == "-1" else (one["FromPort"], one["ToPort"])
+        rule = {"protocol": one["IpProtocol"], "fromPort": ports[0], "toPort": ports[1]}
+        held = merged.setdefault((one["IpProtocol"], *ports), rule)
+        for name, values in peers(one, group).items():
+            held[name] = values if isinstance(values, bool) else [*held.get(name, []), *values]
+    return list(merged.values())
+
+
+def peers(one: dict[str, Any], group: str) -> Inputs:
+    others = [pair["GroupId"] for pair in one.get("UserIdGroupPairs", [])]
+    return given({
+        "cidrBlocks": [each["CidrIp"] for each in one.get("IpRanges", [])],
+        "ipv6CidrBlocks": [each["CidrIpv6"] for each in one.get("Ipv6Ranges", [])],
+        "securityGroups": [other for other in others if other != group], "self": group in others or None,
+    })  # fmt: skip
 
 
 def delete_group(clients: Clients, identity: str, _: Inputs) -> None:
@@ -286,6 +331,7 @@ KINDS: dict[str, Kind] = {
     ),
     "aws:ec2/securityGroup:SecurityGroup": Kind(
         create=create_group, read=read_group, delete=delete_group, update=retagged, autoname="name",
+        imported=imported_group,
     ),
     "aws:ec2/placementGroup:PlacementGroup": Kind(
         create=create_placement, read=read_placement, delete=delete_placement, autoname="name",
@@ -305,6 +351,9 @@ KINDS: dict[str, Kind] = {
         },
         computed=("arn", "ipv6CidrBlock", "defaultSecurityGroupId", "mainRouteTableId"),
         answer=lambda found: {"ipv6CidrBlock": ipv6_of(found)},
+        shows=lambda found: {
+            "cidrBlock": found["CidrBlock"], "assignGeneratedIpv6CidrBlock": bool(ipv6_of(found)),
+        },
     ),
     "aws:ec2/subnet:Subnet": made(
         "subnet", "subnet", lambda i: {
@@ -313,9 +362,14 @@ KINDS: dict[str, Kind] = {
         },
         required=("vpcId",), computed=("arn", "availabilityZone"),
         answer=lambda found: {"availabilityZone": found["AvailabilityZone"]},
+        shows=lambda found: {
+            "vpcId": found["VpcId"], "cidrBlock": found["CidrBlock"], "availabilityZone": found["AvailabilityZone"],
+            "ipv6CidrBlock": ipv6_of(found),
+        },
     ),
 }  # fmt: skip
 
 
-def ipv6_of(vpc: dict[str, Any]) -> str:
-    return next((one["Ipv6CidrBlock"] for one in vpc.get("Ipv6CidrBlockAssociationSet", [])), "")
+def ipv6_of(found: dict[str, Any]) -> str:
+    """Of a network or a subnet."""
+    return next((one["Ipv6CidrBlock"] for one in found.get("Ipv6CidrBlockAssociationSet", [])), "")

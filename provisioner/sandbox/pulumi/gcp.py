@@ -5,18 +5,25 @@ from typing import Any
 
 import requests
 
-from provisioner.sandbox.pulumi import google_iam, google_network, google_scheduler, tpu
+from provisioner.sandbox.pulumi import google_iam, google_network, google_scheduler, google_storage, tpu
 from provisioner.sandbox.pulumi.google_service import Service
 from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind
 from provisioner.sandbox.pulumi.provider import Provider
 from provisioner.sandbox.pulumi.serve import serve
 
 DEVELOPER = "developer@accelctl-sandbox"
-VERSIONS = {"tpu": "v2", "compute": "v1", "iam": "v1", "cloudresourcemanager": "v1", "cloudscheduler": "v1"}
+VERSIONS = {
+    "tpu": "v2",
+    "compute": "v1",
+    "iam": "v1",
+    "cloudresourcemanager": "v1",
+    "cloudscheduler": "v1",
+    "storage": "v1",
+}
 
 KINDS: dict[str, Kind] = {
     token: kind
-    for module in (tpu, google_network, google_iam, google_scheduler)
+    for module in (tpu, google_network, google_iam, google_scheduler, google_storage)
     for token, kind in module.KINDS.items()
 }
 
@@ -33,7 +40,10 @@ def caller(clients: Clients, _: Inputs) -> Inputs:
     return {"id": DEVELOPER, "email": DEVELOPER}
 
 
-FUNCTIONS = {"gcp:organizations/getClientOpenIdUserInfo:getClientOpenIdUserInfo": caller}
+FUNCTIONS = {
+    "gcp:organizations/getClientOpenIdUserInfo:getClientOpenIdUserInfo": caller,
+    **google_network.FUNCTIONS, **google_iam.FUNCTIONS, **google_storage.FUNCTIONS,
+}  # fmt: skip
 
 if __name__ == "__main__":
     serve(Provider("gcp", KINDS, FUNCTIONS, connect))

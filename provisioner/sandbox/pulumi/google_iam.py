@@ -21,6 +21,20 @@ def read_account(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     return known | {one: found[one] for one in SAID if one in found}
 
 
+def imported_account(clients: Clients, name: str) -> Inputs | None:
+    found = clients("iam").get(name)
+    if found is None:
+        return None
+    return {"accountId": found["email"].split("@")[0]} | {one: found[one] for one in SAID if one in found}
+
+
+def accounts(clients: Clients, asked: Inputs) -> Inputs:
+    project = asked.get("project") or clients("iam").project
+    found = clients("iam").call("GET", f"projects/{project}/serviceAccounts")["accounts"]
+    rows = [{"name": one["name"], "email": one["email"], "accountId": one["email"].split("@")[0]} for one in found]
+    return {"id": project, "accounts": [one for one in rows if one["accountId"].startswith(asked.get("prefix", ""))]}
+
+
 def update_account(clients: Clients, name: str, _: Inputs, new: Inputs) -> None:
     said = {one: new.get(one, "") for one in SAID}
     clients("iam").call("PATCH", name, {"serviceAccount": said, "updateMask": ",".join(SAID)})
@@ -93,7 +107,7 @@ KINDS: dict[str, Kind] = {
     "gcp:serviceaccount/account:Account": Kind(
         create=create_account, read=read_account, delete=delete_account, update=update_account,
         computed=("email", "member", "uniqueId"), required=("accountId",), replaces=("accountId", "project"),
-        drifts=SAID,
+        drifts=SAID, imported=imported_account,
     ),
     "gcp:projects/iAMMember:IAMMember": Kind(
         create=grant, read=granted, delete=revoke, computed=("etag",), required=("project", "role", "member")
@@ -104,3 +118,4 @@ KINDS: dict[str, Kind] = {
         drifts=("title", "permissions"),
     ),
 }  # fmt: skip
+FUNCTIONS = {"gcp:serviceaccount/getS:getS": accounts}

@@ -12,6 +12,7 @@ def create_network(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
     parent = f"projects/{compute.project}/global/networks"
     compute.call("POST", parent, given({
         "name": inputs["name"], "autoCreateSubnetworks": inputs.get("autoCreateSubnetworks", True),
+        "description": inputs.get("description"),
     }))  # fmt: skip
     return (name := f"{parent}/{inputs['name']}"), read_link(clients, name, inputs) or {}
 
@@ -51,6 +52,39 @@ def update_firewall(clients: Clients, name: str, _: Inputs, new: Inputs) -> None
     clients("compute").call("PATCH", name, rule_of(new))
 
 
+def imported_network(clients: Clients, name: str) -> Inputs | None:
+    found = clients("compute").get(name)
+    return (
+        {one: found[one] for one in ("name", "autoCreateSubnetworks", "description") if one in found} if found else None
+    )
+
+
+def imported_subnet(clients: Clients, name: str) -> Inputs | None:
+    found = clients("compute").get(name)
+    told = ("name", "network", "ipCidrRange", "privateIpGoogleAccess")
+    return {one: found[one] for one in told if one in found} | {"region": name.split("/")[3]} if found else None
+
+
+def imported_firewall(clients: Clients, name: str) -> Inputs | None:
+    found = clients("compute").get(name)
+    rule = read_firewall(clients, name, {})
+    if found is None or rule is None:
+        return None
+    return {"name": found["name"], "network": found["network"]} | {k: v for k, v in rule.items() if k != "selfLink"}
+
+
+def networks(clients: Clients, asked: Inputs) -> Inputs:
+    project = asked.get("project") or clients("compute").project
+    found = clients("compute").call("GET", f"projects/{project}/global/networks")["items"]
+    return {"id": project, "project": project, "selfLink": "", "networks": [one["name"] for one in found]}
+
+
+def subnets(clients: Clients, asked: Inputs) -> Inputs:
+    compute = clients("compute")
+    found = compute.call("GET", f"projects/{compute.project}/regions/{asked['region']}/subnetworks")["items"]
+    return {"id": asked["region"], "region": asked["region"], "subnetworks": [{"name": one["name"]} for one in found]}
+
+
 def read_link(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     found = clients("compute").get(name)
     return {"selfLink": found["selfLink"]} if found else None
@@ -62,15 +96,20 @@ def delete_link(clients: Clients, name: str, _: Inputs) -> None:
 
 KINDS: dict[str, Kind] = {
     "gcp:compute/network:Network": Kind(
-        create=create_network, read=read_link, delete=delete_link, autoname="name", computed=("selfLink",)
+        create=create_network, read=read_link, delete=delete_link, autoname="name", computed=("selfLink",),
+        imported=imported_network,
     ),
     "gcp:compute/subnetwork:Subnetwork": Kind(
         create=create_subnet, read=read_link, delete=delete_link, autoname="name", computed=("selfLink",),
-        required=("network",),
+        required=("network",), imported=imported_subnet,
     ),
     "gcp:compute/firewall:Firewall": Kind(
         create=create_firewall, read=read_firewall, delete=delete_link, update=update_firewall, autoname="name",
         computed=("selfLink",), required=("network",), replaces=("name", "network", "direction"),
-        drifts=("allows", "sourceRanges", "description"),
+        drifts=("allows", "sourceRanges", "description"), imported=imported_firewall,
     ),
 }  # fmt: skip
+FUNCTIONS = {
+    "gcp:compute/getNetworks:getNetworks": networks,
+    "gcp:compute/getSubnetworks:getSubnetworks": subnets,
+}

@@ -2,7 +2,7 @@
 
 import json
 
-from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind, gone, tags_of, without_error
+from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind, gone, tags_of, untagged, without_error
 from provisioner.sandbox.pulumi.wire import given
 
 
@@ -45,6 +45,44 @@ def delete_policy(clients: Clients, identity: str, _: Inputs) -> None:
     without_error(lambda: clients("iam").delete_role_policy(RoleName=role, PolicyName=name))
 
 
+def create_managed(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
+    found = clients("iam").create_policy(**given({
+        "PolicyName": inputs["name"], "Path": inputs.get("path"), "PolicyDocument": as_text(inputs["policy"]),
+        "Description": inputs.get("description"), "Tags": tags_of(inputs),
+    }))["Policy"]  # fmt: skip
+    return found["Arn"], read_managed(clients, found["Arn"], inputs) or {}
+
+
+def read_managed(clients: Clients, arn: str, _: Inputs) -> Inputs | None:
+    found = gone(lambda: clients("iam").get_policy(PolicyArn=arn)["Policy"])
+    return {"arn": arn, "tags": (tags := untagged(found.get("Tags"))), "tagsAll": tags} if found else None
+
+
+def imported_managed(clients: Clients, arn: str) -> Inputs:
+    found = clients("iam").get_policy(PolicyArn=arn)["Policy"]
+    version = clients("iam").get_policy_version(PolicyArn=arn, VersionId=found["DefaultVersionId"])["PolicyVersion"]
+    return {
+        "name": found["PolicyName"], "path": found["Path"], "policy": as_text(version["Document"]),
+        "tags": untagged(found.get("Tags")),
+    }  # fmt: skip
+
+
+def update_managed(clients: Clients, arn: str, old: Inputs, new: Inputs) -> None:
+    """Another document is another version; five are kept, so that the one before goes."""
+    iam = clients("iam")
+    if old["policy"] != new["policy"]:
+        before = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=as_text(new["policy"]), SetAsDefault=True)
+        iam.delete_policy_version(PolicyArn=arn, VersionId=before)
+    if lost := sorted(set(old.get("tags") or {}) - set(new.get("tags") or {})):
+        iam.untag_policy(PolicyArn=arn, TagKeys=lost)
+    iam.tag_policy(PolicyArn=arn, Tags=tags_of(new))
+
+
+def delete_managed(clients: Clients, arn: str, _: Inputs) -> None:
+    without_error(lambda: clients("iam").delete_policy(PolicyArn=arn))
+
+
 def create_profile(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
     iam = clients("iam")
     found = iam.create_instance_profile(
@@ -76,6 +114,10 @@ KINDS: dict[str, Kind] = {
     "aws:iam/rolePolicy:RolePolicy": Kind(
         create=create_policy, read=read_policy, delete=delete_policy, update=update_policy, replaces=("role", "name"),
         autoname="name", required=("role", "policy"), computed=(),
+    ),
+    "aws:iam/policy:Policy": Kind(
+        create=create_managed, read=read_managed, delete=delete_managed, update=update_managed,
+        replaces=("name", "path", "description"), autoname="name", required=("policy",), imported=imported_managed,
     ),
     "aws:iam/instanceProfile:InstanceProfile": Kind(
         create=create_profile, read=read_profile, delete=delete_profile, autoname="name", required=("role",)

@@ -29,6 +29,8 @@ class Kind:
     """Inputs that Read tells as they are now, so that a refresh sees what somebody else changed."""
     required: tuple[str, ...] = ()
     autoname: str = ""
+    imported: Callable[[Clients, str], Inputs | None] | None = None
+    """The inputs that would make what is there; without it the type cannot be imported."""
     refusals: Callable[[Inputs], Iterable[tuple[str, str]]] = field(default=lambda _: ())
     """(input, what is wrong with it), for what the real provider refuses before any call."""
 
@@ -46,13 +48,19 @@ def untagged(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags or () if not tag["Key"].startswith("aws:")}
 
 
-def gone(call: Callable[[], Any]) -> Any:
-    """What the call gives; None where the cloud says that there is no such thing."""
+def gone(call: Callable[[], Any], *codes: str) -> Any:
+    """What the call gives; None where the cloud says, by these codes too, that there is no such thing."""
     try:
         return call()
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
-        if "NotFound" in code or code in ("NoSuchEntity", "InvalidPlacementGroup.Unknown", "NoSuchBucket"):
+        if "NotFound" in code or code in (
+            "404",
+            "NoSuchEntity",
+            "InvalidPlacementGroup.Unknown",
+            "NoSuchBucket",
+            *codes,
+        ):
             return None
         raise
 

@@ -131,11 +131,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         found = answered(context, request.urn, lambda: kind.read(self.client, request.id, state))
         if found is None:  # an empty id says that it is gone
             return provider_pb2.ReadResponse(id="")
-        inputs = read(request.inputs)
+        inputs = read(request.inputs) or self._imported(kind, request, context)
         seen = {name: found[name] for name in kind.drifts if name in found and name in inputs}
-        return provider_pb2.ReadResponse(
-            id=request.id, properties=written(state | found), inputs=written(inputs | seen)
-        )
+        known_as = found.pop("id", request.id)  # what is imported under one name may be kept under another
+        return provider_pb2.ReadResponse(id=known_as, properties=written(state | found), inputs=written(inputs | seen))
+
+    def _imported(self, kind: Kind, request: Any, context: Any) -> Inputs:
+        """An import knows nothing but the id."""
+        if kind.imported is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the sandbox cannot import {request.urn}")
+        return answered(context, request.urn, lambda: kind.imported(self.client, request.id)) or {}
 
     def Delete(self, request: Any, context: Any) -> Any:
         kind, state = self.kind(request, context), read(request.properties)
