@@ -31,14 +31,7 @@ from provisioner.clouds.fake_market import HOME, ZONES, market, way_of
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering, Pool, Requirements
-from provisioner.errors import (
-    AccelctlError,
-    ConfigError,
-    InstanceNotFound,
-    InsufficientCapacity,
-    Refused,
-    TokenReused,
-)
+from provisioner.errors import AccelctlError, ConfigError, InstanceNotFound, InsufficientCapacity, Refused, TokenReused
 
 NOTHING = timedelta(0)
 LABELS_KEPT = timedelta(minutes=10)
