@@ -148,6 +148,8 @@ class Store:
                 if getattr(error, "errno", None) == errno.ENOSPC:
                     raise
                 self._local.connection = None
+                if into is not None and into.whole:  # it broke after the last byte
+                    return {}, b""
                 problem = "%s: %s" % (type(error).__name__, error)
             if attempt < TRIES - 1:
                 pause(attempt)
