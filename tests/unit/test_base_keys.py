@@ -12,7 +12,7 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("key", {*AWS, *AZURE, *GCP}, ids=lambda key: f"{key.name}-{key.default}")
+@pytest.mark.parametrize("key", dict.fromkeys((*AWS, *AZURE, *GCP)), ids=lambda key: f"{key.name}-{key.default}")
 def test_every_key_has_a_default_that_it_takes_and_says_what_it_refuses(key: Key) -> None:
     """With its own name, what was given, and a hint."""
     assert parsed(key, None) == key.parse(key.default)
