@@ -16,6 +16,7 @@ from provisioner.cli.output import OutputFormat, money, rate, span
 from provisioner.cli.preparing import prepare_first, refuse_unknown
 from provisioner.cli.rules import of_settings, refuse
 from provisioner.cli.wishes import Wishes
+from provisioner.clouds.base import Sold
 from provisioner.domain.jobs import JobRecord, JobSpec
 from provisioner.domain.offerings import Offering, in_order
 from provisioner.errors import AccelctlError, CloudError, ConfigError
@@ -128,7 +129,7 @@ def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
     return offerings
 
 
-def nothing_fits(spec: JobSpec, sold: Sequence[Offering], prepared: Sequence[str]) -> AccelctlError:
+def nothing_fits(spec: JobSpec, sold: Sold, prepared: Sequence[str]) -> AccelctlError:
     """Says which wish is in the way."""
     names = ", ".join(spec.instance_types)
     priced = [offering for offering in sold if offering.price_per_hour is not None]
@@ -142,6 +143,8 @@ def nothing_fits(spec: JobSpec, sold: Sequence[Offering], prepared: Sequence[str
         return ConfigError(
             "no region is prepared yet.", hint="'accelctl setup' makes one ready, and so does a first job."
         )
+    if sold.refused:
+        return CloudError(sold.refused[0].message, hint="or add a --region that is prepared.")
     where = ", ".join(spec.zones or spec.regions) or "the prepared regions"
     return CloudError(
         f"{'--zone' if spec.zones else '--instance'}: no {names} is sold in {where}.",

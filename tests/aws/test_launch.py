@@ -248,3 +248,14 @@ def test_a_region_that_cannot_be_asked_leaves_the_others_on_sale(cloud: Aws) -> 
         with pytest.raises(CloudError, match="not now"):
             found.find(wanted, regions=["us-west-2"], store_region=REGION)
     assert len(called) == 3
+
+
+def test_a_region_whose_network_is_gone_says_how_to_mend_it(cloud: Aws) -> None:
+    """It sells nothing, and the type is not to blame."""
+    sessions, clock = Sessions(REGION), ManualClock(cloud.time())
+    sold = Offerings(sessions, Networks(sessions, clock), clock).find(
+        Requirements(instance_types=(TYPE,)), regions=["eu-north-1"], store_region=REGION
+    )
+
+    assert not sold
+    assert "setup --region eu-north-1" in sold.refused[0].message

@@ -264,7 +264,7 @@ def test_an_address_is_allocated_once_though_no_answer_came() -> None:
     made = Preparation(answered, region, WayKind.NAT, once=once, zones=(), clock=SystemClock())
 
     found = list(made._one("elastic-ip", "nat-address", made._make_address))  # pyright: ignore[reportPrivateUsage]
-    assert [(thing.kind, thing.made) for thing in found] == [("elastic-ip", False)]
+    assert [(thing.kind, thing.made) for thing in found] == [("address", False)]
     assert things(region)["address"] == [found[0].id]
     aws("ec2", region).release_address(AllocationId=found[0].id)
 

@@ -54,7 +54,7 @@ def test_jobs_run_in_what_the_stack_made_and_teardown_leaves_it(stack: Project) 
         "boundary",
         "vpc",
         "subnet",
-        "egress-only-internet-gateway",
+        "egress-only-gateway",
     }
     done = accelctl(*counting("based", steps=20))
     assert done.returncode == 0, done.stderr
@@ -87,7 +87,7 @@ def test_another_way_changes_the_routes_alone(stack: Project) -> None:
 
     assert stack.outputs() == before
     assert not [one for table in tables for one in table["Routes"] if one.get("DestinationIpv6CidrBlock") == "::/0"]
-    assert "egress-only-internet-gateway" not in {thing["kind"] for thing in prepared()}
+    assert "egress-only-gateway" not in {thing["kind"] for thing in prepared()}
 
 
 @pytest.mark.full

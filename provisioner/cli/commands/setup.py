@@ -27,6 +27,7 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
     \b
     accelctl setup --cloud aws --region us-east-1
     """
+    from provisioner.catalog.labels import JOB
     from provisioner.cli.preparing import refuse_unknown
     from provisioner.cli.rules import refuse_region
     from provisioner.workplace import Workplace
@@ -40,6 +41,12 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
     refuse_region(place.settings, home, place.clock.now())
     refuse_unknown(place.cloud, regions=(home,))
     things = place.cloud.prepare(home, way=place.settings["way"])
+    for one in place.cloud.beside_machines(home):
+        if one.price_per_hour and JOB not in one.labels:
+            price = output.money(one.price_per_hour)
+            output.note(
+                f"{one.kind} {one.id} costs {price} an hour while it is there; teardown --everything removes it"
+            )
     if form == OutputFormat.JSON:
         return output.document({"region": home, "things": list(things)})
     rows = [(thing.kind, thing.id, thing.region, state(thing)) for thing in things]

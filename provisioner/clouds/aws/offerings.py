@@ -19,6 +19,7 @@ from provisioner.errors import CloudError
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
+NO_NETWORK = "no-network"
 LINUX = ["Linux/UNIX"]
 SIDE_BY_SIDE = 8
 LEFT_ALONE = timedelta(minutes=3)
@@ -37,9 +38,10 @@ class Offerings:
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             answers = list(pool.map(self._answer, repeat(wanted), regions, repeat(store_region)))
         refusals = {region: why for region, why in zip(regions, answers, strict=True) if isinstance(why, CloudError)}
-        if refusals and len(refusals) == len(regions):
+        down = [why for why in refusals.values() if why.code != NO_NETWORK]
+        if down and len(refusals) == len(regions):
             self._silent.clear()
-            raise refusals[regions[0]]
+            raise down[0]
         sold = (offering for found in answers if not isinstance(found, CloudError) for offering in found)
         return Sold(sold, (row for region, why in refusals.items() for row in silent(region, why, wanted)))
 
@@ -56,7 +58,10 @@ class Offerings:
 
     def _in_region(self, wanted: Requirements, region: str, store_region: str) -> list[Offering]:
         network, way = self._networks.find(region), self._networks.way(region, store_region)
-        if network is None or way is None:
+        if network is None:
+            repair = f"'accelctl setup --region {region}' makes it again"
+            raise CloudError(f"{region} was prepared, and its network is gone: {repair}.", code=NO_NETWORK)
+        if way is None:
             return []
         ec2 = self._sessions.ec2(region)
         sold = [(kind, zone) for kind, zone in self._sold(ec2, wanted.instance_types) if zone in network.subnets]

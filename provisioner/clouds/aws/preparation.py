@@ -45,10 +45,15 @@ DEAD = {"deleted", "deleting", "failed"}
 OTHERWISE = {
     "egress-only-internet-gateway": "egress-only-gateway", "elastic-ip": "address", "natgateway": "nat-gateway",
 }  # fmt: skip
-"""Kinds that the labels of a create call name in other words."""
+"""Kinds that the labels of a create call name in other words than everything else here."""
+
 
 Ec2 = Any
 """A client of EC2; its answers are read as plain dictionaries here."""
+
+
+def named(resource: str) -> str:
+    return OTHERWISE.get(resource, resource)
 
 
 class Preparation:
@@ -131,18 +136,18 @@ class Preparation:
             return self._first(resource, found)
         with translated(f"ec2:Create* ({resource})"):
             try:
-                return Prepared(kind=resource, id=make(), region=self._region, made=True)
+                return Prepared(kind=named(resource), id=make(), region=self._region, made=True)
             except (ClientError, HTTPClientError):
                 if found := self._find(resource, kind, where):
                     return self._first(resource, found)
                 raise
 
     def _first(self, resource: str, found: dict[str, str]) -> Prepared:
-        return Prepared(kind=resource, id=min(found), region=self._region, made=False, stack=found[min(found)])
+        return Prepared(kind=named(resource), id=min(found), region=self._region, made=False, stack=found[min(found)])
 
     def _find(self, resource: str, kind: str, where: dict[str, str] | None = None) -> dict[str, str]:
         """The stack that owns each, by id; empty where setup made it."""
-        listing = BY_NAME[OTHERWISE.get(resource, resource)]
+        listing = BY_NAME[named(resource)]
         place = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in (where or {}).items()]
         marks = {labels.KIND: kind} | ({OF_NETWORK: self._vpc} if self._vpc else {})
         found = rows(self._ec2, listing.describe, listing.items, Filters=tags.matching(marks) + place)
