@@ -123,6 +123,9 @@ def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:
         raise ConfigError("--instance is missing.", hint="name a type, such as --instance p4d.24xlarge.")
     if not asked.get("program") or not asked["program"][0].strip():
         raise ConfigError("the command is missing.", hint="put it behind --, as in: -- python train.py")
+    for name in ("name", "workdir", "checkpoint_dir", "outputs_dir"):
+        if asked.get(name) == "":
+            raise ConfigError(f"--{name.replace('_', '-')} is empty.", hint="leave it out, or say which.")
     for name in ("max_duration", "checkpoint_every"):
         if settings[name] < LEAST:
             flag = f"--{name.replace('_', '-')}"

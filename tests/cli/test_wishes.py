@@ -94,7 +94,7 @@ def test_a_job_file_may_write_numbers_as_numbers(tmp_path: Path) -> None:
     assert spec.environment == {"SEED": "7"}
 
 
-@pytest.mark.parametrize("name", ["team/exp 1", "../../x", "ü", "a" * 64])
+@pytest.mark.parametrize("name", ["", "team/exp 1", "../../x", "ü", "a" * 64])
 def test_a_name_that_cannot_be_kept_as_it_is_is_refused(name: str) -> None:
     """Two names never become one."""
     with pytest.raises(ConfigError, match="--name"):
