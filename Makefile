@@ -10,7 +10,7 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/dev.stamp
 	@bash tools/pulumi.sh >/dev/null || test -z "$$CI"
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not full" -q $(PYTEST_ARGS)
 
 install: $(VENV)/dev.stamp
 

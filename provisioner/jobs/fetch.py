@@ -3,7 +3,6 @@
 import hashlib
 import stat
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -14,7 +13,6 @@ from provisioner.jobs.placing import inside, is_there, place
 from provisioner.jobs.progress import Manifest, Progress, SavedFile
 from provisioner.jobs.records import prefix
 
-FILES_AT_ONCE = 4
 MOST_LOOKS = 20
 """Newer checkpoints take the place of one that is being brought; at some point the line is too slow for the job."""
 
@@ -107,7 +105,7 @@ def bring(
     targets = [inside(folder, file.path) for file in wanted]
     size = sum(file.bytes for file in wanted)
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".accelctl-", dir=folder) as held, ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+    with TemporaryDirectory(prefix=".accelctl-", dir=folder) as held:
 
         def one(number: int) -> Path | None:
             file, beside = wanted[number], Path(held, str(number))
@@ -116,7 +114,7 @@ def bring(
             load(objects, f"{prefix(job)}blobs/{file.sha256}", file, beside, lambda more: brought(more, size))
             return beside
 
-        loaded = list(pool.map(one, range(len(wanted))))
+        loaded = [one(number) for number in range(len(wanted))]
         for file, target, beside in sorted(
             zip(wanted, targets, loaded, strict=True), key=lambda row: row[0].path in links
         ):

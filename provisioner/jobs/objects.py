@@ -5,12 +5,11 @@ The one door through which the store's errors become ours.
 
 import fcntl
 import os
+import threading
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,11 @@ if TYPE_CHECKING:
 
 PIECE = 8 * 1024**2
 PIECES_AT_ONCE = 4
-"""Large objects move in pieces, few at a time: each is short even where the line is slow, and one that broke off is
-small enough to be sent again."""
+"""Large objects move in pieces, few of them at a time where they are sent: each is short even where the line is slow,
+and one that broke off is small enough to be moved again."""
 PIECE_TRIES = 3
+ONE_AT_A_TIME = threading.RLock()
+"""obstore 0.12 ends the whole process now and then when several threads call it at once with keys from Python."""
 RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
 
@@ -77,19 +78,17 @@ class Objects:
 
         with self._translated(key):
             size = obstore.head(self._store, key)["size"]
-        pieces = [(start, min(start + PIECE, size)) for start in range(0, size, PIECE)]
-        with ThreadPoolExecutor(PIECES_AT_ONCE) as pool:
-            for first in range(0, len(pieces), PIECES_AT_ONCE):
-                yield from pool.map(partial(self._piece, key), pieces[first : first + PIECES_AT_ONCE])
+        for start in range(0, size, PIECE):
+            yield self._piece(key, start, min(start + PIECE, size))
 
-    def _piece(self, key: str, span: tuple[int, int]) -> bytes:
+    def _piece(self, key: str, start: int, end: int) -> bytes:
         """The bytes from start to end; one that breaks off half-way is asked for again."""
         import obstore
 
         for left in reversed(range(PIECE_TRIES)):
             try:
                 with self._translated(key):
-                    return bytes(obstore.get_range(self._store, key, start=span[0], end=span[1]))
+                    return bytes(obstore.get_range(self._store, key, start=start, end=end))
             except CloudUnavailable:
                 if not left:
                     raise
@@ -168,7 +167,8 @@ class Objects:
         from obstore import exceptions as raw
 
         try:
-            yield
+            with ONE_AT_A_TIME:
+                yield
         except FileNotFoundError:
             raise ObjectMissing(key) from None
         except (raw.AlreadyExistsError, raw.PreconditionError):

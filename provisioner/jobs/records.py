@@ -8,7 +8,6 @@ import logging
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -26,7 +25,6 @@ STORE = {
     "agents": r"[0-9a-f]{64}\.pyz", "heartbeats": rf"[^/]+/{JOB_ID}/.+", "steppers": r"[^/]+\.json",
 }  # fmt: skip
 """All that jobs leave in a store (docs/job-layout.md), which may be a bucket with other things in it."""
-READ_AT_ONCE = 16
 
 log = logging.getLogger(__name__)
 
@@ -148,12 +146,11 @@ class Records:
 
     def _readable(self, jobs: Iterable[str]) -> Iterator[JobRecord]:
         """Those that can be read; a damaged or newer one is warned of and stops nobody."""
-        with ThreadPoolExecutor(READ_AT_ONCE) as pool:
-            for one in pool.map(self._look, jobs):
-                if isinstance(one, Unreadable):
-                    log.warning("%s", one.problem)
-                elif one is not None:
-                    yield one
+        for one in map(self._look, jobs):
+            if isinstance(one, Unreadable):
+                log.warning("%s", one.problem)
+            elif one is not None:
+                yield one
 
     def _look(self, job: str) -> "JobRecord | Unreadable | None":
         """None for one that vanished meanwhile."""
