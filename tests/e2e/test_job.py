@@ -171,7 +171,7 @@ def test_a_quota_is_exit_4_with_its_code() -> None:
 
 def test_over_time_keeps_the_checkpoint_and_resume_goes_on_from_there() -> None:
     """--max-duration ends the machine by the machine's own clock; what it saved is not done again."""
-    done = accelctl(*counting("overtime", "--max-duration", "4s", "--output", "json", steps=150))
+    done = accelctl(*counting("overtime", "--max-duration", "4s", "--output", "json", steps=500))
     job = json.loads(done.stdout)
 
     assert (done.returncode, job["attempts"][0]["end_reason"]) == (6, "over-time"), done.stderr

@@ -46,7 +46,9 @@ def test_a_mark_of_the_future_or_of_nobody_is_made_anew(at: str) -> None:
 def test_a_damaged_record_keeps_its_machine_and_is_named() -> None:
     """Nobody can tell whether the job lives."""
     labelled = {IDLE: OURS | LONG_DUE | {"accelctl:job": JOB}}
-    with serving(Estate(machines=4, labels=labelled, objects={f"jobs/{JOB}/record.json": b"{"})) as estate:
+    with serving(
+        Estate(machines=4, labels=labelled, objects={f"open/{JOB}": b"", f"jobs/{JOB}/record.json": b"{"})
+    ) as estate:
         done = swept(apply=True)
 
     assert (only(done).decision.verdict, estate.state_of(IDLE)) == ("unknown", "running")
