@@ -151,8 +151,7 @@ def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff,
 
 def too_little_left(record: JobRecord, left: timedelta, reason: EndReason) -> Outcome | None:
     """The rest would go into another start, or into the least that is billed: it buys no work."""
-    last = record.attempt
-    start = last.reported_at - last.bought_at if last and last.reported_at and last.bought_at else timedelta(0)
+    start = (record.attempt.took_to_start if record.attempt else None) or timedelta(0)
     if left > start and (reason is EndReason.OVER_TIME or left >= LEAST_BILLED):
         return None
     limit = "--max-duration" if reason is EndReason.OVER_TIME else "--budget"

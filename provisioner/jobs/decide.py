@@ -221,7 +221,8 @@ def progress(record: JobRecord, attempt: Attempt, report: NodeReport) -> JobReco
     state = AttemptState.STOPPING if report.ended or not record.orders.run else AttemptState.RUNNING
     if report.phase in (Phase.RESTORE, Phase.SETUP) and state is AttemptState.RUNNING:
         state = AttemptState.BOOTING
-    noted = replace(attempt, state=state, reported_at=attempt.reported_at or report.at)
+    took = report.started_at - report.booted_at if report.started_at else None
+    noted = replace(attempt, state=state, took_to_start=took)
     job_state = JobState.RUNNING if state is AttemptState.RUNNING else record.state
     record = replace(with_attempt(record, noted), state=job_state, waiting_since=None, rounds=0)
     saved = report.checkpoint

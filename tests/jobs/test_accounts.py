@@ -132,8 +132,10 @@ def test_no_machine_is_bought_for_what_only_pays_for_its_start(world: World, lim
     """The rest of a budget or of the time buys no work: the job ends, and says so, before another machine is paid."""
     few = {"budget": Decimal("12.05"), "max_duration": timedelta(hours=2, seconds=20)}
     launched(world, **{limit: few[limit]})
+    world.report(started_at=world.clock.now())
+    world.step()
     world.pass_time(timedelta(hours=1, minutes=59, seconds=30))
-    world.report()
+    world.report(started_at=world.clock.now() - timedelta(hours=1, minutes=59, seconds=30))
     world.cloud.interrupt(world.machine.id)
     world.step()
 
