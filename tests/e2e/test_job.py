@@ -259,6 +259,7 @@ def test_a_file_whose_name_is_no_text_is_brought_home(tmp_path: Path) -> None:
     assert [os.fsencode(path.name) for path in (tmp_path / "outputs").iterdir()] == [b"odd\xff"]
 
 
+@pytest.mark.full
 def test_teardown_of_an_owner_leaves_the_others_alone() -> None:
     """Ann's machine, role and job go; Bob's job goes on. A label selects as well."""
     for owner in ("ann", "bob"):

@@ -35,6 +35,7 @@ def shown() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@pytest.mark.full
 def test_the_live_door_says_what_the_table_says() -> None:
     """Every machine of the table that EC2 sells, launched as Pulumi would, and judged as it stands."""
     cases = shown()

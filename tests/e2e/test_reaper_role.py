@@ -138,6 +138,7 @@ def pointless_schedule() -> Generator[None]:
     aws("iam").delete_role(RoleName="ender")
 
 
+@pytest.mark.full
 def test_every_permission_is_used_by_some_round(role: dict[str, str]) -> None:
     """Jobs from purchase to end; machines marked, stopped, ended and spared; a request that would bring one back."""
     jobs = [

@@ -112,6 +112,7 @@ def test_its_end_empties_the_group_for_good_and_destroy_leaves_nothing(stack: Pr
     assert not aws("ec2").describe_launch_templates(Filters=mine)["LaunchTemplates"]
 
 
+@pytest.mark.full
 def test_inferentia_comes_the_same_way(sandbox: dict[str, Any], tmp_path: Path) -> None:
     """Up with the pack, and gone again."""
     made = project(tmp_path, "aws-inf2")

@@ -190,8 +190,9 @@ def test_an_unknown_stack_is_told_what_there_is(sandbox: dict[str, Any], tmp_pat
 
 @pytest.mark.parametrize(
     ("family", "instance_type", "efa"),
-    [("aws-p4d", "p4d.24xlarge", 4), pytest.param("aws-trn1", "trn1.32xlarge", 8, marks=pytest.mark.full)],
+    [("aws-p4d", "p4d.24xlarge", 4), ("aws-trn1", "trn1.32xlarge", 8)],
 )
+@pytest.mark.full
 def test_the_other_families_use_every_card_too(tmp_path: Path, family: str, instance_type: str, efa: int) -> None:
     """Up, unchanged, and gone again."""
     made = project(tmp_path, family)

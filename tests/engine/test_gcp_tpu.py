@@ -129,6 +129,7 @@ def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, val
     stack.refuses(key, value, said)
 
 
+@pytest.mark.full
 def test_nothing_is_made_once_the_end_has_passed(stack: Project) -> None:
     """What is there stays; another end lets the next one in."""
     stack.configure(endAfter="3h", acceleratorType="v5litepod-16")
@@ -169,6 +170,7 @@ def fresh(sandbox: dict[str, Any], tmp_path: Path) -> Iterator[Project]:
     made.run("destroy", "--yes", "--skip-preview")
 
 
+@pytest.mark.full
 def test_v5p_comes_the_same_way_and_wants_a_project(fresh: Project) -> None:
     """Without one it says which key is missing. A stack may be called as one likes."""
     assert os.environ.get("GOOGLE_PROJECT") == PROJECT
