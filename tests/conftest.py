@@ -10,6 +10,7 @@ from tests.sandbox.world import leased
 SLOW_FIRST = ("engine", "e2e", "checkpoint", "agent", "sandbox", "aws")
 """Folders whose files come first, so that no process is left alone with one of them in the end; one file of each in
 turn, since the engine's tests compute and those of real jobs mostly wait."""
+LAST = 1000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def rank(item: pytest.Item) -> tuple[int, int]:
         folder = item.path.parent.name
         if folder not in files:
-            return len(items), 0
+            return LAST, 0
         return files[folder].index(item.path), SLOW_FIRST.index(folder)
 
     items.sort(key=rank)
