@@ -135,7 +135,7 @@ def test_a_later_boot_runs_what_lies_in_per_boot_and_not_the_user_data() -> None
         "d=${0%/instance/*}/scripts/per-boot; mkdir -p $d; printf '#!/bin/sh\nshutdown -h now\n' >$d/x; chmod 755 $d/x"
     )
     made = launch(f"{later}; echo up; sleep 60", InstanceMarketOptions=None)["InstanceId"]
-    until(lambda: "up" in aws("ec2").get_console_output(InstanceId=made).get("Output", ""))
+    until(lambda: "up" in aws("ec2").get_console_output(InstanceId=made, Latest=True).get("Output", ""))
     aws("ec2").stop_instances(InstanceIds=[made])
     until(lambda: state_of(made) == "stopped")
     aws("ec2").start_instances(InstanceIds=[made])
