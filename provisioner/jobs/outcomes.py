@@ -67,7 +67,7 @@ def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
             return failed(
                 6,
                 f"the job reached its {limit}; {kept(record)}",
-                f"'accelctl resume {record.id} {limit} …' goes on from there.",
+                f"'accelctl resume {record.id} {limit} …' continues it.",
             )
         case EndReason.BOOT_TIMEOUT | EndReason.LOST:
             return same_failure(record, last)

@@ -38,6 +38,11 @@ class Project:
     def up(self, *arguments: str, well: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("up", "--yes", "--skip-preview", *arguments, well=well)
 
+    def up_judged(self) -> None:
+        """With the rules, which know everything that the stack makes."""
+        done = self.up(*PACK)
+        assert "not checked" not in done.stdout + done.stderr
+
     def interrupted(self, after: str, how: signal.Signals = signal.SIGINT) -> int:
         """An `up` with the rules that is sent this (Ctrl-C) once something of the type is made: its exit status."""
         process = subprocess.Popen(

@@ -9,12 +9,10 @@ import pytest
 
 from provisioner.catalog import labels
 from tests.e2e.jobs import Job, accelctl, counting
-from tests.engine.project import ROOT, Project, project
+from tests.engine.project import NO_CHANGE, PACK, Project, project
 from tests.sandbox.world import aws, leased
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
-PACK = ("--policy-pack", str(ROOT / "policies"))
-NO_CHANGE = "--expect-no-changes"
 BUCKET, BOUNDARY = "accelctl-123456789012", "arn:aws:iam::123456789012:policy/accelctl/accelctl-boundary"
 OURS = [{"Name": f"tag:{labels.MANAGED}", "Values": [labels.MANAGED_VALUE]}]
 
@@ -23,8 +21,7 @@ OURS = [{"Name": f"tag:{labels.MANAGED}", "Values": [labels.MANAGED_VALUE]}]
 def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Up in an account in which nothing was ever set up, with nothing configured."""
     made = project(tmp_path_factory.mktemp("project"), "base-aws")
-    judged = made.up(*PACK)
-    assert "not checked" not in judged.stdout + judged.stderr
+    made.up_judged()
     return made
 
 

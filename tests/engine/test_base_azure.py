@@ -9,11 +9,9 @@ import requests
 
 from provisioner.catalog.foundation_azure import account_name
 from provisioner.sandbox.client import SUBSCRIPTION, ask
-from tests.engine.project import ROOT, Project, project
+from tests.engine.project import NO_CHANGE, PACK, Project, project
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
-PACK = ("--policy-pack", str(ROOT / "policies"))
-NO_CHANGE = "--expect-no-changes"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/accelctl"
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{account_name(SUBSCRIPTION)}"
 PARTS = ("", "/providers/Microsoft.Network/virtualNetworks/accelctl",
@@ -24,8 +22,7 @@ PARTS = ("", "/providers/Microsoft.Network/virtualNetworks/accelctl",
 def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Up, with nothing configured."""
     made = project(tmp_path_factory.mktemp("project"), "base-azure")
-    judged = made.up(*PACK)
-    assert "not checked" not in judged.stdout + judged.stderr
+    made.up_judged()
     return made
 
 

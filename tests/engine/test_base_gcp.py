@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import PROJECT, ask
-from tests.engine.project import ROOT, Project, project
+from tests.engine.project import NO_CHANGE, PACK, Project, project
 from tests.sandbox.google import call
 
 pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.usefixtures("sandbox")]
-PACK = ("--policy-pack", str(ROOT / "policies"))
-NO_CHANGE = "--expect-no-changes"
 BUCKET, NETWORK = f"accelctl-{PROJECT}", f"projects/{PROJECT}/global/networks/accelctl"
 
 
@@ -20,8 +18,7 @@ def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
     """Up, with nothing configured but the project."""
     made = project(tmp_path_factory.mktemp("project"), "base-gcp")
     made.run("config", "set", "gcp:project", PROJECT)
-    judged = made.up(*PACK)
-    assert "not checked" not in judged.stdout + judged.stderr
+    made.up_judged()
     return made
 
 

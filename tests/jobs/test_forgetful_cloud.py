@@ -27,7 +27,7 @@ def test_an_interruption_that_is_seen_late_is_one(world: World) -> None:
 
 
 def test_the_console_is_read_before_the_machine_that_never_reported_is_ended(world: World) -> None:
-    """Afterwards the cloud may have forgotten it; what is known is not asked for again."""
+    """The boot wait is bounded. Later the cloud may have forgotten; what is known is not asked for again."""
     world.submit()
     world.step()
     world.cloud.say(world.machine.id, "kernel panic")

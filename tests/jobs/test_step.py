@@ -159,19 +159,6 @@ def test_a_clock_that_is_fast_takes_no_machine_for_lost(world: World) -> None:
     assert (len(world.record.attempts), world.attempt.end_reason) == (1, None)
 
 
-def test_a_machine_that_never_reports_is_replaced_and_its_console_kept(world: World) -> None:
-    """The boot wait is bounded, and what the machine printed can be read afterwards."""
-    world.submit()
-    world.step()
-    world.cloud.say(world.machine.id, "kernel panic")
-    world.pass_time(timedelta(minutes=16))
-    world.step()
-
-    assert world.record.attempts[0].end_reason is EndReason.BOOT_TIMEOUT
-    assert world.objects.get(f"jobs/{JOB}/attempts/1/console.log") == b"kernel panic"
-    assert "kernel panic" in world.record.attempts[0].message
-
-
 def test_three_machines_that_never_report_end_the_job(world: World) -> None:
     """The same failure three times is not bad luck: the job stops and shows it."""
     world.submit()
