@@ -3,6 +3,9 @@
 import http.server
 import os
 import threading
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -181,17 +184,56 @@ class Breaking(http.server.BaseHTTPRequestHandler):
         """Quiet."""
 
 
+@contextmanager
+def serving(handler: type[Breaking], monkeypatch: pytest.MonkeyPatch) -> Generator[Objects]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    settings = {
+        "ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "ACCESS_KEY_ID": "a",
+        "SECRET_ACCESS_KEY": "b",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    yield open_objects("s3://bucket", region="us-east-1")
+    server.shutdown()
+
+
 def test_a_large_object_comes_in_pieces_and_a_broken_one_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """No piece is so large that a slow line could never bring it."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Breaking)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    for name, value in (("ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}"), ("ACCESS_KEY_ID", "a"),
-                        ("SECRET_ACCESS_KEY", "b")):  # fmt: skip
-        monkeypatch.setenv(f"AWS_{name}", value)
 
-    chunks = list(open_objects("s3://bucket", region="us-east-1").chunks("key"))
-    server.shutdown()
+    with serving(Breaking, monkeypatch) as store:
+        chunks = list(store.chunks("key"))
 
     assert b"".join(chunks) == Breaking.content
     assert max(map(len, chunks)) <= PIECE
     assert len(Breaking.asked) > len(chunks)
+
+
+class Counting(Breaking):
+    """Answers slowly, and knows how many were asking at once."""
+
+    content = b"small"
+    under_way = most = 0
+    guard = threading.Lock()
+
+    def do_HEAD(self) -> None:
+        raise AssertionError("nobody asks for that")
+
+    def do_GET(self) -> None:
+        with self.guard:
+            Counting.under_way += 1
+            Counting.most = max(Counting.most, Counting.under_way)
+        threading.Event().wait(0.02)
+        with self.guard:
+            Counting.under_way -= 1
+        self.answer(200, len(self.content))
+        self.wfile.write(self.content)
+
+
+def test_threads_take_turns_at_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its library ends the process now and then when several of them call it at once."""
+    with serving(Counting, monkeypatch) as store, ThreadPoolExecutor(6) as pool:
+        got = list(pool.map(store.get, ["key"] * 6))
+
+    assert (got, Counting.most) == ([b"small"] * 6, 1)
