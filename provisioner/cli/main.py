@@ -108,7 +108,7 @@ def run(arguments: list[str]) -> int:
         mistake.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
-        output.error("interrupted.")
+        output.error("interrupted.", "the same command goes on where it stopped; 'accelctl status' shows the jobs.")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
