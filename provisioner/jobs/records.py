@@ -81,7 +81,7 @@ class Records:
         try:
             content, tag = self._objects.get_tagged(key(job))
         except ObjectMissing:
-            raise JobMissing(f"there is no job '{job}'.", hint="'accelctl status' lists the jobs.") from None
+            raise missing(job) from None
         return Held(record=decode(content, job), tag=tag)
 
     def write(self, held: Held, record: JobRecord) -> Held:
@@ -125,6 +125,9 @@ class Records:
         for folder in self._objects.folders(ROOT):
             yield folder.rsplit("/", 1)[-1]
 
+    def newest_ids(self) -> list[str]:
+        return list(self.ids())[::-1]
+
     def open_ids(self) -> Iterator[str]:
         """The jobs that may need a step, oldest first; a few of them may be over, or have no record yet."""
         for mark in self._objects.listing(f"{OPEN}/"):
@@ -143,6 +146,12 @@ class Records:
     def all(self) -> Iterator[JobRecord]:
         """Every job of the store, oldest first."""
         return self._readable(self.ids())
+
+    def recent(self, most: int) -> tuple[list[JobRecord], int]:
+        """The active jobs and the `most` newest, oldest first, and how many older ones are not among them."""
+        known = self.newest_ids()
+        older = {*known[most:]} - {*self.open_ids()}
+        return list(self._readable(job for job in reversed(known) if job not in older)), len(older)
 
     def _readable(self, jobs: Iterable[str]) -> Iterator[JobRecord]:
         """Those that can be read; a damaged or newer one is warned of and stops nobody."""
@@ -163,26 +172,36 @@ class Records:
 
     def find(self, wanted: str) -> JobRecord:
         """By id, or by name as it was given (the newest of that name). Raises JobMissing."""
-        if wanted in set(self.ids()):
-            return self.read(wanted).record
-        return max(self._named(wanted), key=lambda record: record.created_at)
+        if found := self._by_id(wanted):
+            return found
+        for record in self._readable(self.newest_ids()):
+            if is_named(record, wanted):
+                return record
+        raise missing(wanted)
 
     def find_one(self, wanted: str) -> JobRecord:
         """As `find`, for what cannot be taken back. Raises ConfigError where several active jobs have the name."""
-        if wanted in set(self.ids()):
-            return self.read(wanted).record
-        named = self._named(wanted)
-        if len(active := [record.id for record in named if record.ended_at is None]) > 1:
-            raise ConfigError(
-                f"{len(active)} active jobs are named '{wanted}'.", hint=f"say which: {', '.join(active)}."
-            )
-        return max(named, key=lambda record: (record.ended_at is None, record.created_at))
+        if found := self._by_id(wanted):
+            return found
+        active = [record for record in self.open() if is_named(record, wanted)]
+        if len(active) > 1:
+            ids = ", ".join(record.id for record in active)
+            raise ConfigError(f"{len(active)} active jobs are named '{wanted}'.", hint=f"say which: {ids}.")
+        return active[0] if active else self.find(wanted)
 
-    def _named(self, wanted: str) -> list[JobRecord]:
-        named = [record for record in self.all() if record.spec.name in (wanted, fit_name(wanted))]
-        if not named:
-            raise JobMissing(f"there is no job '{wanted}'.", hint="'accelctl status' lists the jobs.")
-        return named
+    def _by_id(self, wanted: str) -> JobRecord | None:
+        try:
+            return self.read(wanted).record if re.fullmatch(JOB_ID, wanted) else None
+        except JobMissing:
+            return None
+
+
+def is_named(record: JobRecord, wanted: str) -> bool:
+    return record.spec.name in (wanted, fit_name(wanted))
+
+
+def missing(wanted: str) -> JobMissing:
+    return JobMissing(f"there is no job '{wanted}'.", hint="'accelctl status' lists the jobs.")
 
 
 def fit_name(text: str) -> str:

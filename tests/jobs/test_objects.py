@@ -129,6 +129,19 @@ def test_a_job_is_found_by_id_and_by_name(objects: Objects) -> None:
         records.find("nobody")
 
 
+def test_of_many_jobs_the_newest_and_the_active_are_shown(objects: Objects) -> None:
+    """An old job that still runs is never among those left out; how many were is said."""
+    records = Records(objects)
+    for day in range(1, 7):
+        ended = None if day == 2 else START.replace(day=day + 1)
+        identity = f"2026010{day}-120000-zzzzz"
+        records.write(records.create(a_record(id=identity)), a_record(id=identity, ended_at=ended))
+
+    shown, older = records.recent(2)
+    assert [record.id[:8] for record in shown] == ["20260102", "20260105", "20260106"]
+    assert older == 3
+
+
 def test_only_open_jobs_are_read_by_whoever_looks_after_them(
     objects: Objects, caplog: pytest.LogCaptureFixture
 ) -> None:
