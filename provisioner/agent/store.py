@@ -46,11 +46,12 @@ class Store:
 
     def get(self, key):
         """The content. Raises Missing, Denied, Unreachable."""
-        return self._send("GET", key)[1]
+        with self._absence_seen(key):
+            return self._send("GET", key)[1]
 
     def download(self, key, path):
         """Brings an object into a file, in parts; the file's SHA-256. Raises Missing, Denied, Unreachable."""
-        with open(path, "wb") as out:
+        with self._absence_seen(key), open(path, "wb") as out:
             first = Incoming(out.fileno(), 0, PART)
             self._send("GET", key, into=first)
             rest = [Incoming(out.fileno(), start, start + PART) for start in range(first.at, first.total, PART)]
@@ -58,6 +59,16 @@ class Store:
                 for one in under_way:
                     one.result()
         return hashed(path)
+
+    @contextlib.contextmanager
+    def _absence_seen(self, key):
+        """S3 refuses what is not there, as if it might not be read, to a role that may list only below a prefix."""
+        try:
+            yield
+        except Denied:
+            if key not in self.list(key):
+                raise Missing(key)
+            raise
 
     def put(self, key, content, create=False):
         """Overwrites; with `create` raises Exists where the key is taken."""

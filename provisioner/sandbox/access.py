@@ -14,7 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.iam.access_control import AssumedRoleAccessKey, CreateAccessKeyFailure
 from moto.iam.models import iam_backends
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
 
 from provisioner.sandbox.wire import AwsError, Call
 
@@ -53,7 +53,7 @@ class Access:
         except CreateAccessKeyFailure:
             return AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         policies, boundary = list(statements(caller)), list(boundary_of(caller))
-        for action, resource, context in (*requested(call), *decryptions(call), *object_keys(call), *lookups(call)):
+        for action, resource, context in needed(call):
             contexts = [context | tags for tags in tags_of_named(call)] or [context]
             if not all(
                 self.allowed(rules, action, resource, each)
@@ -66,8 +66,7 @@ class Access:
 
     def note(self, call: Call) -> None:
         """What a key that may do everything was used for."""
-        asked = (*requested(call), *decryptions(call), *object_keys(call), *lookups(call))
-        self.used.setdefault(ACCELCTL, set()).update(action for action, _, _ in asked)
+        self.used.setdefault(ACCELCTL, set()).update(action for action, _, _ in needed(call))
 
     def not_authorized(self, call: Call, caller: AssumedRoleAccessKey, what: str) -> AwsError:
         code = "UnauthorizedOperation" if call.service == "ec2" else "AccessDenied"
@@ -100,6 +99,11 @@ class Access:
                     self.unjudged.add(f"{operator} {key}")
                     verdicts.append(deny)
         return all(verdicts)
+
+
+def needed(call: Call) -> tuple[tuple[str, str, dict[str, str]], ...]:
+    """Every action, resource and context that a call has to be allowed."""
+    return (*requested(call), *decryptions(call), *object_keys(call), *absences(call), *lookups(call))
 
 
 def requested(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -179,6 +183,18 @@ def object_keys(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
     for action in actions:
         via = f"s3.{bucket.region_name}.amazonaws.com"
         yield action, arn, {"kms:ViaService": via, "kms:EncryptionContext:aws:s3:arn": context}
+
+
+def absences(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Only who may list the whole bucket is told that an object is missing; others are refused.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    name, _, key = call.path.strip("/").partition("/")
+    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(name)
+    asked = bucket is not None and call.service == "s3" and call.operation in ("GetObject", "HeadObject")
+    if asked and not isinstance(bucket.keys.get(key), FakeKey):
+        yield "s3:ListBucket", f"arn:aws:s3:::{name}", {}
 
 
 def lookups(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -60,6 +61,11 @@ def plain_metadata() -> Metadata:
             "iam/security-credentials/job-role": json.dumps({**ROLE, "Expiration": ends}),
         }
     )  # fmt: skip
+
+
+def refusing_absence(start_response: Any, status: str, headers: Any, problem: Any = None) -> Any:
+    """A role that may list only below a prefix is not told what is missing."""
+    return start_response("403 Forbidden" if status.startswith("404") else status, headers, problem)
 
 
 class Server:
@@ -141,6 +147,7 @@ class Server:
                 self._part()
             if self.cut_at and asked.method == "GET" and "/blobs/" in path:
                 return [b"".join(self._moto(environ, start_response))[: self.cut_at]]
+            return self._moto(environ, partial(refusing_absence, start_response))
         return self._moto(environ, start_response)
 
     def _part(self) -> None:

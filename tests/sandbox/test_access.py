@@ -23,6 +23,8 @@ s3, ec2 = boto3.client("s3", config=quick), boto3.client("ec2", config=quick)
 calls = {"put own": lambda: s3.put_object(Bucket=BUCKET, Key="jobs/j1/a", Body=b"1"),
          "put other": lambda: s3.put_object(Bucket=BUCKET, Key="jobs/j2/a", Body=b"1"),
          "list own": lambda: s3.list_objects_v2(Bucket=BUCKET, Prefix="jobs/j1/x"),
+         "get own": lambda: s3.get_object(Bucket=BUCKET, Key="jobs/j1/a"),
+         "get what is not there": lambda: s3.get_object(Bucket=BUCKET, Key="jobs/j1/b"),
          "list all": lambda: s3.list_objects_v2(Bucket=BUCKET),
          "describe": lambda: ec2.describe_instances()}
 for name, call in calls.items():
@@ -86,11 +88,11 @@ def bought(script: str, role: str, subnet: str) -> str:
 
 
 def test_a_role_may_what_its_policy_says_and_no_more(sandbox: dict[str, Any], role: str) -> None:
-    """Own prefix yes, another's no; listing by prefix only; what the way does not lead to cannot be reached."""
+    """Own prefix yes, another's no; listing by prefix only; what is missing is refused, and no way is no answer."""
     said = said_on(sandbox, role, network(gateway=True))
 
-    assert said["put own"] == said["list own"] == "allowed"
-    assert said["put other"] == said["list all"] == "AccessDenied"
+    assert said["put own"] == said["get own"] == said["list own"] == "allowed"
+    assert said["put other"] == said["list all"] == said["get what is not there"] == "AccessDenied"
     assert said["describe"] == "NetworkUnreachable"
 
 
