@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from provisioner.errors import CloudError, ConfigError
+from provisioner.errors import AccelctlError, CloudError, ConfigError
 from provisioner.jobs.objects import ObjectMissing, Objects
 from provisioner.jobs.placing import inside, is_there, place
 from provisioner.jobs.progress import Manifest, Progress, SavedFile
@@ -62,22 +62,22 @@ def fetch(
     for _ in range(MOST_LOOKS):
         manifest = newest(Progress(objects).manifests(job, damaged=passed_over), damaged)
         if manifest is None:
-            break
+            raise nothing_whole(job, damaged)
         try:
             files = bring(objects, job, chosen(manifest, below), folder=folder, brought=brought)
         except Damaged as problem:
             if Progress(objects).has_checkpoint(job, manifest.sequence):  # else a running job has saved and tidied up
                 passed_over(manifest.sequence, str(problem))
-        else:
-            size = sum(file.bytes for file in files)
-            return Fetched(
-                folder=folder, sequence=manifest.sequence, files=len(files), bytes=size, damaged=tuple(damaged)
-            )
-    else:
-        raise CloudError(f"job '{job}' saves faster than it is fetched.", hint="fetch it when it is over.")
+            continue
+        size = sum(file.bytes for file in files)
+        return Fetched(folder=folder, sequence=manifest.sequence, files=len(files), bytes=size, damaged=tuple(damaged))
+    raise CloudError(f"job '{job}' saves faster than it is fetched.", hint="fetch it when it is over.")
+
+
+def nothing_whole(job: str, damaged: list[int]) -> AccelctlError:
     if damaged:
-        raise CloudError(f"every checkpoint of job '{job}' is damaged.", hint="the job itself would start afresh.")
-    raise ConfigError(f"job '{job}' has not saved anything yet.", hint=f"'accelctl status {job}' shows its progress.")
+        return CloudError(f"every checkpoint of job '{job}' is damaged.", hint="the job itself would start afresh.")
+    return ConfigError(f"job '{job}' has not saved anything yet.", hint=f"'accelctl status {job}' shows its progress.")
 
 
 def newest(manifests: Iterator[Manifest], damaged: list[int]) -> Manifest | None:
