@@ -8,6 +8,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,8 @@ from provisioner.domain.quantities import duration, usd, written
 from provisioner.errors import ConfigError
 
 PROJECT_FILE = "accelctl.toml"
+SHORTEST_PACE = timedelta(seconds=0.05)
+LEAST_BEATS = 3
 OTHER_VARIABLES = ("ACCELCTL_DEBUG", "ACCELCTL_SANDBOX_HOME", "ACCELCTL_IMAGE_PATH", "ACCELCTL_REAP")
 """Read elsewhere."""
 
@@ -46,6 +49,13 @@ def topic(value: str) -> str:
     if not TOPIC.fullmatch(value):
         raise ValueError(f"'{value}' is no ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:idle")
     return value
+
+
+def pace(value: str) -> timedelta:
+    """Raises ValueError for what would have a machine or a stepper do nothing else."""
+    if (span := duration(value)) < SHORTEST_PACE:
+        raise ValueError(f"'{value}' is shorter than {SHORTEST_PACE.total_seconds():g}s")
+    return span
 
 
 def names(value: str) -> tuple[str, ...]:
@@ -96,7 +106,7 @@ class Setting:
 
 def pace_settings() -> list[Setting]:
     return [
-        Setting(name=field.name, parse=duration, default=written(getattr(Pace(), field.name)), help="pace of a job")
+        Setting(name=field.name, parse=pace, default=written(getattr(Pace(), field.name)), help="pace of a job")
         for field in fields(Pace)
     ]
 
@@ -149,7 +159,15 @@ class Settings:
 
     @property
     def pace(self) -> Pace:
-        return Pace(**{field.name: self[field.name] for field in fields(Pace)})
+        """Raises ConfigError where a machine would be lost before its second word."""
+        held = Pace(**{field.name: self[field.name] for field in fields(Pace)})
+        if held.lost_after < LEAST_BEATS * held.heartbeat_every:
+            raise ConfigError(
+                f"lost_after ({written(held.lost_after)}) is less than {LEAST_BEATS} times heartbeat_every "
+                f"({written(held.heartbeat_every)}): healthy machines would count as lost.",
+                hint="raise the one or lower the other.",
+            )
+        return held
 
 
 def load(

@@ -20,7 +20,7 @@ Description=accelctl: the next step of every job
 [Service]
 Type=oneshot
 WorkingDirectory={folder}
-{environment}ExecStart={program} step
+{environment}ExecStart=/usr/bin/env {command}
 """
 TIMER = """[Unit]
 Description=accelctl: steps jobs every minute
@@ -46,17 +46,18 @@ def say_who_steps(place: Workplace) -> None:
 
 def install() -> None:
     """A systemd user timer where there is one, else the line for cron. Raises ConfigError where systemd refuses."""
-    program = shutil.which("accelctl") or f"{sys.executable} -m provisioner"
+    found = shutil.which("accelctl")
+    command = [*([found] if found else [sys.executable, "-m", "provisioner"]), "step"]
     if not has_user_systemd():
         output.note("no systemd for this user: add this line with 'crontab -e'")
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in told().items())
-        line = f"cd {shlex.quote(str(Path.cwd()))} && {settings} {program} step".replace("&&  ", "&& ")
+        line = f"cd {shlex.quote(str(Path.cwd()))} && {settings} {shlex.join(command)}".replace("&&  ", "&& ")
         output.data(f"* * * * * {line} >/dev/null 2>&1".replace("%", r"\%"))  # cron takes a bare one for a new line
         say_which_keys()
         return
     folder = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "systemd" / "user"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{UNIT}.service").write_text(service(program))
+    (folder / f"{UNIT}.service").write_text(service(command))
     (folder / f"{UNIT}.timer").write_text(TIMER)
     for arguments in (["daemon-reload"], ["enable", "--now", f"{UNIT}.timer"]):
         code, said = systemctl(*arguments)
@@ -76,9 +77,23 @@ def say_which_keys() -> None:
         )
 
 
-def service(program: str) -> str:
-    lines = "".join(f'Environment="{name}={value}"\n' for name, value in told().items())
-    return SERVICE.format(program=program, folder=Path.cwd(), environment=lines)
+def service(command: list[str]) -> str:
+    """The unit; systemd expands `%` everywhere and `$` in commands (systemd.unit(5), systemd.service(5)).
+
+    env starts the program, since systemd itself runs none whose path has quotes or backslashes.
+    """
+    lines = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in told().items())
+    return SERVICE.format(
+        command=" ".join(quoted(word).replace("$", "$$") for word in command),
+        folder=str(Path.cwd()).replace("%", "%%"),
+        environment=lines,
+    )
+
+
+def quoted(word: str) -> str:
+    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("\n", "\\n")):
+        word = word.replace(plain, escaped)
+    return f'"{word}"'
 
 
 def told() -> dict[str, str]:

@@ -1,11 +1,13 @@
 """The work folder: what of it is sent, and the archive that is named by its content."""
 
+import errno
 import gzip
 import hashlib
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
@@ -21,6 +23,10 @@ LARGEST = 512 * 1024**2
 """Bytes of a work folder that are sent; data belongs into a bucket."""
 NEVER = frozenset({".git", "__pycache__", ".venv"})
 NAMED = 5
+REMEDIES = {
+    errno.EACCES: "make it readable, or add it to .gitignore.",
+    errno.ENOSPC: "make room where temporary files go, or set TMPDIR.",
+}
 LONG_AGO = 946684800
 """The date of every file, so that the same content is the same archive: 1 January 2000 (ZIP knows none before 1980)."""
 
@@ -41,11 +47,11 @@ def send(
 ) -> Archive:
     """Sends the folder unless the store has it. Paths in `keep` stay here: the job makes them itself.
 
-    Raises ConfigError where it cannot be read or is larger than `largest` bytes.
+    Raises ConfigError where it cannot be read or packed, or is larger than `largest` bytes.
     """
-    entries = tuple(listed(folder, keep))
-    refuse_large(folder, entries, largest)
-    with NamedTemporaryFile(suffix=".tar.gz") as packed:
+    with named(folder), NamedTemporaryFile(suffix=".tar.gz") as packed:
+        entries = tuple(listed(folder, keep))
+        refuse_large(folder, entries, largest)
         pack(folder, entries, packed)
         packed.flush()
         name = digest(Path(packed.name))
@@ -56,19 +62,20 @@ def send(
 
 
 def listed(folder: Path, keep: frozenset[PurePosixPath] = frozenset()) -> Iterator[Entry]:
-    """Everything that is sent, in order of path; honours .gitignore. Raises ConfigError for an unreadable folder."""
+    """Everything that is sent, in order of path; honours .gitignore. Raises OSError, ConfigError where it is none."""
     if not folder.is_dir():
         raise ConfigError(f"--workdir: '{folder}' is not a folder.", hint="name the folder that the command runs in.")
+    yield from walk(folder, PurePosixPath(), Ignored(folder), keep=keep)
+
+
+@contextmanager
+def named(folder: Path) -> Generator[None]:
+    """What the disk says becomes the user's: the path, and what to do about it. Raises ConfigError."""
     try:
-        yield from walk(folder, PurePosixPath(), Ignored(folder), keep=keep)
-    except PermissionError as error:
-        raise unreadable(error) from error
-
-
-def unreadable(error: PermissionError) -> ConfigError:
-    return ConfigError(
-        f"--workdir: '{error.filename}' cannot be read.", hint="make it readable, or add it to .gitignore."
-    )
+        yield
+    except OSError as error:
+        hint = REMEDIES.get(error.errno or 0, "run it again when nothing writes there.")
+        raise ConfigError(f"--workdir: {error.filename or folder}: {error.strerror or error}.", hint=hint) from error
 
 
 def walk(root: Path, below: PurePosixPath, ignored: "Ignored", *, keep: frozenset[PurePosixPath]) -> Iterator[Entry]:
@@ -124,7 +131,7 @@ def refuse_large(folder: Path, entries: tuple[Entry, ...], largest: int) -> None
 
 
 def pack(folder: Path, entries: tuple[Entry, ...], out: IO[bytes]) -> None:
-    """A tar whose bytes depend on paths, modes, links and contents alone. Raises ConfigError for an unreadable file."""
+    """A tar whose bytes depend on paths, modes, links and contents alone. Raises OSError."""
     with (
         gzip.GzipFile(fileobj=out, mode="wb", mtime=0, compresslevel=1, filename="") as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
@@ -142,14 +149,9 @@ def add(tar: tarfile.TarFile, folder: Path, entry: Entry) -> None:
     if entry.folder:
         header.type = tarfile.DIRTYPE
         return tar.addfile(header)
-    try:
-        with (folder / entry.path).open("rb") as content:
-            header.size = os.fstat(content.fileno()).st_size
-            return tar.addfile(header, content)
-    except PermissionError as error:
-        raise unreadable(error) from error
-    except FileNotFoundError as error:
-        raise ConfigError(f"--workdir: '{entry.path}' went away while it was packed.", hint="run it again.") from error
+    with (folder / entry.path).open("rb") as content:
+        header.size = os.fstat(content.fileno()).st_size
+        return tar.addfile(header, content)
 
 
 def digest(file: Path) -> str:

@@ -29,3 +29,17 @@ def test_a_value_of_another_kind_is_refused_by_name(tmp_path: Path, line: str) -
 
     assert line.split(maxsplit=1)[0] in refused.value.message
     assert "accelctl.toml" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"ACCELCTL_HEARTBEAT_EVERY": "0s"}, "heartbeat_every"),
+        ({"ACCELCTL_LEASE": "0s"}, "lease"),
+        ({"ACCELCTL_LOST_AFTER": "30s"}, "lost_after"),
+    ],
+)
+def test_a_pace_that_no_job_could_keep_is_refused(tmp_path: Path, asked: dict[str, str], named: str) -> None:
+    """A pause of nothing would be a loop, and a machine cannot be lost before it has had time to speak."""
+    with pytest.raises(ConfigError, match=named):
+        _ = load(environment=asked, folder=tmp_path).pace

@@ -1,5 +1,7 @@
 """The foreground: what it bears, and what its timer is told."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -71,9 +73,32 @@ def test_the_timer_steps_with_the_settings_of_the_shell_that_installed_it(
     monkeypatch.chdir(tmp_path)
     for name, value in (("AWS_PROFILE", "team"), ("ACCELCTL_STORE", "ours"), ("AWS_SECRET_ACCESS_KEY", "secret")):
         monkeypatch.setenv(name, value)
-    unit = service("/bin/accelctl")
+    unit = service(["/bin/accelctl", "step"])
 
     assert f"WorkingDirectory={tmp_path}" in unit
     assert 'Environment="AWS_PROFILE=team"' in unit
     assert 'Environment="ACCELCTL_STORE=ours"' in unit
     assert "secret" not in unit
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
+def test_a_unit_bears_odd_folders_programs_and_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd itself reads it: a space, a per cent sign, a dollar, quotes, a backslash."""
+    folder = tmp_path / "50% of $HOME"
+    folder.mkdir()
+    program = folder / 'my "accelctl"'
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("ACCELCTL_THRESHOLDS", '[{"kind": "a\\\\b %h"}]')
+    unit = tmp_path / "accelctl-step.service"
+    unit.write_text(service([str(program), "step"]))
+
+    checked = subprocess.run(
+        ["systemd-analyze", "--user", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+
+    assert str(unit.name) not in checked.stderr
+    assert str(program) not in checked.stderr
+    assert r'Environment="ACCELCTL_THRESHOLDS=[{\"kind\": \"a\\\\b %%h\"}]"' in unit.read_text()

@@ -9,7 +9,7 @@ from obstore.store import MemoryStore
 
 from provisioner.errors import ConfigError
 from provisioner.jobs.objects import Objects
-from provisioner.jobs.workdir import listed, send
+from provisioner.jobs.workdir import Entry, listed, named, pack, send
 
 
 @pytest.fixture
@@ -91,3 +91,24 @@ def test_a_folder_that_is_not_there_is_refused(objects: Objects, tmp_path: Path)
     """Exit 2, the flag named."""
     with pytest.raises(ConfigError, match="--workdir"):
         send(objects, tmp_path / "nowhere")
+
+
+def test_a_file_that_went_away_while_it_was_packed_is_named(folder: Path) -> None:
+    """Exit 2, with what to do: something writes there."""
+    gone = Entry(path=PurePosixPath("data/shard-1"), mode=0o644, size=9)
+
+    with pytest.raises(ConfigError, match="data/shard-1") as refused, named(folder):
+        pack(folder, (gone,), io.BytesIO())
+    assert "run it again" in refused.value.hint
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is Linux's /dev/full")
+def test_a_full_disk_is_no_defect_of_ours(folder: Path) -> None:
+    """Exit 2, and where to make room."""
+    with (
+        pytest.raises(ConfigError, match="No space left") as refused,
+        named(folder),
+        Path("/dev/full").open("wb") as out,
+    ):
+        pack(folder, tuple(listed(folder)), out)
+    assert "TMPDIR" in refused.value.hint
