@@ -15,7 +15,9 @@ from provisioner.cli.narrate import last_words, narrate
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import (
     AccelctlError,
+    CloudError,
     CloudUnavailable,
+    ConfigError,
     CredentialsRefused,
     Interrupted,
     RateLimited,
@@ -53,9 +55,16 @@ class Watch:
         self._marked_at: datetime | None = None
 
     def until_done(self, *, until: Callable[[JobRecord], bool]) -> JobRecord:
-        """Returns once `until` holds of the record, or raises Detached. Raises CloudUnavailable after PATIENCE."""
+        """Returns once `until` holds of the record, or raises Detached. Raises CloudUnavailable after PATIENCE.
+
+        A refusal ends the foreground alone: its hint says how to return to the job.
+        """
         try:
             return self._stepped(until)
+        except (CloudError, ConfigError) as failure:
+            if self._before is None or self._before.outcome is None:
+                failure.hint = f"{failure.hint} job {self._job} is open: {ways_back(self._job)}".strip()
+            raise
         except KeyboardInterrupt:  # the second one, in the middle of anything
             raise left(self._job) from None
         finally:
@@ -152,9 +161,12 @@ def left(job: str) -> Interrupted:
     """What stays when a person leaves, and how to return."""
     return Interrupted(
         f"left job {job} as it is; it goes on.",
-        hint=f"'accelctl status {job}' and 'accelctl logs {job} --follow' return to it; "
-        f"'accelctl cancel {job}' stops it.",
+        hint=ways_back(job),
     )
+
+
+def ways_back(job: str) -> str:
+    return f"'accelctl status {job}' and 'accelctl logs {job} --follow' return to it; 'accelctl cancel {job}' stops it."
 
 
 class Detached(Interrupted):

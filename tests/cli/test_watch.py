@@ -15,7 +15,7 @@ from provisioner.cli.steppers import service
 from provisioner.cli.stepping import led
 from provisioner.cli.watch import Watch
 from provisioner.domain.jobs import JobRecord
-from provisioner.errors import CloudUnavailable
+from provisioner.errors import CloudUnavailable, PermissionDenied
 from provisioner.jobs.objects import Objects, Stored
 from tests.jobs.builders import JOB, QUICK, World
 
@@ -44,6 +44,20 @@ def test_output_that_cannot_be_read_just_now_ends_no_foreground() -> None:
 
     assert seen.attempt is not None
     assert place.objects.failures == 0
+
+
+def test_a_refusal_ends_the_foreground_and_says_how_to_return() -> None:
+    """The job is open, and may have a machine: status and cancel are named with its id."""
+    world = World()
+    world.submit()
+    world.cloud.fail_next("offerings", PermissionDenied("ec2:DescribeSpotPriceHistory is not allowed."))
+    place = SimpleNamespace(objects=world.objects, stepper=world.stepper, clock=world.clock, records=world.records)
+
+    with pytest.raises(PermissionDenied) as refused:
+        Watch(cast("Any", place), JOB, show_output=False).until_done(until=lambda _: False)
+
+    assert f"accelctl status {JOB}" in refused.value.hint
+    assert f"accelctl cancel {JOB}" in refused.value.hint
 
 
 def test_whoever_watches_a_job_is_seen_to_look_after_it() -> None:
