@@ -62,12 +62,14 @@ def checks(place: Workplace) -> Iterator[Check]:
 
 
 def cloud_checks(place: Workplace) -> Iterator[Check]:
+    asked = "credentials"
     try:
         caller = place.caller
-        yield Check(name="credentials", health=Health.OK, finding=f"{caller.name} in account {caller.account}")
+        yield Check(name=asked, health=Health.OK, finding=f"{caller.name} in account {caller.account}")
+        asked = "account"
         yield from account_checks(place)
     except AccelctlError as failure:
-        yield Check(name="credentials", health=Health.MISSING, finding=failure.message, remedy=failure.hint)
+        yield Check(name=asked, health=Health.MISSING, finding=failure.message, remedy=failure.hint)
 
 
 def quota_check(region: str, quota: Quota) -> Check:
