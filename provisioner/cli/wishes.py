@@ -119,28 +119,10 @@ def text_of(name: str, value: Any) -> str:
 
 
 def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:
-    if not asked.get("instances"):
-        raise ConfigError("--instance is missing.", hint="name a type, such as --instance p4d.24xlarge.")
-    if not asked.get("program") or not asked["program"][0].strip():
-        raise ConfigError("the command is missing.", hint="put it behind --, as in: -- python train.py")
-    for name in ("name", "workdir", "checkpoint_dir", "outputs_dir"):
-        if asked.get(name) == "":
-            raise ConfigError(f"--{name.replace('_', '-')} is empty.", hint="leave it out, or say which.")
-    for name in ("max_duration", "checkpoint_every"):
-        if settings[name] < LEAST:
-            flag = f"--{name.replace('_', '-')}"
-            raise ConfigError(f"{flag}: {settings[name].total_seconds():g} s is too short.", hint="say 1s at least.")
-    if asked.get("name") and fit_name(asked["name"]) != asked["name"]:
-        raise ConfigError(
-            f"--name: '{asked['name']}' has more than letters, digits, dot, dash and underscore, or is too long.",
-            hint=f"such as {fit_name(asked['name'])}.",
-        )
-    saved = relative("--checkpoint-dir", asked.get("checkpoint_dir") or "checkpoints")
-    results = relative("--outputs-dir", asked.get("outputs_dir") or "outputs")
-    if PurePosixPath(saved).is_relative_to(results) or PurePosixPath(results).is_relative_to(saved):
-        raise ConfigError(
-            f"--checkpoint-dir and --outputs-dir: {saved} and {results} overlap.", hint="name two folders."
-        )
+    refuse_missing(asked)
+    refuse_too_short(settings)
+    refuse_odd_name(asked.get("name") or "")
+    saved, results = folders(asked)
     refuse_twice(pairs("--env", asked.get("variables", ())), pairs("--secret", asked.get("secrets", ())))
     return JobSpec(
         name=fit_name(asked.get("name") or folder.resolve().name), command=tuple(asked["program"]),
@@ -156,6 +138,42 @@ def spec(asked: dict[str, Any], settings: Settings, folder: Path) -> JobSpec:
         pace=settings.pace,
         labels={name: settings[name] for name in ("team", "cost_center", "environment")},
     )  # fmt: skip
+
+
+def refuse_missing(asked: dict[str, Any]) -> None:
+    if not asked.get("instances"):
+        raise ConfigError("--instance is missing.", hint="name a type, such as --instance p4d.24xlarge.")
+    if not asked.get("program") or not asked["program"][0].strip():
+        raise ConfigError("the command is missing.", hint="put it behind --, as in: -- python train.py")
+    for name in ("name", "workdir", "checkpoint_dir", "outputs_dir"):
+        if asked.get(name) == "":
+            raise ConfigError(f"--{name.replace('_', '-')} is empty.", hint="leave it out, or say which.")
+
+
+def refuse_too_short(settings: Settings) -> None:
+    for name in ("max_duration", "checkpoint_every"):
+        if settings[name] < LEAST:
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{flag}: {settings[name].total_seconds():g} s is too short.", hint="say 1s at least.")
+
+
+def refuse_odd_name(name: str) -> None:
+    if name and fit_name(name) != name:
+        raise ConfigError(
+            f"--name: '{name}' has more than letters, digits, dot, dash and underscore, or is too long.",
+            hint=f"such as {fit_name(name)}.",
+        )
+
+
+def folders(asked: dict[str, Any]) -> tuple[str, str]:
+    """Where checkpoints and outputs lie. Raises ConfigError where one is in the other."""
+    saved = relative("--checkpoint-dir", asked.get("checkpoint_dir") or "checkpoints")
+    results = relative("--outputs-dir", asked.get("outputs_dir") or "outputs")
+    if PurePosixPath(saved).is_relative_to(results) or PurePosixPath(results).is_relative_to(saved):
+        raise ConfigError(
+            f"--checkpoint-dir and --outputs-dir: {saved} and {results} overlap.", hint="name two folders."
+        )
+    return saved, results
 
 
 def pairs(flag: str, given: tuple[str, ...]) -> dict[str, str]:
