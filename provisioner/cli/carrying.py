@@ -4,7 +4,7 @@ from provisioner.cli import output
 from provisioner.cli.output import OutputFormat
 from provisioner.cli.steppers import say_who_steps
 from provisioner.cli.summary import summary
-from provisioner.cli.watch import Detached, Watch, left
+from provisioner.cli.watch import Detached, Watch
 from provisioner.domain.jobs import AttemptState, JobRecord
 from provisioner.jobs.view import job_document
 from provisioner.workplace import Workplace
@@ -17,7 +17,7 @@ def carried(place: Workplace, record: JobRecord, *, form: OutputFormat, detach: 
         record = watch.until_done(until=bought if detach else over)
     except Detached:
         say_who_steps(place)
-        raise left(record.id) from None
+        raise
     if not over(record):
         place.stepper.release(record.id)
         say_who_steps(place)

@@ -66,7 +66,7 @@ class Watch:
                 failure.hint = f"{failure.hint} job {self._job} is open: {ways_back(self._job)}".strip()
             raise
         except KeyboardInterrupt:  # the second one, in the middle of anything
-            raise left(self._job) from None
+            raise Left(self._job) from None
         finally:
             with suppress(AccelctlError):  # it ages, and nobody is misled for long
                 forget(self._place.objects, self._job)
@@ -151,29 +151,25 @@ class Watch:
         wish = ask() if sys.stdin.isatty() and sys.stderr.isatty() else Wish.DETACH
         if wish is Wish.DETACH:
             self._place.stepper.release(self._job)
-            raise Detached
+            raise Detached(self._job)
         if wish is Wish.STOP:
             ask_to_cancel(self._place.records, self._job, self._place.clock.now())
         signal.signal(signal.SIGINT, self._first)  # the next one is asked about as well
 
 
-def left(job: str) -> Interrupted:
-    """What stays when a person leaves, and how to return."""
-    return Interrupted(
-        f"left job {job} as it is; it goes on.",
-        hint=ways_back(job),
-    )
+class Left(Interrupted):
+    """A person left: the job goes on, and there are ways back."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"left job {job} as it is; it goes on.", hint=ways_back(job))
+
+
+class Detached(Left):
+    """In good order, at the first Ctrl-C."""
 
 
 def ways_back(job: str) -> str:
     return f"'accelctl status {job}' and 'accelctl logs {job} --follow' return to it; 'accelctl cancel {job}' stops it."
-
-
-class Detached(Interrupted):
-    """The person left; the job goes on."""
-
-    def __init__(self) -> None:
-        super().__init__("left it running.", hint="'accelctl status' shows what goes on; run the command again.")
 
 
 def ask() -> Wish:

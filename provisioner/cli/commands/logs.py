@@ -24,7 +24,7 @@ def command(job: str, follow: bool) -> None:
     \b
     accelctl logs 20261120-224501-x7k2m --follow
     """
-    from provisioner.cli.watch import left
+    from provisioner.cli.watch import Left
     from provisioner.workplace import Workplace
 
     place = Workplace()
@@ -32,7 +32,7 @@ def command(job: str, follow: bool) -> None:
     try:
         show(place, record, follow=follow)
     except KeyboardInterrupt:
-        raise left(record.id) from None
+        raise Left(record.id) from None
 
 
 def show(place: "Workplace", record: "JobRecord", *, follow: bool) -> None:
