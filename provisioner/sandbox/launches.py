@@ -6,6 +6,8 @@ Auto Scaling) meets the same market. The front turns codes into HTTP statuses.
 
 import base64
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,6 +24,7 @@ from moto.ec2.responses.spot_instances import SpotInstances
 from moto.iam.models import iam_backends
 
 from provisioner.sandbox import interfaces
+from provisioner.sandbox.asked import Asked, of_call, of_template
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.lifecycle import USER, Refused, SpotRequest, explain, pool_of, request_of
 from provisioner.sandbox.market import Market, Pool
@@ -43,7 +46,7 @@ class Launches:
     ) -> None:  # fmt: skip
         self.market, self.quotas, self.clock, self.phases, self.placement = market, quotas, clock, phases, placement
         self.reservations = reservations
-        self.call = threading.local()
+        self._local = threading.local()
         self.profile_unknown_for = PROFILE_UNKNOWN_FOR
         """Seconds."""
 
@@ -61,20 +64,21 @@ class Launches:
     def run_instances_call(self, original: Any, this: InstanceResponse) -> ActionResult:
         """moto launches MinCount and drops the market options; keep both for the backend call below."""
         expand_template(this)
-        self.call.options = this._get_param("InstanceMarketOptions", {})
-        self.call.count = int(this._get_param("MinCount", "1")), int(this._get_param("MaxCount", "1"))
-        self.call.interfaces = interfaces.asked_for(this._get_param("NetworkInterfaces", []))
-        self.call.group = this._get_param("Placement.GroupName") or ""
-        self.call.target = target_of(this._get_param("CapacityReservationSpecification", {}))
-        self.call.disks = this._get_param("BlockDeviceMappings", []) or []
-        try:
+        with self.asking(of_call(this)):
             return original(this)
-        finally:
-            self.forget()
 
-    def forget(self) -> None:
-        self.call.options = self.call.count = self.call.interfaces = self.call.disks = None
-        self.call.group = self.call.target = None
+    @property
+    def asked(self) -> Asked:
+        """By the call that this thread serves."""
+        return getattr(self._local, "asked", None) or Asked()
+
+    @contextmanager
+    def asking(self, asked: Asked) -> Generator[None]:
+        self._local.asked = asked
+        try:
+            yield
+        finally:
+            self._local.asked = None
 
     def run_instances(
         self, original: Any, backend: EC2Backend, image_id: str, count: int, user_data: Any, groups: Any, **kwargs: Any
@@ -83,20 +87,19 @@ class Launches:
         refuse_new_profile(
             backend, kwargs.get("iam_instance_profile_name"), timedelta(seconds=self.profile_unknown_for)
         )
-        least, most = getattr(self.call, "count", None) or (count, count)
-        options = getattr(self.call, "options", None) or {}
-        spot = options.get("MarketType") == "spot"
+        asked = self.asked
+        least, most = asked.count or (count, count)
         image_id = resolved(backend, image_id)
         pool = kwargs["instance_type"], self.zone(backend, kwargs)
-        interfaces.refuse_wrong(pool[0], self.interfaces)
-        self.placement.refuse_unknown(backend.region_name, self.group)
-        target = getattr(self.call, "target", None) or ""
-        reserved = self.reservations.targeted(backend.region_name, target, options.get("MarketType", ""), pool)
+        interfaces.refuse_wrong(pool[0], asked.interfaces)
+        self.placement.refuse_unknown(backend.region_name, asked.group)
+        market = asked.market.get("MarketType", "")
+        reserved = self.reservations.targeted(backend.region_name, asked.reservation, market, pool)
         granted = self.granted(backend, pool, least, most, reserved)
         if not reserved:  # which has been counted
-            self.quotas.check(backend, pool[0], granted, spot=spot)
-        if spot:
-            self.check_price(pool, options.get("SpotOptions", {}))
+            self.quotas.check(backend, pool[0], granted, spot=asked.spot)
+        if asked.spot:
+            self.check_price(pool, asked.spot_options)
         if not kwargs.get("subnet_id"):
             kwargs["placement"] = pool[1]
         kwargs["nics"] = interfaces.on_first_card(interfaces.asked_for(kwargs.get("nics")))
@@ -105,30 +108,21 @@ class Launches:
             self.market.take(pool, granted)
         for instance in reservation.instances:
             belong(instance, reserved)
-            self.settle(instance, options.get("SpotOptions", {}) if spot else None, kwargs)
+            self.settle(instance, asked, kwargs)
         for instance in reservation.instances[1:]:
             associate(backend, instance, kwargs)  # moto gives the role to the first one only
         return reservation
 
-    @property
-    def interfaces(self) -> list[dict[str, Any]]:
-        return getattr(self.call, "interfaces", None) or []
-
-    @property
-    def group(self) -> str:
-        """The placement group of the launch; empty for none."""
-        return getattr(self.call, "group", None) or ""
-
-    def settle(self, instance: Instance, spot_options: dict[str, Any] | None, kwargs: dict[str, Any]) -> None:
+    def settle(self, instance: Instance, asked: Asked, kwargs: dict[str, Any]) -> None:
         now = self.clock.now()
         instance.launch_time = now.replace(tzinfo=None, microsecond=0)
         instance.sandbox_launched_at = now
-        instance.sandbox_disk_gib = disk_gib(getattr(self.call, "disks", None) or [])
-        instance.sandbox_public = wants_public(self.interfaces)
-        interfaces.attach(instance, self.interfaces)
-        instance.placement.group_name = self.group
-        if spot_options is not None:
-            SpotRequest(instance, spot_options, kwargs.get("tags") or {}, now)
+        instance.sandbox_disk_gib = asked.disk_gib
+        instance.sandbox_public = asked.public
+        interfaces.attach(instance, asked.interfaces)
+        instance.placement.group_name = asked.group
+        if asked.spot:
+            SpotRequest(instance, asked.spot_options, kwargs.get("tags") or {}, now)
         self.phases.launched(instance)
 
     def granted(
@@ -144,7 +138,7 @@ class Launches:
 
     def zone(self, backend: EC2Backend, kwargs: dict[str, Any]) -> str:
         kind, asked = kwargs["instance_type"], kwargs.get("placement")
-        if subnet := kwargs.get("subnet_id") or first_of(self.interfaces).get("SubnetId"):
+        if subnet := kwargs.get("subnet_id") or self.asked.subnet:
             asked = backend.get_subnet(subnet).availability_zone
         if kind not in INSTANCE_TYPES:
             raise Refused("InvalidParameterValue", f"Invalid value '{kind}' for InstanceType.")
@@ -201,12 +195,7 @@ class Launches:
         profile = {"iam_instance_profile_name": profile.get("Name"), "iam_instance_profile_arn": profile.get("Arn")}
         limit = (spec.overrides or {}).get("MaxPrice")
         market = {"MarketType": "spot", "SpotOptions": {"MaxPrice": limit} if limit else {}}
-        self.call.options, self.call.count = market if spot else {}, (1, count)
-        self.call.interfaces = interfaces.asked_for(template.get("NetworkInterfaces", []))
-        self.call.group = template.get("Placement", {}).get("GroupName", "")
-        self.call.disks = template.get("BlockDeviceMappings", [])
-        self.call.target = target_of(template.get("CapacityReservationSpecification", {}))
-        try:
+        with self.asking(of_template(template, market=market if spot else {}, most=count)):
             reservation = backend.run_instances(
                 spec.image_id, count, spec.user_data, spec.group_set, instance_type=spec.instance_type,
                 is_instance_type_default=False, placement=zone_of(backend, spec), subnet_id=spec.subnet_id,
@@ -215,8 +204,6 @@ class Launches:
                 metadata_options=template.get("MetadataOptions", {}),
                 block_device_mappings=template.get("BlockDeviceMappings") or None,
             )  # fmt: skip
-        finally:
-            self.forget()
         associate(backend, reservation.instances[0], profile)
         for instance in reservation.instances:
             fleet.on_demand_instances.append({"id": reservation.id, "instance": instance, "launch_spec": spec})
@@ -279,11 +266,6 @@ def wrap(owner: Any, name: str, replacement: Any) -> None:
     setattr(owner, name, lambda this, *args, **kwargs: replacement(original, this, *args, **kwargs))
 
 
-def target_of(specification: dict[str, Any]) -> str:
-    """The id of the reservation that a launch names; empty for none."""
-    return specification.get("CapacityReservationTarget", {}).get("CapacityReservationId", "")
-
-
 def belong(instance: Instance, reserved: Reservation | None) -> None:
     """To a reservation, as DescribeInstances says it."""
     if reserved:
@@ -318,23 +300,6 @@ def refuse_new_profile(backend: EC2Backend, name: str | None, unknown_for: timed
 def refuse_large(user_data: Any) -> None:
     if user_data and len(base64.b64decode(str(user_data))) > USER_DATA_LIMIT:
         raise Refused("InvalidParameterValue", "User data is limited to 16384 bytes")
-
-
-def disk_gib(mappings: Any) -> int:
-    """All EBS volumes of a launch together."""
-    listed = mappings if isinstance(mappings, list) else list(mappings.values())
-    return sum(int(mapping.get("Ebs", {}).get("VolumeSize", 0)) for mapping in listed)
-
-
-def first_of(asked: list[dict[str, Any]]) -> dict[str, Any]:
-    """The first network interface of a launch; empty where none was named."""
-    return asked[0] if asked else {}
-
-
-def wants_public(asked: list[dict[str, Any]]) -> bool | None:
-    """What the first interface asks for; None where nothing was said and the subnet decides."""
-    said = first_of(asked).get("AssociatePublicIpAddress")
-    return None if said is None else str(said).lower() == "true"
 
 
 def resolved(backend: EC2Backend, image_id: str) -> str:
