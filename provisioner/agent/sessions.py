@@ -3,7 +3,7 @@
 import glob
 import subprocess
 
-WORKER = "ssm-session-wor"
+WORKER = b"ssm-session-wor"
 """The process of each Session Manager session: the kernel keeps fifteen letters of ssm-session-worker."""
 PATIENCE = 5
 
@@ -23,7 +23,7 @@ def workers():
 
 def name_of(path):
     try:
-        with open(path) as file:
+        with open(path, "rb") as file:  # cut after fifteen bytes, in the midst of a letter too
             return file.read().strip()
     except OSError:  # it has just ended
-        return ""
+        return b""

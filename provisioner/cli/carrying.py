@@ -10,9 +10,11 @@ from provisioner.jobs.view import job_document
 from provisioner.workplace import Workplace
 
 
-def carried(place: Workplace, record: JobRecord, *, form: OutputFormat, detach: bool) -> int:
-    """To its end, or with `detach` to its purchase; the exit code of the contract."""
-    watch = Watch(place, record.id, show_output=form is OutputFormat.TABLE and not detach)
+def carried(
+    place: Workplace, record: JobRecord, *, form: OutputFormat, detach: bool, seen: JobRecord | None = None
+) -> int:
+    """To its end, or with `detach` to its purchase; the exit code of the contract. What `seen` holds is not told."""
+    watch = Watch(place, record.id, show_output=form is OutputFormat.TABLE and not detach, seen=seen)
     try:
         record = watch.until_done(until=bought if detach else over)
     except Detached:

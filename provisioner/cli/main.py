@@ -105,16 +105,25 @@ def run(arguments: list[str]) -> int:
         output.error(failure.message, failure.hint)
         return failure.exit_code
     except click.ClickException as mistake:
-        mistake.show()
+        output.error(*told(mistake))
         return 2
     except (click.Abort, KeyboardInterrupt):
-        output.error("interrupted.", "the same command goes on where it stopped; 'accelctl status' shows the jobs.")
+        output.error("interrupted.", "run the same command again; 'accelctl status' shows the jobs that are there.")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as defect:  # noqa: BLE001 - the last door: a defect of ours gets a report line, not a traceback
         return report(defect)
+
+
+def told(mistake: click.ClickException) -> tuple[str, str]:
+    """One sentence that names the flag, and where to read on."""
+    path = mistake.ctx.command_path if isinstance(mistake, click.UsageError) and mistake.ctx else "accelctl"
+    said = mistake.format_message()
+    if isinstance(mistake, click.BadParameter) and mistake.param and mistake.message:
+        said = f"{mistake.param.opts[-1]}: {mistake.message}"
+    return f"{said.rstrip('.')}.", f"'{path} --help' shows what is allowed."
 
 
 def report(defect: Exception) -> int:

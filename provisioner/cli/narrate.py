@@ -30,9 +30,18 @@ def narrate(before: JobRecord | None, after: JobRecord) -> Iterator[str]:
     if after.next_try_at and (before is None or before.next_try_at != after.next_try_at):
         yield f"no capacity; next try at {after.next_try_at:%H:%M:%S} UTC"
     if after.checkpoint and (before is None or before.checkpoint != after.checkpoint):
-        yield f"checkpoint {after.checkpoint.sequence}: {after.checkpoint.files} files, {size(after.checkpoint.bytes)}"
+        yield f"checkpoint {after.checkpoint.sequence}: {files(after.checkpoint.files)}, {size(after.checkpoint.bytes)}"
     if after.outcome and (before is None or before.outcome is None):
         yield after.outcome.message
+
+
+def files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"
+
+
+def led_by(reason: str, record: JobRecord) -> str:
+    """Another process has the job, until its lease ends or it renews it."""
+    return f"{reason}, until {record.lease.until:%H:%M:%S} UTC or longer" if record.lease else reason
 
 
 def last_words(before: JobRecord | None, after: JobRecord) -> Iterator[str]:

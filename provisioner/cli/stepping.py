@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from provisioner.cli import output
-from provisioner.cli.narrate import last_words, narrate
+from provisioner.cli.narrate import last_words, led_by, narrate
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.lookouts import SEEN_WITHIN, newest_of
@@ -34,6 +34,8 @@ def step_once(
         refused(record, failure)
         return record
     tell(record, stepped.record)
+    if not stepped.mine:
+        output.note(f"{record.id}: {led_by(stepped.decision.reason, stepped.record)}; not stepped")
     return stepped.record
 
 

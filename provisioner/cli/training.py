@@ -17,14 +17,15 @@ from provisioner.cli.preparing import prepare_first, refuse_unknown
 from provisioner.cli.rules import of_settings, refuse
 from provisioner.cli.wishes import Wishes
 from provisioner.clouds.base import Sold
-from provisioner.domain.jobs import JobRecord, JobSpec
-from provisioner.domain.offerings import Offering, in_order
+from provisioner.domain.jobs import Fallback, JobRecord, JobSpec
+from provisioner.domain.offerings import CapacityType, Offering, in_order
 from provisioner.errors import AccelctlError, CloudError, ConfigError
 from provisioner.jobs.buying import requirements_of
 from provisioner.jobs.costs import disk_per_hour
 from provisioner.jobs.resume import Allowance, resume, resumed
-from provisioner.jobs.submit import Submission, submit
+from provisioner.jobs.submit import Submission, made_there, submit
 from provisioner.jobs.view import CURRENCY, dollars
+from provisioner.jobs.workdir import fitting
 from provisioner.rules.requests import of_job
 from provisioner.rules.ruleset import Finding, judge
 from provisioner.settings import Settings
@@ -49,6 +50,7 @@ def train(wishes: Wishes) -> int:
     known_types(place, wishes.spec)
     regions = refuse_unknown(place.cloud, regions=wishes.spec.regions, zones=wishes.spec.zones)
     if wishes.dry_run:
+        fitting(wishes.folder, made_there(wishes.spec))
         return show_plan(wishes, plan(place, wishes.spec))
     prepare_first(place, regions, say=output.note)
     record = active_of_that_name(place, wishes)
@@ -77,7 +79,8 @@ def again(job: str, settings: Settings, *, detach: bool, yes: bool, form: Output
         return 0
     saved = record.checkpoint
     output.note(f"job {record.id} goes on from {f'checkpoint {saved.sequence}' if saved else 'the beginning'}")
-    return carried(place, resume(place.objects, held, record), form=form, detach=detach)
+    resumed_record = resume(place.objects, held, record)
+    return carried(place, resumed_record, form=form, detach=detach, seen=resumed_record)
 
 
 def findings(place: Workplace, spec: JobSpec) -> list[Finding]:
@@ -120,6 +123,8 @@ def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
             "--budget: the price of an offering is not known, so a budget cannot be kept.",
             hint="leave --budget out, or choose an --instance with a known price.",
         )
+    if spec.fallback is Fallback.ON_DEMAND and all(one.capacity_type is CapacityType.SPOT for one in offerings):
+        output.warn("--fallback: no on-demand machine fits (an unknown price fits no limit), so there is none.")
     cheapest = min((offering.price_per_hour or Decimal(0) for offering in offerings), default=Decimal(0))
     if spec.budget is not None and spec.budget < cheapest / 60:
         raise ConfigError(

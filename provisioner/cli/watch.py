@@ -11,8 +11,8 @@ from types import FrameType
 import click
 
 from provisioner.cli import output
-from provisioner.cli.narrate import last_words, narrate
-from provisioner.domain.jobs import JobRecord
+from provisioner.cli.narrate import last_words, led_by, narrate
+from provisioner.domain.jobs import AttemptState, JobRecord
 from provisioner.errors import (
     AccelctlError,
     CloudError,
@@ -45,11 +45,12 @@ class Wish(StrEnum):
 class Watch:
     """One job in the foreground."""
 
-    def __init__(self, place: Workplace, job: str, *, show_output: bool) -> None:
+    def __init__(self, place: Workplace, job: str, *, show_output: bool, seen: JobRecord | None = None) -> None:
+        """What `seen` holds is known, and is not told again."""
         self._place = place
         self._job = job
-        self._output = Output(place.objects, job) if show_output else None
-        self._before: JobRecord | None = None
+        self._output = Output(place.objects, job, after=seen.earlier if seen else 0) if show_output else None
+        self._before = seen
         self._interrupted = False
         self._said = ""
         self._marked_at: datetime | None = None
@@ -66,7 +67,7 @@ class Watch:
                 failure.hint = f"{failure.hint} job {self._job} is open: {ways_back(self._job)}".strip()
             raise
         except KeyboardInterrupt:  # the second one, in the middle of anything
-            raise Left(self._job) from None
+            raise Left(self._job, self._before) from None
         finally:
             with suppress(AccelctlError):  # it ages, and nobody is misled for long
                 forget(self._place.objects, self._job)
@@ -87,7 +88,7 @@ class Watch:
                 else:
                     pause, failing_since = FIRST_PAUSE, None
                     if not stepped.mine and stepped.decision.reason != self._said:
-                        output.note(f"{stepped.decision.reason}; watching")
+                        output.note(f"{led_by(stepped.decision.reason, stepped.record)}; watching")
                         self._said = stepped.decision.reason
                     if until(stepped.record):
                         return stepped.record
@@ -151,7 +152,7 @@ class Watch:
         wish = ask() if sys.stdin.isatty() and sys.stderr.isatty() else Wish.DETACH
         if wish is Wish.DETACH:
             self._place.stepper.release(self._job)
-            raise Detached(self._job)
+            raise Detached(self._job, self._before)
         if wish is Wish.STOP:
             ask_to_cancel(self._place.records, self._job, self._place.clock.now())
         signal.signal(signal.SIGINT, self._first)  # the next one is asked about as well
@@ -160,8 +161,10 @@ class Watch:
 class Left(Interrupted):
     """A person left: the job goes on, and there are ways back."""
 
-    def __init__(self, job: str) -> None:
-        super().__init__(f"left job {job} as it is; it goes on.", hint=ways_back(job))
+    def __init__(self, job: str, seen: JobRecord | None) -> None:
+        machine = seen is not None and bool(seen.attempts) and seen.attempts[-1].state is not AttemptState.ENDED
+        what = "its machine goes on" if machine else "it has no machine, and waits until somebody steps it"
+        super().__init__(f"left job {job} as it is; {what}.", hint=ways_back(job))
 
 
 class Detached(Left):

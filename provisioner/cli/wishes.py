@@ -97,14 +97,18 @@ def as_flag(name: str, value: Any) -> Any:
     """What the flag would have given. Raises ConfigError for a value of another kind."""
     if name in ("variables", "secrets") and isinstance(value, dict):
         value = [f"{key}={text_of(name, text)}" for key, text in cast("dict[str, Any]", value).items()]
-    if name == "program" and isinstance(value, str):
+    if name == "program" and not isinstance(value, list):
         return words(value)
     if name not in LISTS:
         return text_of(name, value)
     return tuple(text_of(name, one) for one in (cast("list[Any]", value) if isinstance(value, list) else [value]))
 
 
-def words(line: str) -> tuple[str, ...]:
+def words(line: Any) -> tuple[str, ...]:
+    if not isinstance(line, str):
+        raise ConfigError(
+            f"--job-file: command is {line!r}, neither a line nor a list.", hint='"python train.py", say.'
+        )
     try:
         return tuple(shlex.split(line))
     except ValueError as error:

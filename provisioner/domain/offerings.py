@@ -92,10 +92,14 @@ class Requirements:
     """What the machine sends to the store in an hour: checkpoint size × checkpoints per hour."""
 
 
+UNSEEN_GIB_PER_HOUR = Decimal(1)
+"""What a job counts as sending whose checkpoint nobody has seen yet: a way that costs by the GiB is not free for it."""
+
+
 def in_order(offerings: Iterable[Offering], requirements: Requirements) -> tuple[Offering, ...]:
     """Those that meet the requirements, spot before on-demand, then cheapest first; an unknown price comes last."""
     fitting = [offering for offering in offerings if fits(offering, requirements)]
-    moved = requirements.moved_gib_per_hour
+    moved = requirements.moved_gib_per_hour or UNSEEN_GIB_PER_HOUR
 
     def rank(offering: Offering) -> tuple[bool, bool, Decimal, str, str, str]:
         hourly = offering.hourly(moved)

@@ -19,7 +19,7 @@ from provisioner.domain.jobs import (
     Refusal,
 )
 from provisioner.domain.offerings import CapacityType, Offering, Requirements, in_order, moved_per_hour
-from provisioner.domain.quantities import LONGEST, written
+from provisioner.domain.quantities import LONGEST
 from provisioner.jobs.actions import (
     Buy,
     Decision,
@@ -155,7 +155,8 @@ def too_little_left(record: JobRecord, left: timedelta, reason: EndReason) -> Ou
     if left > start and (reason is EndReason.OVER_TIME or left >= LEAST_BILLED):
         return None
     limit = "--max-duration" if reason is EndReason.OVER_TIME else "--budget"
-    what = f"what is left of {limit} pays for {written(left)} of a machine, and no work can be done in that"
+    seconds = round(left.total_seconds())
+    what = f"what is left of {limit} pays for {seconds} s of a machine, and no work can be done in that"
     return failed(6, what, f"raise {limit}")
 
 

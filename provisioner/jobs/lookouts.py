@@ -18,7 +18,7 @@ SEEN_WITHIN = timedelta(minutes=10)
 def mark(objects: Objects, now: datetime, *, holder: str, name: str = "", job: str = "") -> None:
     """Writes that this process looks after every job, or after the one that is named."""
     content = json.dumps({"at": now.isoformat(), "holder": holder})
-    objects.put(own(job) if job else f"{ROOT}/{name or os.uname().nodename}.json", content.encode())
+    objects.put(own(job) if job else everybodys(name), content.encode())
 
 
 def newest(objects: Objects) -> datetime | None:
@@ -32,9 +32,13 @@ def newest_of(objects: Objects, job: str) -> datetime | None:
     return said(objects, own(job))
 
 
-def forget(objects: Objects, job: str) -> None:
-    """The word of who looked after this job and does so no longer."""
-    objects.delete(own(job))
+def forget(objects: Objects, job: str = "") -> None:
+    """The word of who looked after this job, or from here after every job, and does so no longer."""
+    objects.delete(own(job) if job else everybodys())
+
+
+def everybodys(name: str = "") -> str:
+    return f"{ROOT}/{name or os.uname().nodename}.json"
 
 
 def own(job: str) -> str:

@@ -171,11 +171,11 @@ class Records:
             return Unreadable(job=job, problem=problem.message)
 
     def find(self, wanted: str) -> JobRecord:
-        """By id, or by name as it was given (the newest of that name). Raises JobMissing."""
+        """By id, or by name (the newest of that name). Raises JobMissing."""
         if found := self._by_id(wanted):
             return found
         for record in self._readable(self.newest_ids()):
-            if is_named(record, wanted):
+            if record.spec.name == wanted:
                 return record
         raise missing(wanted)
 
@@ -183,7 +183,7 @@ class Records:
         """As `find`, for what cannot be taken back. Raises ConfigError where several active jobs have the name."""
         if found := self._by_id(wanted):
             return found
-        active = [record for record in self.open() if is_named(record, wanted)]
+        active = [record for record in self.open() if record.spec.name == wanted]
         if len(active) > 1:
             ids = ", ".join(record.id for record in active)
             raise ConfigError(f"{len(active)} active jobs are named '{wanted}'.", hint=f"say which: {ids}.")
@@ -194,10 +194,6 @@ class Records:
             return self.read(wanted).record if re.fullmatch(JOB_ID, wanted) else None
         except JobMissing:
             return None
-
-
-def is_named(record: JobRecord, wanted: str) -> bool:
-    return record.spec.name in (wanted, fit_name(wanted))
 
 
 def missing(wanted: str) -> JobMissing:

@@ -51,13 +51,18 @@ def submit(
 
 
 def work_folder(objects: Objects, submission: Submission, say: Callable[[str], None]) -> Archive:
-    spec = submission.spec
-    made_there = frozenset({PurePosixPath(spec.checkpoint_dir), PurePosixPath(spec.outputs_dir)})
-    archive = send(objects, submission.folder, keep=made_there)
-    say(f"work folder {submission.folder}: {archive.bytes / 1024:.0f} KiB packed")
-    for left_out in sorted(path for path in made_there if (submission.folder / path).exists()):
+    kept = made_there(submission.spec)
+    say(f"work folder {submission.folder}: packing")
+    archive = send(objects, submission.folder, keep=kept)
+    say(f"work folder {submission.folder}: {archive.bytes / 1024:.0f} KiB packed and sent")
+    for left_out in sorted(path for path in kept if (submission.folder / path).exists()):
         say(f"{left_out} of the work folder is not sent: a new job begins without it")
     return archive
+
+
+def made_there(spec: JobSpec) -> frozenset[PurePosixPath]:
+    """What a job makes itself, and so is not sent."""
+    return frozenset({PurePosixPath(spec.checkpoint_dir), PurePosixPath(spec.outputs_dir)})
 
 
 def send_agent(objects: Objects, content: bytes) -> Archive:

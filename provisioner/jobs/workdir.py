@@ -50,8 +50,7 @@ def send(
     Raises ConfigError where it cannot be read or packed, or is larger than `largest` bytes.
     """
     with named(folder), NamedTemporaryFile(suffix=".tar.gz") as packed:
-        entries = tuple(listed(folder, keep))
-        refuse_large(folder, entries, largest)
+        entries = fitting(folder, keep, largest)
         pack(folder, entries, packed)
         packed.flush()
         name = digest(Path(packed.name))
@@ -59,6 +58,14 @@ def send(
         if not objects.exists(key):
             objects.put(key, Path(packed.name))
         return Archive(key=key, sha256=name, bytes=Path(packed.name).stat().st_size)
+
+
+def fitting(folder: Path, keep: frozenset[PurePosixPath], largest: int = LARGEST) -> tuple[Entry, ...]:
+    """What would be sent. Raises ConfigError where it cannot be read or is too large."""
+    with named(folder):
+        entries = tuple(listed(folder, keep))
+    refuse_large(folder, entries, largest)
+    return entries
 
 
 def listed(folder: Path, keep: frozenset[PurePosixPath] = frozenset()) -> Iterator[Entry]:

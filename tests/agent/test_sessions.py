@@ -37,6 +37,17 @@ def test_a_machine_without_who_cannot_tell(tmp_path: Path, monkeypatch: pytest.M
     assert sessions.count() is None
 
 
+def test_a_process_with_an_odd_name_costs_nobody_the_machine() -> None:
+    """The kernel cuts names after fifteen bytes, here in the midst of a letter."""
+    rename = "open('/proc/self/comm', 'wb').write(b'\\xc3\\xa9' * 8); print(1, flush=True); input()"
+    with subprocess.Popen(["python3", "-c", rename], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as odd:
+        assert odd.stdout
+        odd.stdout.readline()
+
+        assert isinstance(sessions.workers(), int)
+        odd.communicate(b"\n")
+
+
 def test_a_session_through_session_manager_is_one(tmp_path: Path) -> None:
     """It is no login: its process is what there is."""
     worker = tmp_path / "ssm-session-worker"

@@ -82,6 +82,7 @@ def test_a_mistake_is_exit_2_with_one_sentence(tmp_path: Path, arguments: list[s
 
     assert (done.returncode, done.stdout) == (2, "")
     assert word in done.stderr
+    assert "hint: " in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -157,6 +157,7 @@ def test_flags_beat_the_job_file_and_the_job_file_beats_the_environment(
         "instance = [['p4d.24xlarge']]",
         "env = { A = ['b'] }",
         'command = "python \'a"',
+        "command = 3",
         "region = { us = 1 }",
     ],
 )

@@ -33,7 +33,9 @@ def command(job: str, yes: bool) -> None:
             return output.note("nothing was changed.")
     record = ask_to_cancel(place.records, record.id, place.clock.now())
     try:
-        ended = Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
+        ended = Watch(place, record.id, show_output=False, seen=record).until_done(
+            until=lambda now: now.ended_at is not None
+        )
     except Detached:
         raise Interrupted("the job is asked to stop.", hint=f"'accelctl step {record.id}' finishes it.") from None
     output.note(f"job '{ended.id}' is over ({ended.state}); nothing is left running.")

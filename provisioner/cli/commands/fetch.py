@@ -20,6 +20,7 @@ def command(job: str, folder: Path | None, below: str, form: str) -> None:
     \b
     accelctl fetch 20261120-224501-x7k2m results --outputs outputs
     """
+    from provisioner.cli.narrate import files
     from provisioner.errors import ConfigError
     from provisioner.jobs.fetch import fetch
     from provisioner.workplace import Workplace
@@ -41,5 +42,5 @@ def command(job: str, folder: Path | None, below: str, form: str) -> None:
             "bytes": brought.bytes, "damaged": brought.damaged,
         })  # fmt: skip
     return output.data(
-        f"{brought.files} files ({output.size(brought.bytes)}) of checkpoint {brought.sequence} in {brought.folder}"
+        f"{files(brought.files)} ({output.size(brought.bytes)}) of checkpoint {brought.sequence} in {brought.folder}"
     )

@@ -32,7 +32,7 @@ def command(job: str, follow: bool) -> None:
     try:
         show(place, record, follow=follow)
     except KeyboardInterrupt:
-        raise Left(record.id) from None
+        raise Left(record.id, record) from None
 
 
 def show(place: "Workplace", record: "JobRecord", *, follow: bool) -> None:

@@ -1,5 +1,6 @@
 """accelctl step."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,8 @@ def one_round(place: "Workplace", job: str | None, refused: list[str]) -> "list[
 
 def stay(place: "Workplace", job: str | None, every: timedelta) -> None:
     """Steps round after round until Ctrl-C, or until a named job is over. Raises Interrupted."""
-    from provisioner.errors import Interrupted
+    from provisioner.errors import AccelctlError, Interrupted
+    from provisioner.jobs.lookouts import forget
 
     what = f"stepping {job} until it is over, or Ctrl-C" if job else "stepping jobs until Ctrl-C"
     output.note(f"{what}; jobs go on without it, but interrupted ones then wait")
@@ -86,6 +88,9 @@ def stay(place: "Workplace", job: str | None, every: timedelta) -> None:
             "nobody steps from here any more; jobs go on.",
             hint="interrupted ones wait for 'accelctl step --watch' or the timer of 'accelctl setup --stepper'.",
         ) from None
+    finally:
+        with suppress(AccelctlError):  # it ages, and nobody is misled for long
+            forget(place.objects, job or "")
 
 
 def rounds(place: "Workplace", job: str | None, every: timedelta) -> None:
