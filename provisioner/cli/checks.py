@@ -74,7 +74,9 @@ def cloud_checks(place: Workplace) -> Iterator[Check]:
 
 def quota_check(region: str, quota: Quota) -> Check:
     """A quota below its smallest machine is as good as none."""
-    counted = [one for one in load_catalog() if one.quota_spot == quota.code and not one.retiring]
+    counted = [
+        one for one in load_catalog() if quota.code in (one.quota_spot, one.quota_on_demand) and not one.retiring
+    ]
     smallest = min(counted, key=lambda one: one.vcpus, default=None)
     small = smallest is not None and quota.limit < smallest.vcpus
     wanted = f"; {smallest.instance_type} wants {smallest.vcpus}" if smallest and small else ""

@@ -2,10 +2,20 @@
 
 import pytest
 
+from provisioner.catalog import load
 from provisioner.cli.checks import Health, quota_check
+from provisioner.clouds.aws.quotas import known
 from provisioner.clouds.base import Quota
 
 P_SPOT = "L-7212CCBC"
+
+
+def test_every_quota_that_a_machine_of_the_catalog_counts_against_is_looked_at() -> None:
+    """Those of CPU machines and of on-demand as well, each by the families that share it."""
+    names = known()
+
+    assert {code for one in load() if not one.retiring for code in (one.quota_spot, one.quota_on_demand)} == {*names}
+    assert names[P_SPOT] == "p4d, p4de spot"
 
 
 @pytest.mark.parametrize(("limit", "health", "said"), [
