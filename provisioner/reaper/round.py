@@ -10,7 +10,7 @@ from typing import Protocol
 
 from provisioner.catalog.labels import JOB
 from provisioner.clock import Clock
-from provisioner.clouds.base import FindsLeftovers, FindsUnused, Leftover
+from provisioner.clouds.base import NOWHERE, FindsLeftovers, FindsUnused, Leftover
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
@@ -31,8 +31,6 @@ UNUSED = {
     "launch-template": "no job launches from it",
 }
 """Of what carries our label and no job's."""
-NOWHERE = ""
-"""The region of what belongs to none."""
 
 
 class RoundCloud(SweptCloud, FindsLeftovers, FindsUnused, Protocol):

@@ -1,6 +1,6 @@
 """AWS by boto3: this file only assembles the parts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from provisioner.clock import Clock
@@ -21,6 +21,7 @@ from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.aws.store_keys import StoreKeys
 from provisioner.clouds.aws.unused import forgotten, pointless
 from provisioner.clouds.base import (
+    NOWHERE,
     Caller,
     IdentityRequest,
     JobStore,
@@ -169,9 +170,10 @@ class Aws:
     def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
         return self._instances.cancel_requests(region, ids)
 
-    def stacks(self) -> Mapping[str, int]:
+    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
         """In the prepared regions and in the credentials' own."""
-        return self._inventory.stacks(sorted({*self.prepared_regions(), self._sessions.anywhere}))
+        places = {*self.prepared_regions(), self._sessions.anywhere, NOWHERE}
+        return self._inventory.stacks(sorted(places - set(beside)))
 
     def leftovers(
         self, *, job: str = "", data: bool = False, regions: Iterable[str] | None = None
