@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
@@ -117,6 +117,26 @@ class Leftover:
     state: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepaid:
+    """Capacity of ours that costs the same whether it is used or not; a teardown names it and leaves it.
+
+    `paid` says that all of it was paid when it was bought; else `price_per_hour` (USD, None where it is not known) goes
+    on until `ends_at`, or until somebody cancels it where that is None.
+    """
+
+    kind: str
+    id: str
+    region: str
+    labels: Mapping[str, str]
+    state: str
+    instance_type: str
+    machines: int
+    paid: bool
+    price_per_hour: Decimal | None
+    ends_at: datetime | None
+
+
 class Sold(tuple[Offering, ...]):
     """What can be bought; `refused` is what the regions may have that could not be asked."""
 
@@ -137,7 +157,10 @@ def silent(region: str, why: CloudError, wanted: Requirements) -> list[Refused]:
     ]  # fmt: skip
 
 
-def each_region(look: Callable[[str], Iterable[Leftover]], regions: Iterable[str]) -> Iterator[Leftover]:
+Found = TypeVar("Found")
+
+
+def each_region(look: Callable[[str], Iterable[Found]], regions: Iterable[str]) -> Iterator[Found]:
     """What all of them have; one that refuses keeps nothing of the others back. Raises Unseen at the end, for those."""
     refused: dict[str, AccelctlError] = {}
     for region in regions:
@@ -358,6 +381,10 @@ class FindsLeftovers(Protocol):
 
         `beside` are regions that are not asked.
         """
+        ...
+
+    def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
+        """What stays whatever is removed. `beside` are regions that are not asked. Raises Unseen as `leftovers`."""
         ...
 
     def remove(self, leftover: Leftover) -> None:

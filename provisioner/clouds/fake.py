@@ -21,6 +21,7 @@ from provisioner.clouds.base import (
     IdentityRequest,
     JobStore,
     Leftover,
+    Prepaid,
     Prepared,
     PriceChange,
     Sold,
@@ -277,10 +278,6 @@ class FakeCloud:
         return each_region(partial(self._left_in, job), [*places, NOWHERE])  # taken up outside the lock
 
     def _left_in(self, job: str, region: str) -> list[Leftover]:
-        with self.lock:
-            return self._held_in(region, job)
-
-    def _held_in(self, region: str, job: str) -> list[Leftover]:
         self._reach([region])
         rented = [
             Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
@@ -288,7 +285,7 @@ class FakeCloud:
             for instance in self.instances
             if instance.region == region and instance.alive and job in ("", instance.labels.get(JOB))
         ]  # fmt: skip
-        made = [one for one in self.identities.items() if region == NOWHERE and job in ("", one[1].job)]
+        made = [one for one in tuple(self.identities.items()) if region == NOWHERE and job in ("", one[1].job)]
         identities = [Leftover(kind="identity", id=name, region="", labels=one.labels, order=1) for name, one in made]
         networks = [
             Leftover(kind="network", id=f"network-{region}", region=region, labels=ours(kind="network"), order=2)
@@ -302,6 +299,10 @@ class FakeCloud:
     def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
         del beside  # nothing here belongs to one
         return {}
+
+    def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
+        del job, beside  # nobody sells it here
+        return iter(())
 
     @faulty
     def remove(self, leftover: Leftover) -> None:

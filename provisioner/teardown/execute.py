@@ -1,9 +1,10 @@
 """Carries out a teardown, item by item, in order; run again, it continues where it was."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from provisioner.clock import Clock
 from provisioner.clouds.base import FindsLeftovers, Leftover
@@ -51,17 +52,24 @@ class Listing:
         return not self.items and not self.unseen
 
 
+T = TypeVar("T")
+
+
+def seen(listing: Iterable[T]) -> tuple[list[T], Mapping[str, AccelctlError]]:
+    """What a listing has, and why of the regions that it could not look at."""
+    found: list[T] = []
+    try:
+        found.extend(listing)
+    except Unseen as blind:
+        return found, blind.regions
+    return found, {}
+
+
 def plan(cloud: FindsLeftovers, *, job: str = "", data: bool = False, chosen: Chosen = everything) -> Listing:
     """What can be seen; a region that refuses keeps nothing back."""
-    found: list[Leftover] = []
-    unseen: Mapping[str, AccelctlError] = {}
-    try:
-        for leftover in cloud.leftovers(job=job, data=data):
-            found += [leftover] if chosen(leftover) else []
-    except Unseen as blind:
-        unseen = blind.regions
-    items = tuple(sorted(found, key=lambda one: (one.order, one.region, one.id)))
-    return Listing(items=items, unseen=unseen)
+    found, unseen = seen(cloud.leftovers(job=job, data=data))
+    going = sorted(filter(chosen, found), key=lambda one: (one.order, one.region, one.id))
+    return Listing(items=tuple(going), unseen=unseen)
 
 
 def execute(cloud: FindsLeftovers, items: Sequence[Leftover]) -> list[Item]:

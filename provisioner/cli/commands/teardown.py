@@ -14,6 +14,7 @@ from provisioner.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from provisioner.cli.selection import Selection
+    from provisioner.cli.stays import Stays
     from provisioner.clouds.base import Leftover
     from provisioner.domain.jobs import JobRecord
     from provisioner.errors import AccelctlError, TeardownIncomplete
@@ -50,7 +51,8 @@ def command(
     accelctl teardown --everything
     """
     from provisioner.cli.selection import selected
-    from provisioner.teardown.execute import plan
+    from provisioner.cli.stays import Stays, say_prepaid, say_stacks, say_unseen
+    from provisioner.teardown.execute import plan, seen
     from provisioner.workplace import Workplace
 
     place = Workplace()
@@ -60,7 +62,10 @@ def command(
     kept = [record for record in jobs if with_data]
     stacks = dict(place.cloud.stacks(beside=there.unseen)) if everything else {}
     say_stacks(stacks, include=include_stacks)
-    say_unseen(there.unseen)
+    paid, blind = seen(place.cloud.prepaid(job=selection.job, beside=there.unseen))
+    paid = [one for one in paid if selection.carried(one.labels)]
+    say_prepaid(paid)
+    say_unseen({**there.unseen, **blind})
     if there.items or kept or (stacks and include_stacks) or any(record.ended_at is None for record in jobs):
         if not agreed(there.items, kept, everything=everything, yes=yes):
             return output.note("nothing was changed.")
@@ -70,20 +75,8 @@ def command(
     for stack in stacks if include_stacks else ():
         destroy(stack)
     left_to_pulumi = dict(place.cloud.stacks(beside=there.unseen)) if stacks else {}
-    return remove(place, selection, with_data=with_data, form=form, stacks=left_to_pulumi)
-
-
-def say_stacks(stacks: Mapping[str, int], *, include: bool) -> None:
-    for stack, count in stacks.items():
-        what = "are destroyed with it" if include else f"are left to it: 'pulumi destroy --stack {stack}'"
-        output.note(f"{count} things belong to the Pulumi stack '{stack}' and {what}")
-
-
-def say_unseen(unseen: "Mapping[str, AccelctlError]") -> None:
-    from provisioner.errors import named
-
-    for region, why in unseen.items():
-        output.warn(f"{named(region)} could not be looked at: {why.message}")
+    stays = Stays(stacks=left_to_pulumi, prepaid=paid, unseen=blind)
+    return remove(place, selection, with_data=with_data, form=form, stays=stays)
 
 
 def destroy(stack: str) -> None:
@@ -130,9 +123,7 @@ def end_jobs(place: "Workplace", jobs: "Sequence[JobRecord]") -> None:
             ask_to_cancel(place.records, record.id, place.clock.now())
 
 
-def remove(
-    place: "Workplace", selection: "Selection", *, with_data: bool, form: str, stacks: Mapping[str, int]
-) -> None:
+def remove(place: "Workplace", selection: "Selection", *, with_data: bool, form: str, stays: "Stays") -> None:
     """Machines first, then the jobs' records are closed, then (with data) what they keep. Raises TeardownIncomplete."""
     from provisioner.teardown.execute import until_gone
 
@@ -150,24 +141,34 @@ def remove(
     if with_data and left.nothing and selection.everything:
         left = until_gone(place.cloud, place.clock, data=True, tell=tell)
     if form == OutputFormat.JSON:
-        owned = [{"stack": stack, "things": count} for stack, count in stacks.items()]
-        gone = [document(item) for item in done]
-        unseen = [{"region": region, "reason": why.message} for region, why in left.unseen.items()]
-        names = [name(item) for item in left.items]
-        output.document({"items": gone, "left": names, "unseen": unseen, "stacks": owned})
-    if not left.nothing:
-        raise incomplete(left)
-    output.note("nothing is left" + (" but what stacks own" if stacks else ""))
+        output.document(whole(done, left, stays))
+    if not left.nothing or stays.unseen:
+        raise incomplete(left, stays)
+    output.note("nothing is left" + stays.words)
     if selection.everything and not with_data and (store := place.cloud.job_store()):
-        output.note(f"kept: {store.url} with records and checkpoints" + ("" if stacks else "; --with-data removes it"))
+        more = "" if stays.stacks else "; --with-data removes it"
+        output.note(f"kept: {store.url} with records and checkpoints{more}")
 
 
-def incomplete(left: "Listing") -> "TeardownIncomplete":
+def whole(done: "Sequence[Item]", left: "Listing", stays: "Stays") -> dict[str, object]:
+    """The document of a run."""
+    from provisioner.cli import stays as staying
+
+    unseen = {**left.unseen, **stays.unseen}
+    return {
+        "items": [document(item) for item in done], "left": [name(item) for item in left.items],
+        "unseen": [{"region": region, "reason": why.message} for region, why in unseen.items()],
+        "stacks": [{"stack": stack, "things": count} for stack, count in stays.stacks.items()],
+        "prepaid": [staying.document(one) for one in stays.prepaid],
+    }  # fmt: skip
+
+
+def incomplete(left: "Listing", stays: "Stays") -> "TeardownIncomplete":
     """What is left, and what nobody could look at."""
     from provisioner.errors import TeardownIncomplete, named
 
     names = [f"{name(item)} in {item.region}" for item in left.items]
-    blind = [f"{named(region)} ({why.message.rstrip('.')})" for region, why in left.unseen.items()]
+    blind = [f"{named(region)} ({why.message.rstrip('.')})" for region, why in {**left.unseen, **stays.unseen}.items()]
     told = [f"left: {', '.join(names)}"] if names else []
     told += [f"could not be looked at: {', '.join(blind)}"] if blind else []
     hint = "run it again once that answers; until then nobody knows what is there." if blind else AGAIN

@@ -15,6 +15,7 @@ from provisioner.clouds.aws.messages import notify
 from provisioner.clouds.aws.metrics import Utilisation, publish
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.offerings import Offerings
+from provisioner.clouds.aws.prepaid import prepaid
 from provisioner.clouds.aws.quotas import quotas
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
@@ -26,12 +27,14 @@ from provisioner.clouds.base import (
     IdentityRequest,
     JobStore,
     Leftover,
+    Prepaid,
     Prepared,
     PriceChange,
     Quota,
     Refusals,
     Sold,
     Traits,
+    each_region,
 )
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
@@ -172,8 +175,15 @@ class Aws:
 
     def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
         """In the prepared regions and in the credentials' own."""
-        places = {*self.prepared_regions(), self._sessions.anywhere, NOWHERE}
-        return self._inventory.stacks(sorted(places - set(beside)))
+        return self._inventory.stacks(sorted({*self._known_regions(), NOWHERE} - set(beside)))
+
+    def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
+        """In the prepared regions and in the credentials' own."""
+        places = sorted(self._known_regions() - set(beside))
+        return each_region(lambda region: prepaid(self._sessions, region, job), places)
+
+    def _known_regions(self) -> set[str]:
+        return {*self.prepared_regions(), self._sessions.anywhere}
 
     def leftovers(
         self, *, job: str = "", data: bool = False, regions: Iterable[str] | None = None
