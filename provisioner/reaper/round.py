@@ -26,6 +26,7 @@ UNUSED = {
     "volume": "it is attached to nothing",
     "address": "it is bound to nothing",
     "network-interface": "no machine has it",
+    "placement-group": "no machine is in it",
     "spot-request": "no job asked for it",
     "fleet": "no job asked for it",
     "launch-template": "no job launches from it",

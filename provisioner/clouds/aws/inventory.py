@@ -15,7 +15,7 @@ from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, is_gone, translated
 from provisioner.clouds.aws.estate import THERE
 from provisioner.clouds.aws.identity import Identities
-from provisioner.clouds.aws.kinds import BY_NAME, KINDS, Kind
+from provisioner.clouds.aws.kinds import BY_NAME, KINDS, PLACEMENT, Kind
 from provisioner.clouds.aws.offerings import on_demand_price
 from provisioner.clouds.aws.sessions import Sessions, camel, rows
 from provisioner.clouds.aws.store import BucketStore
@@ -144,6 +144,9 @@ class Inventory:
             found = rows(ec2, kind.describe, kind.items, Filters=tags.matching(wanted))
         if kind.name == "instance":
             found = [instance for reservation in found for instance in reservation["Instances"]]
+        if kind.name == PLACEMENT:
+            held = occupied(ec2, [group["GroupName"] for group in found])
+            found = [group | ({"State": "in-use"} if group["GroupName"] in held else {}) for group in found]
         return [one for one in found if state_of(one) not in kind.gone or comes_back(one)]
 
     def remove(self, leftover: Leftover) -> None:
@@ -215,6 +218,13 @@ def still_there(ec2: Any, machines: list[str]) -> list[str]:
     return [one["InstanceId"] for reservation in found for one in reservation["Instances"]]
 
 
+def occupied(ec2: Any, groups: list[str]) -> set[str]:
+    """Those placement groups that have a machine in them; the groups themselves do not tell."""
+    filters = [{"Name": "placement-group-name", "Values": groups}, {"Name": "instance-state-name", "Values": [*THERE]}]
+    found = rows(ec2, "describe_instances", "Reservations", Filters=filters) if groups else []
+    return {one["Placement"]["GroupName"] for reservation in found for one in reservation["Instances"]}
+
+
 def state_of(item: dict[str, Any]) -> str:
     """Each kind says it in a member of its own."""
     if "PublicIp" in item:
@@ -232,7 +242,7 @@ def marks_table() -> str:
             "`DescribeTags` by label, then `DescribeFleets`" if kind.name == "fleet" else f"`{camel(kind.describe)}`"
         )
         found += "" if kind.name == "fleet" else " by label"
-        made = "a job" if kind.job else "`setup`"
+        made = kind.made_by or ("a job" if kind.job else "`setup`")
         lines.append((kind.name, made, "labels in the create call", found, f"`{camel(kind.remove)}`", str(kind.order)))
     lines += [
         (k.name, k.made_by, k.marked, k.found, k.removed, str(k.order)) for k in (IDENTITY, MARKER, LIMIT, BUCKET)
