@@ -11,10 +11,11 @@ EVERY, RARELY = 60.0, 960.0
 PATIENCE = 3
 """Seconds for one step of the one try that each row gets: the next is fresher."""
 NAMESPACE = "accelctl"
+NAMES = {"cpu": "CPUUtilisation", "memory": "AcceleratorMemoryHeld"}
 
 
 class Metrics:
-    """The utilisation of each device, and the highest of each kind: what the reaper reads."""
+    """The utilisation of each device, the highest of each kind, and of the accelerators' memory: for the reaper."""
 
     def __init__(self, imds, boarding, report):
         self._imds, self._boarding, self._report = imds, boarding, report
@@ -46,8 +47,10 @@ class Metrics:
         rows = [(sample["kind"], sample["device"], sample["percent"]) for sample in known]
         for kind in sorted({row[0] for row in rows}):
             rows.append((kind, "", max(row[2] for row in rows if row[0] == kind)))
+        held = [one["memory_percent"] for one in self._report.devices if one["memory_percent"] is not None]
+        rows += [("memory", "", max(held))] if held else []
         for number, (kind, device, percent) in enumerate(rows, 1):
-            name = "CPUUtilisation" if kind == "cpu" else "AcceleratorUtilisation"
+            name = NAMES.get(kind, "AcceleratorUtilisation")
             fields.update(self._row("MetricData.member.%d." % number, name, device, percent))
         body = urllib.parse.urlencode(fields).encode()
         headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}

@@ -1,7 +1,7 @@
 """The pulse: one empty object whose name says what this machine did in the last two hours.
 
 A listing of the region's pulses shows thousands of machines, a thousand to a page, and none is read by itself. The
-name is <version>.<time>.<phase>.<silent devices>.<sessions>.<devices>.<slots>: see docs/job-layout.md.
+name is <version>.<time>.<phase>.<silent devices>.<sessions>.<devices>.<memory>.<slots>: see docs/job-layout.md.
 """
 
 import glob
@@ -32,7 +32,7 @@ class Pulse:
 
     def _begin(self):
         self._since, self._moved = time.monotonic(), moved()
-        self._peaks, self._cpu = {}, None
+        self._peaks, self._held, self._cpu = {}, {}, None
 
     def beat(self, phase, devices):
         """Quietly: a store that refuses is not asked again."""
@@ -40,10 +40,11 @@ class Pulse:
         self._cpu = highest(self._cpu, [one["percent"] for one in known if one["kind"] == "cpu"])
         for one in devices:
             if one["kind"] not in NO_DEVICES:
-                self._peaks[one["device"]] = highest(self._peaks.get(one["device"]), [one["percent"]])
+                keep(self._peaks, one["device"], one["percent"])
+                keep(self._held, one["device"], one["memory_percent"])
         full = time.monotonic() - self._since >= SLOT
         said = (phase, sum(silent(one) for one in devices), sessions.count())
-        newest = "".join(percent(peak) for peak in self._peaks.values())
+        newest = ".".join("".join(percent(peak) for peak in each.values()) for each in (self._peaks, self._held))
         if full:
             self._slots = [*self._slots, self._slot()][-SLOTS:]
             self._begin()
@@ -61,7 +62,7 @@ class Pulse:
         """The new name first: the machine is never without one."""
         phase, mute, people = said
         told = (int(time.time()), phase, mute, "-" if people is None else people, newest, "".join(self._slots))
-        name = "2.%x.%s.%d.%s.%s.%s" % told
+        name = "3.%x.%s.%d.%s.%s.%s" % told
         if self._shut:
             return
         try:
@@ -90,6 +91,10 @@ def silent(device):
     """Whether it is a device that says nothing of itself: such as a GPU cut up by MIG."""
     mute = device["percent"] is None and device["kind"] not in NO_DEVICES
     return mute and device["reason"] != NO_RUNTIME
+
+
+def keep(peaks, device, value):
+    peaks[device] = highest(peaks.get(device), [value])
 
 
 def highest(before, values):

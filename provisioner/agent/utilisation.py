@@ -8,7 +8,8 @@ from . import neuron
 
 NO_RUNTIME = "no runtime is attached to it"
 """Of a Neuron device: it is idle, not silent."""
-ASKED = "index,name,utilization.gpu,utilization.memory"
+ASKED = "index,name,utilization.gpu,memory.used,memory.total"
+NOT_ASKED = "only an NVIDIA driver is asked"
 PATIENCE = 10
 
 
@@ -19,7 +20,7 @@ class Utilisation:
         self._busy = self._total = 0
 
     def read(self):
-        """One entry per device: device, kind, percent or None, memory_percent or None, reason."""
+        """One entry per device: device, kind, percent and memory_percent or None, and the reason of each None."""
         return [self._cpu()] + accelerators()
 
     def _cpu(self):
@@ -68,9 +69,19 @@ def nvidia():
 
 def device(line):
     """One line of nvidia-smi; a device that says N/A (MIG does) never hides the others."""
-    index, name, busy, memory = [word.strip() for word in (line + ",,,").split(",")[:4]]
-    reason = "" if number(busy) is not None else "nvidia-smi says %s" % (busy or "nothing")
-    return sample("nvidia%s %s" % (index, name), "nvidia", number(busy), number(memory), reason)
+    index, name, busy, used, total = [word.strip() for word in (line + ",,,,").split(",")[:5]]
+    place, held = "nvidia%s %s" % (index, name), share(number(used), number(total))
+    return sample(place, "nvidia", number(busy), held, said(number(busy), busy), said(held, used))
+
+
+def share(used, total):
+    """Percent, None where either is not known."""
+    return round(100.0 * used / total, 1) if used is not None and total else None
+
+
+def said(value, word):
+    """Why there is no value; empty where there is one."""
+    return "" if value is not None else "nvidia-smi says %s" % (word or "nothing")
 
 
 def number(word):
@@ -80,5 +91,7 @@ def number(word):
         return None
 
 
-def sample(device, kind, percent=None, memory_percent=None, reason=""):
-    return {"device": device, "kind": kind, "percent": percent, "memory_percent": memory_percent, "reason": reason}
+def sample(device, kind, percent=None, memory_percent=None, reason="", memory_reason=NOT_ASKED):
+    """`memory_percent` is how much of the device's memory is held, whether or not anything works on it."""
+    return {"device": device, "kind": kind, "percent": percent, "memory_percent": memory_percent, "reason": reason,
+            "memory_reason": memory_reason if memory_percent is None else ""}  # fmt: skip

@@ -59,7 +59,7 @@ LOOKS = (
     "ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeFleets", "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes", "ec2:DescribeInstances", "ec2:DescribeInternetGateways",
     "ec2:DescribeLaunchTemplates", "ec2:DescribeNatGateways", "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeRouteTables",
+    "ec2:DescribePlacementGroups", "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
     "ec2:GetConsoleOutput", "iam:GetPolicy", "iam:ListInstanceProfiles", "iam:ListRoles", "scheduler:GetSchedule",
@@ -69,7 +69,8 @@ LOOKS = (
 LOGS = "arn:aws:logs:*:*:log-group:/aws/lambda/accelctl-*"
 ENDS = (
     "ec2:CancelSpotInstanceRequests", "ec2:CreateTags", "ec2:DeleteFleets", "ec2:DeleteLaunchTemplate",
-    "ec2:DeleteNetworkInterface", "ec2:DeleteTags", "ec2:DeleteVolume", "ec2:StopInstances", "ec2:TerminateInstances",
+    "ec2:DeleteNetworkInterface", "ec2:DeletePlacementGroup", "ec2:DeleteTags", "ec2:DeleteVolume",
+    "ec2:StopInstances", "ec2:TerminateInstances",
 )  # fmt: skip
 MARKS = ("ec2:CreateTags", "ec2:DeleteTags")
 OTHERS = "arn:aws:ec2:*:*:instance/*"

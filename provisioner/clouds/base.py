@@ -3,11 +3,11 @@
 Errors are those of `provisioner.errors`; each cloud translates its raw codes at one door.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
@@ -15,7 +15,10 @@ from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements
-from provisioner.errors import AccelctlError, CloudError, Refused
+from provisioner.errors import AccelctlError, CloudError, Refused, Unseen
+
+NOWHERE = ""
+"""The region of what belongs to none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,26 @@ class Leftover:
     state: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepaid:
+    """Capacity of ours that costs the same whether it is used or not; a teardown names it and leaves it.
+
+    `paid` says that all of it was paid when it was bought; else `price_per_hour` (USD, None where it is not known) goes
+    on until `ends_at`, or until somebody cancels it where that is None.
+    """
+
+    kind: str
+    id: str
+    region: str
+    labels: Mapping[str, str]
+    state: str
+    instance_type: str
+    machines: int
+    paid: bool
+    price_per_hour: Decimal | None
+    ends_at: datetime | None
+
+
 class Sold(tuple[Offering, ...]):
     """What can be bought; `refused` is what the regions may have that could not be asked."""
 
@@ -132,6 +155,21 @@ def silent(region: str, why: CloudError, wanted: Requirements) -> list[Refused]:
                 message=why.message)
         for kind in wanted.instance_types for capacity in wanted.capacity_types
     ]  # fmt: skip
+
+
+Found = TypeVar("Found")
+
+
+def each_region(look: Callable[[str], Iterable[Found]], regions: Iterable[str]) -> Iterator[Found]:
+    """What all of them have; one that refuses keeps nothing of the others back. Raises Unseen at the end, for those."""
+    refused: dict[str, AccelctlError] = {}
+    for region in regions:
+        try:
+            yield from look(region)
+        except AccelctlError as refusal:
+            refused[region] = refusal
+    if refused:
+        raise Unseen(refused)
 
 
 class CloudProvider(Protocol):
@@ -329,7 +367,8 @@ class FindsLeftovers(Protocol):
     ) -> Iterator[Leftover]:
         """By label or by name, every kind, every page. With `data`, the bucket as well.
 
-        In every prepared region, or in these alone, and what is in no region.
+        In every prepared region, or in these alone, and what is in no region. Raises Unseen after everything that can
+        be seen, where a region cannot be looked at; the bucket is not offered then.
         """
         ...
 
@@ -337,8 +376,15 @@ class FindsLeftovers(Protocol):
         """Of one region, for whoever has listed its machines already; of no region ('') what belongs to none."""
         ...
 
-    def stacks(self) -> Mapping[str, int]:
-        """Pulumi stacks that own things of ours, and how many: those are left to `pulumi destroy`."""
+    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
+        """Pulumi stacks that own things of ours, and how many: those are left to `pulumi destroy`.
+
+        `beside` are regions that are not asked.
+        """
+        ...
+
+    def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
+        """What stays whatever is removed. `beside` are regions that are not asked. Raises Unseen as `leftovers`."""
         ...
 
     def remove(self, leftover: Leftover) -> None:

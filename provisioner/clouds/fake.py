@@ -5,29 +5,32 @@ Thread-safe: every method holds one lock, so that a race between callers is a ra
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import wraps
+from functools import partial, wraps
 from itertools import count
 from typing import Concatenate, ParamSpec, TypeVar
 
 from provisioner.catalog.labels import JOB, ours
 from provisioner.clock import Clock
 from provisioner.clouds.base import (
+    NOWHERE,
     Caller,
     IdentityRequest,
     JobStore,
     Leftover,
+    Prepaid,
     Prepared,
     PriceChange,
     Sold,
     Traits,
+    each_region,
     silent,
 )
 from provisioner.clouds.fake_faults import Faults, no_answer, raise_next
-from provisioner.clouds.fake_market import HOME, ZONES, market, way_of
+from provisioner.clouds.fake_market import HOME, ZONES, market, pool_of, way_of
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering, Pool, Requirements
@@ -272,26 +275,34 @@ class FakeCloud:
     ) -> Iterator[Leftover]:
         del data  # this cloud's store is memory: there is no bucket
         places = tuple(self._prepared if regions is None else regions)
-        self._reach(places)
+        return each_region(partial(self._left_in, job), [*places, NOWHERE])  # taken up outside the lock
+
+    def _left_in(self, job: str, region: str) -> list[Leftover]:
+        self._reach([region])
         rented = [
             Leftover(kind="instance", id=instance.id, region=instance.region, labels=instance.labels, order=0,
                      price_per_hour=self._history[pool_of(instance)][-1].price_per_hour, state=instance.state)
             for instance in self.instances
-            if instance.region in places and instance.alive and job in ("", instance.labels.get(JOB))
+            if instance.region == region and instance.alive and job in ("", instance.labels.get(JOB))
         ]  # fmt: skip
-        made = [one for one in self.identities.items() if job in ("", one[1].job)]
+        made = [one for one in tuple(self.identities.items()) if region == NOWHERE and job in ("", one[1].job)]
         identities = [Leftover(kind="identity", id=name, region="", labels=one.labels, order=1) for name, one in made]
         networks = [
             Leftover(kind="network", id=f"network-{region}", region=region, labels=ours(kind="network"), order=2)
-            for region in (() if job else places)
+            for region in (() if job or region == NOWHERE else (region,))
         ]
-        return iter([*rented, *identities, *networks])
+        return [*rented, *identities, *networks]
 
     def beside_machines(self, region: str) -> Iterator[Leftover]:
         return (one for one in self.leftovers() if one.region == region and one.kind != "instance")
 
-    def stacks(self) -> Mapping[str, int]:
+    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
+        del beside  # nothing here belongs to one
         return {}
+
+    def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
+        del job, beside  # nobody sells it here
+        return iter(())
 
     @faulty
     def remove(self, leftover: Leftover) -> None:
@@ -385,10 +396,3 @@ class FakeCloud:
             capacity_type=pool.capacity_type, price_per_hour=self._history[pool][-1].price_per_hour,
             on_demand_per_hour=self._history[on_demand][-1].price_per_hour, way=way_of(pool.region),
         )  # fmt: skip
-
-
-def pool_of(instance: Instance) -> Pool:
-    return Pool(
-        region=instance.region, zone=instance.zone, instance_type=instance.instance_type,
-        capacity_type=instance.capacity_type,
-    )  # fmt: skip

@@ -17,13 +17,17 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSample:
-    """One device's utilisation in percent since the last report, or why there is none. Missing is not zero."""
+    """One device's utilisation in percent since the last report, or why there is none. Missing is not zero.
+
+    `memory_percent` is how much of its memory is held; `memory_reason` why that is not known.
+    """
 
     device: str
     kind: str
     percent: float | None = None
     memory_percent: float | None = None
     reason: str = ""
+    memory_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ from provisioner.errors import (
     RateLimited,
     Refused,
     TokenReused,
+    Unseen,
 )
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import (
@@ -340,7 +341,10 @@ class Stepper:
 
     def _leftovers(self, record: JobRecord) -> list[Leftover]:
         """Where the job was never asked for there is nothing of it: that such a region is down keeps nothing open."""
-        found = self._cloud.leftovers(job=record.id, regions=sorted(regions_of(record)))
+        try:
+            found = list(self._cloud.leftovers(job=record.id, regions=sorted(regions_of(record))))
+        except Unseen as blind:
+            raise next(iter(blind.regions.values())) from blind
         return sorted(found, key=lambda leftover: leftover.order)
 
 

@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import Any
 
 from provisioner.catalog import labels
-from provisioner.domain.estate import OwnerKind, Tenure
+from provisioner.domain.estate import Metric, OwnerKind, Tenure
 from provisioner.domain.instances import InstanceState
 from provisioner.reaper.activity import Found, Verdict, activity
-from provisioner.reaper.observed import JobStanding, Observed
+from provisioner.reaper.observed import Heartbeat, JobStanding, Observed
 from provisioner.reaper.thresholds import Thresholds
 
 DAY = 24
@@ -123,6 +123,9 @@ def left_alone(seen: Observed, found: Found) -> Decision:
 def in_two_phases(seen: Observed, found: Found, thresholds: Thresholds, now: datetime) -> Decision:
     """Marked first; its owner has the grace of the environment to object; then it goes."""
     grace = thresholds.grace_of(seen.instance.labels.get(labels.ENVIRONMENT, ""))
+    if found.verdict is Verdict.IDLE and waits(seen, thresholds):
+        found = replace(found, reason=f"{found.reason}; a program holds accelerator memory")
+        grace = max(grace, thresholds.limits.held_grace)
     if seen.mark is None or seen.mark.at > now + thresholds.limits.clock_skew:
         return told(seen, Action.MARK, found, not_before=now + grace)
     due = seen.mark.at + grace
@@ -133,6 +136,21 @@ def in_two_phases(seen: Observed, found: Found, thresholds: Thresholds, now: dat
         others = f"{found.reason}; it is not accelctl's, so its owner is told and it is left"
         return told(seen, Action.REPORT, replace(found, reason=others), not_before=due)
     return told(seen, way_to_go(seen), found, not_before=due)
+
+
+def waits(seen: Observed, thresholds: Thresholds) -> bool:
+    """A program holds accelerator memory: that is no work, and yet it is there for something."""
+    held, least = seen.of(Metric.ACCELERATOR_MEMORY), thresholds.quiet[seen.accelerator].memory_held
+    return any(series.values and series.highest >= least for series in held)
+
+
+def may_go(seen: Observed, thresholds: Thresholds, now: datetime) -> bool:
+    """As far as is known now: what can still spare it is worth a question."""
+    return seen.mark is not None and decide(seen, thresholds, now).action in (
+        Action.STOP,
+        Action.TERMINATE,
+        Action.SCALE_OWNER,
+    )
 
 
 def foreign(seen: Observed) -> bool:
@@ -170,17 +188,21 @@ def losses(seen: Observed) -> tuple[str, ...]:
 
 def evidence(seen: Observed) -> dict[str, Any]:
     """Every number that the decision rests on."""
-    beat = seen.heartbeat
-    heard = {"at": beat.at, "phase": beat.phase, "devices": list(beat.devices)} if beat else None
     return {
         "series": [
             {"metric": one.metric, "device": one.device, "highest": one.highest, "coverage": one.coverage}
             for one in seen.series
         ],
-        "heartbeat": heard, "job": seen.job, "session_open": seen.session_open, "tenure": seen.tenure,
-        "owner": seen.owner_name or seen.owner, "launched_at": seen.instance.launched_at,
+        "heartbeat": heard_of(seen.heartbeat), "job": seen.job, "session_open": seen.session_open,
+        "tenure": seen.tenure, "owner": seen.owner_name or seen.owner, "launched_at": seen.instance.launched_at,
         "unreadable": list(seen.unreadable), "marked_at": seen.mark.at if seen.mark else None,
     }  # fmt: skip
+
+
+def heard_of(beat: Heartbeat | None) -> dict[str, Any] | None:
+    if beat is None:
+        return None
+    return {"at": beat.at, "phase": beat.phase, "devices": list(beat.devices), "memory": list(beat.memory)}
 
 
 def moment(seen: Observed, label: str) -> datetime | None:

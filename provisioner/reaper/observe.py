@@ -17,15 +17,16 @@ from provisioner.errors import AccelctlError, CloudError
 from provisioner.jobs.objects import Objects
 from provisioner.reaper import marks
 from provisioner.reaper.activity import lacking
-from provisioner.reaper.decide import settled
+from provisioner.reaper.decide import may_go, settled
 from provisioner.reaper.known import KnownJobs
 from provisioner.reaper.observed import Heartbeat, JobStanding, Observed
 from provisioner.reaper.pulses import Pulse, pulses
 from provisioner.reaper.thresholds import Thresholds
 
 DEVICES = frozenset({Metric.ACCELERATOR})
-RUNGS = (DEVICES, frozenset({Metric.CPU}), frozenset({Metric.NETWORK, Metric.DISK}))
-"""What is asked first, and of what is not settled by then, next."""
+MEMORY = frozenset({Metric.ACCELERATOR_MEMORY})
+RUNGS = (DEVICES, frozenset({Metric.CPU}), frozenset({Metric.NETWORK, Metric.DISK}), MEMORY)
+"""What is asked first, and of what is not settled by then, next; memory, of those alone that would go now."""
 AT_ONCE = 500
 """Machines of one look: its failure is theirs alone."""
 REGIONS_AT_ONCE = 8
@@ -126,11 +127,11 @@ class Observer:
         groups: dict[tuple[AcceleratorKind, timedelta], list[Observed]] = {}
         for one in machines:
             held = self._thresholds.of(one.instance.labels)
-            if lacking(one, metrics, held, now) and not settled(one, held, now):
+            if worth_asking(one, metrics, held, now):
                 window = held.quiet[one.accelerator].window
                 groups.setdefault((one.accelerator, window), []).append(one)
         for (kind, window), members in groups.items():
-            if kind is AcceleratorKind.NONE and metrics is DEVICES:
+            if kind is AcceleratorKind.NONE and metrics in (DEVICES, MEMORY):
                 continue
             for start in range(0, len(members), AT_ONCE):
                 part = members[start : start + AT_ONCE]
@@ -178,6 +179,13 @@ class Observer:
         return (standing(record, instance.id), record) if record else (JobStanding.OVER, None)
 
 
+def worth_asking(one: Observed, metrics: frozenset[Metric], thresholds: Thresholds, now: datetime) -> bool:
+    """Whether the answer could change what is decided."""
+    if metrics == MEMORY:
+        return not one.of(Metric.ACCELERATOR_MEMORY) and may_go(one, thresholds, now)
+    return lacking(one, metrics, thresholds, now) and not settled(one, thresholds, now)
+
+
 def side_by_side(work: Callable[[str], T], regions: Sequence[str]) -> Iterator[T]:
     """What each region gives, in their order; a few at once."""
     with ThreadPoolExecutor(REGIONS_AT_ONCE) as pool:
@@ -212,7 +220,7 @@ def heartbeat(pulse: Pulse | None) -> Heartbeat | None:
     if pulse is None:
         return None
     silent = (f"{pulse.silent} of its devices give no utilisation",) if pulse.silent else ()
-    return Heartbeat(at=pulse.at, phase=pulse.phase, silent=silent, devices=pulse.devices)
+    return Heartbeat(at=pulse.at, phase=pulse.phase, silent=silent, devices=pulse.devices, memory=pulse.memory)
 
 
 def has_accelerators(instance: Instance) -> bool:

@@ -31,6 +31,8 @@ class Heartbeat:
     silent: tuple[str, ...] = ()
     devices: tuple[float | None, ...] = ()
     """Each accelerator's highest percent of its newest five minutes."""
+    memory: tuple[float | None, ...] = ()
+    """How much of each one's memory was held at most, in percent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

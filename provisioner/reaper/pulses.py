@@ -12,8 +12,8 @@ from provisioner.domain.reports import Phase
 from provisioner.jobs.objects import Objects
 
 ROOT = "heartbeats"
-VERSIONS = ("1", "2")
-"""Of an agent of before there is no word of sessions and of each device."""
+FIELDS_MORE = {"1": 0, "2": 2, "3": 3}
+"""By version: agents of before have no word of sessions and of each device, nor of the devices' memory."""
 NOT_TOLD = "-"
 SLOT = timedelta(minutes=5)
 WIDTH = 8
@@ -34,6 +34,9 @@ class Pulse:
     """Open ones; None where the agent cannot tell."""
     devices: tuple[float | None, ...] = ()
     """Each accelerator's highest percent of the newest five minutes; None where it says nothing."""
+
+    memory: tuple[float | None, ...] = ()
+    """How much of each accelerator's memory was held at most in the newest five minutes, in percent."""
 
     @property
     def spokesman(self) -> str:
@@ -58,7 +61,16 @@ class Pulse:
                         glimpse=share < coverage,
                     )
                 )
-        return tuple(found)
+        return (*found, *self._held(window))
+
+    def _held(self, window: timedelta) -> Iterator[Series]:
+        """Of each device that tells."""
+        for number, percent in enumerate(self.memory):
+            if percent is not None:
+                yield Series(
+                    metric=Metric.ACCELERATOR_MEMORY, values=(percent,), device=f"{number}, by its agent",
+                    coverage=min(SLOT / window, 1.0), glimpse=True,
+                )  # fmt: skip
 
 
 def pulses(objects: Objects, region: str) -> dict[str, Pulse]:
@@ -76,13 +88,14 @@ def parsed(job: str, name: str) -> Pulse | None:
     """None for what is none of this version."""
     try:
         version, at, phase, silent, *more, slots = name.split(".")
-        if version not in VERSIONS:
+        if FIELDS_MORE.get(version) != len(more):
             return None
-        sessions, devices = more or (NOT_TOLD, "")
+        sessions, devices, memory = (*more, *(NOT_TOLD, "", "")[len(more) :])
         return Pulse(
             job=job, at=datetime.fromtimestamp(int(at, 16), UTC), phase=Phase(phase), silent=int(silent),
             slots=tuple(slot(slots[start : start + WIDTH]) for start in range(0, len(slots), WIDTH)),
             sessions=None if sessions == NOT_TOLD else int(sessions), devices=tuple(each(devices)),
+            memory=tuple(each(memory)),
         )  # fmt: skip
     except (ValueError, OverflowError, OSError):
         return None

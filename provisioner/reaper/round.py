@@ -4,19 +4,20 @@ The command and every function run this and nothing else.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol
 
 from provisioner.catalog.labels import JOB
 from provisioner.clock import Clock
-from provisioner.clouds.base import FindsLeftovers, FindsUnused, Leftover
+from provisioner.clouds.base import NOWHERE, FindsLeftovers, FindsUnused, Leftover
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.records import Records, Unreadable
 from provisioner.jobs.step import Stepped
-from provisioner.reaper.history import Histories, History, with_round
+from provisioner.reaper.history import Histories, History, with_begun, with_round
 from provisioner.reaper.known import KnownJobs
 from provisioner.reaper.observe import Observer, side_by_side
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
@@ -26,13 +27,12 @@ UNUSED = {
     "volume": "it is attached to nothing",
     "address": "it is bound to nothing",
     "network-interface": "no machine has it",
+    "placement-group": "no machine is in it",
     "spot-request": "no job asked for it",
     "fleet": "no job asked for it",
     "launch-template": "no job launches from it",
 }
 """Of what carries our label and no job's."""
-NOWHERE = ""
-"""The region of what belongs to none."""
 
 
 class RoundCloud(SweptCloud, FindsLeftovers, FindsUnused, Protocol):
@@ -112,6 +112,8 @@ class Rounds:
 
     def run(self, regions: Sequence[str], *, apply: bool) -> Round:
         """Without `apply` nothing changes."""
+        if self.remembers:
+            self._begin()
         known, thresholds = KnownJobs(Records(self.objects)), self.thresholds
         jobs = tuple(self._jobs(known, apply=apply))
         observer = Observer(
@@ -125,11 +127,18 @@ class Rounds:
         done = Round(report=report, others=(*jobs, *self._beside(known, regions)))
         return self._remembered(done, regions) if self.remembers else done
 
+    def _begin(self) -> None:
+        """What cannot be kept now is tried again, and said, at the end."""
+        with suppress(AccelctlError):
+            Histories(self.objects).change(lambda one: with_begun(one, self.token, self.clock.now()))
+
     def _remembered(self, done: Round, regions: Sequence[str]) -> Round:
         """What cannot be kept is said, like everything that could not be done."""
         failed = bool(done.failed)
         try:
-            held = Histories(self.objects).change(lambda one: with_round(one, done.report, regions, failed=failed))
+            held = Histories(self.objects).change(
+                lambda one: with_round(one, done.report, regions, failed=failed, token=self.token)
+            )
         except AccelctlError as refusal:
             lost = Other(
                 kind="history", id="", action="keep", outcome=Outcome.REFUSED, reason=refusal.message

@@ -25,6 +25,8 @@ class Quiet:
     cpu_below: float
     network_below: float
     disk_below: float
+    memory_held: float
+    """At or above this percent of a device's memory a program waits there: no work, and yet no accident."""
     needs: str
     """The evidence without which it is a suspect at most: `accelerator`, `heartbeat` or `host`."""
 
@@ -39,6 +41,8 @@ class Limits:
     keep_until_at_most: timedelta
     end_grace: timedelta
     clock_skew: timedelta
+    held_grace: timedelta
+    """At least, where a program holds accelerator memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

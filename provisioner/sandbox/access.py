@@ -16,6 +16,7 @@ from moto.iam.access_control import AssumedRoleAccessKey, CreateAccessKeyFailure
 from moto.iam.models import iam_backends
 from moto.s3.models import FakeKey, s3_backends
 
+from provisioner.sandbox.placement import ids_by_name
 from provisioner.sandbox.wire import AwsError, Call
 
 S3_ACTION = {
@@ -258,6 +259,8 @@ def tags_of_named(call: Call) -> list[dict[str, str]]:
         return []
     backend = ec2_backends[DEFAULT_ACCOUNT_ID][call.region]
     named = [value for name, value in call.params.items() if RESOURCE_ID.fullmatch(name)]
+    if call.operation == "DeletePlacementGroup":
+        named = [ids_by_name(backend).get(call.params.get("GroupName", ""), "")]
     return [{f"aws:ResourceTag/{k}": v for k, v in backend.tags.get(one, {}).items()} for one in named]
 
 

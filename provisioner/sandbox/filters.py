@@ -16,6 +16,7 @@ from provisioner.sandbox.launches import wrap
 MORE_FILTERS = {
     "instance-lifecycle": "lifecycle",
     "client-token": "client_token",
+    "placement-group-name": "placement.group_name",
     "spot-instance-request-id": "spot_instance_request_id",
 }
 

@@ -5,18 +5,32 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
 
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, EC2_RESOURCE_TO_PREFIX
+
 from provisioner.sandbox.lifecycle import Refused, living
 from provisioner.sandbox.wire import AwsError, Call, labels_in, listed, tag_set, xml_answer
 
+KIND, PREFIX = "placement-group", "pg"
 STRATEGIES = ("cluster", "spread", "partition")
 
 
 @dataclass
 class Group:
+    region: str
     name: str
     strategy: str
-    labels: dict[str, str]
     id: str = field(default_factory=lambda: f"pg-{secrets.token_hex(8)}")
+
+    @property
+    def backend(self) -> Any:
+        return ec2_backends[DEFAULT_ACCOUNT_ID][self.region]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Where CreateTags changes them too, and where a policy's condition finds them by the name."""
+        return self.backend.tags[self.id]
 
     def xml(self) -> str:
         return (f"<groupName>{escape(self.name)}</groupName><strategy>{self.strategy}</strategy>"
@@ -28,6 +42,7 @@ class PlacementGroups:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], Group] = {}
+        EC2_RESOURCE_TO_PREFIX[KIND], EC2_PREFIX_TO_RESOURCE[PREFIX] = PREFIX, KIND  # CreateTags takes it
 
     def answer(self, call: Call) -> Any:
         return {"CreatePlacementGroup": self.create, "DescribePlacementGroups": self.describe,
@@ -39,7 +54,9 @@ class PlacementGroups:
             return AwsError("InvalidPlacementGroup.Duplicate", f"The placement group '{name}' already exists.")
         if strategy not in STRATEGIES or not name:
             return AwsError("InvalidParameterValue", f"Value ({strategy}) for parameter strategy is invalid.")
-        group = self._groups[call.region, name] = Group(name, strategy, labels_in(call))
+        group = self._groups[call.region, name] = Group(call.region, name, strategy)
+        group.labels.update(labels_in(call))
+        ids_by_name(group.backend)[name] = group.id
         return xml_answer(call, f"<return>true</return><placementGroup>{group.xml()}</placementGroup>")
 
     def describe(self, call: Call) -> Any:
@@ -53,22 +70,25 @@ class PlacementGroups:
         return xml_answer(call, f"<placementGroupSet>{items}</placementGroupSet>")
 
     def delete(self, call: Call) -> Any:
-        from moto.core import DEFAULT_ACCOUNT_ID
-        from moto.ec2.models import ec2_backends
-
         name = call.params.get("GroupName", "")
         if (call.region, name) not in self._groups:
             return AwsError("InvalidPlacementGroup.Unknown", f"The Placement Group '{name}' is unknown.")
-        if any(one.placement.group_name == name for one in living(ec2_backends[DEFAULT_ACCOUNT_ID][call.region])):
+        backend = self._groups[call.region, name].backend
+        if any(one.placement.group_name == name for one in living(backend)):
             return AwsError(
                 "InvalidPlacementGroup.InUse", f"The placement group {name} is in use and may not be deleted."
             )
-        del self._groups[call.region, name]
+        del self._groups[call.region, name], ids_by_name(backend)[name]
         return xml_answer(call, "<return>true</return>")
 
     def refuse_unknown(self, region: str, name: str) -> None:
         if name and (region, name) not in self._groups:
             raise Refused("InvalidPlacementGroup.Unknown", f"The Placement Group '{name}' is unknown.")
+
+
+def ids_by_name(backend: Any) -> dict[str, str]:
+    """Of one region's groups: calls name them, labels hang on their ids."""
+    return vars(backend).setdefault("placement_group_ids", {})
 
 
 def matches(group: Group, condition: dict[str, Any]) -> bool:

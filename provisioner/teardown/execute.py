@@ -1,13 +1,14 @@
 """Carries out a teardown, item by item, in order; run again, it continues where it was."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from provisioner.clock import Clock
 from provisioner.clouds.base import FindsLeftovers, Leftover
-from provisioner.errors import CloudError
+from provisioner.errors import AccelctlError, CloudError, Unseen
 
 PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(seconds=15)
@@ -38,12 +39,37 @@ class Item:
     reason: str = ""
 
 
-def plan(
-    cloud: FindsLeftovers, *, job: str = "", data: bool = False, chosen: Chosen = everything
-) -> tuple[Leftover, ...]:
-    """What is there and chosen, in the order in which it can go."""
-    found = [leftover for leftover in cloud.leftovers(job=job, data=data) if chosen(leftover)]
-    return tuple(sorted(found, key=lambda one: (one.order, one.region, one.id)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What is there and chosen, in the order in which it can go; `unseen` says why a region could not be looked at."""
+
+    items: tuple[Leftover, ...] = ()
+    unseen: Mapping[str, AccelctlError] = field(default_factory=dict[str, AccelctlError])
+
+    @property
+    def nothing(self) -> bool:
+        """And that is certain."""
+        return not self.items and not self.unseen
+
+
+T = TypeVar("T")
+
+
+def seen(listing: Iterable[T]) -> tuple[list[T], Mapping[str, AccelctlError]]:
+    """What a listing has, and why of the regions that it could not look at."""
+    found: list[T] = []
+    try:
+        found.extend(listing)
+    except Unseen as blind:
+        return found, blind.regions
+    return found, {}
+
+
+def plan(cloud: FindsLeftovers, *, job: str = "", data: bool = False, chosen: Chosen = everything) -> Listing:
+    """What can be seen; a region that refuses keeps nothing back."""
+    found, unseen = seen(cloud.leftovers(job=job, data=data))
+    going = sorted(filter(chosen, found), key=lambda one: (one.order, one.region, one.id))
+    return Listing(items=tuple(going), unseen=unseen)
 
 
 def execute(cloud: FindsLeftovers, items: Sequence[Leftover]) -> list[Item]:
@@ -67,17 +93,18 @@ def until_gone(
     data: bool = False,
     tell: Callable[[Item], None],
     chosen: Chosen = everything,
-) -> tuple[Leftover, ...]:
-    """Removes round after round until nothing is left or patience ends; what is left then."""
+) -> Listing:
+    """Removes round after round until nothing that can be seen is left, or patience ends; what is left then."""
     pause, end = PAUSE, clock.now() + PATIENCE
     told: set[tuple[str, Result]] = set()
+    left = plan(cloud, job=job, data=data, chosen=chosen)
     while True:
-        for item in execute(cloud, plan(cloud, job=job, data=data, chosen=chosen)):
+        for item in execute(cloud, left.items):
             if (item.leftover.id, item.result) not in told:
                 told.add((item.leftover.id, item.result))
                 tell(item)
         left = plan(cloud, job=job, data=data, chosen=chosen)
-        if not left or clock.now() >= end:
+        if not left.items or clock.now() >= end:
             return left
         clock.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

@@ -225,10 +225,16 @@ def test_report_names_every_device(machine: Machine):
     machine.task["setup"] = "true"
     machine.task["command"] = ["sleep", "3"]
     machine.start()
-    (shim / "nvidia-smi").write_text("#!/bin/sh\necho '0, NVIDIA H200, 87, 12'; echo '1, NVIDIA H200, [N/A], [N/A]'\n")
+    (shim / "nvidia-smi").write_text(
+        "#!/bin/sh\necho '0, NVIDIA H200, 87, 14377, 143771'; echo '1, NVIDIA H200, [N/A], [N/A], 143771'\n"
+    )
     (shim / "nvidia-smi").chmod(0o755)
     samples = {sample["device"]: sample for sample in machine.gone()["utilisation"]}
     assert samples["nvidia0 NVIDIA H200"]["percent"] == 87.0
+    assert samples["nvidia0 NVIDIA H200"]["memory_percent"] == 10.0
     assert samples["nvidia1 NVIDIA H200"]["percent"] is None
     assert samples["nvidia1 NVIDIA H200"]["reason"]
+    assert (samples["nvidia1 NVIDIA H200"]["memory_percent"], samples["cpu"]["memory_percent"]) == (None, None)
+    assert samples["nvidia1 NVIDIA H200"]["memory_reason"] == "nvidia-smi says [N/A]"
+    assert samples["cpu"]["memory_reason"]
     assert 0 <= samples["cpu"]["percent"] <= 100

@@ -19,7 +19,7 @@ class Imds:
         return {"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "t"}
 
 class Report:
-    devices = [{"percent": 1.0, "kind": "cpu", "device": "cpu"}]
+    devices = [{"percent": 1.0, "memory_percent": None, "kind": "cpu", "device": "cpu"}]
     instance_id = "i-1"
 
 class Patient:

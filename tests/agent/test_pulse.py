@@ -10,7 +10,7 @@ import pytest
 from provisioner.agent import pulse
 from provisioner.agent.utilisation import sample
 from provisioner.domain.estate import Metric
-from provisioner.reaper.pulses import slot
+from provisioner.reaper.pulses import parsed, slot
 from tests.agent.machine import JOB, Machine, until
 
 PLACE = f"heartbeats/us-east-1/{JOB}/i-0123456789abcdef0/"
@@ -30,6 +30,26 @@ def test_a_machine_has_one_pulse_while_it_works_and_none_after(machine: Machine)
     machine.gone()
 
     assert machine.store.listed("heartbeats/") == []
+
+
+def test_the_memory_that_each_device_holds_is_in_the_name() -> None:
+    """What the agent writes is what the reaper reads; a device that does not say is told as such."""
+    names: list[str] = []
+
+    class Store:
+        def put(self, key: str, content: bytes) -> None:
+            names.append(key.rpartition("/")[2])
+
+    class Imds:
+        def region(self) -> str:
+            return "us-east-1"
+
+    told = [sample("nvidia0 A", "nvidia", 3.0, 61.5), sample("nvidia1 A", "nvidia", 0.0)]
+    pulse.Pulse(Imds(), Store(), {"job": JOB}, "i-1").beat("run", told)
+    found = parsed(JOB, names[0])
+
+    assert found
+    assert (found.devices, found.memory) == ((3.0, 0.0), (61.5, None))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 4.99, 5.0, 37.3, 100.0])

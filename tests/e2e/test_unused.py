@@ -75,6 +75,25 @@ def test_others_is_told_of_when_the_account_is_looked_at_and_never_touched(left:
     assert aws("ec2").describe_volumes(VolumeIds=[left["their volume"]])["Volumes"]
 
 
+def test_a_placement_group_is_named_once_no_machine_is_in_it() -> None:
+    """One that holds a machine is not; a teardown removes it after its machine."""
+    ec2, labels = aws("ec2"), OURS | {"accelctl:team": "near"}
+    for name in ("empty", "held"):
+        ec2.create_placement_group(GroupName=name, TagSpecifications=marked("placement-group", labels))
+    machine = launch("sleep 600", Placement={"AvailabilityZone": ZONE, "GroupName": "held"},
+                     TagSpecifications=marked("instance", labels))["InstanceId"]  # fmt: skip
+    assert until(lambda: state_of(machine) == "running")
+    found = others()
+    done = accelctl("teardown", "--label", "team=near", "--yes", "--output", "json")
+
+    assert found["empty"]["reason"].startswith("no machine is in it")
+    assert "held" not in found
+    assert done.returncode == 0, done.stderr
+    gone = [one["id"] for one in json.loads(done.stdout)["items"] if one["result"] == "removed"]
+    assert set(gone) == {machine, "empty", "held"}
+    assert ec2.describe_placement_groups()["PlacementGroups"] == []
+
+
 def test_what_setup_uses_is_not_called_unused() -> None:
     """Its network, its store, and what it made for them."""
     assert not [one for one in others().values() if one["kind"] not in ("job",)]

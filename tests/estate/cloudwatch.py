@@ -6,11 +6,12 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits
 from typing import Any
 
 from tests.estate.ec2 import Refusal
-from tests.estate.tables import Estate, id_of
+from tests.estate.tables import Estate, id_of, number_of
 
 QUERIES = 500
 LISTED = 500
 BUSY = {"nvidia_smi_utilization_gpu": 91.0, "CPUUtilization": 60.0}
+MEMORY = {"nvidia_smi_memory_used": 18_000.0, "nvidia_smi_memory_total": 24_000.0}
 QUIET = {"nvidia_smi_utilization_gpu": 0.0, "CPUUtilization": 1.0}
 EXTRA = [{"Name": "index", "Value": "0"}, {"Name": "name", "Value": "NVIDIA A10G"}, {"Name": "arch", "Value": "Ampere"}]
 
@@ -38,20 +39,24 @@ def data(estate: Estate, asked: dict[str, Any]) -> dict[str, Any]:
 def result(estate: Estate, query: dict[str, Any], times: list[int]) -> dict[str, Any]:
     metric = query["MetricStat"]["Metric"]
     estate.read[machine_of(metric), metric["MetricName"]] += 1
-    values = [value_of(estate, metric)] * len(times) if known(metric) else []
+    values = [value_of(estate, metric)] * len(times) if known(estate, metric) else []
     return {"Id": query["Id"], "Label": metric["MetricName"], "Timestamps": times[: len(values)], "Values": values,
             "StatusCode": "Complete"}  # fmt: skip
 
 
-def known(metric: dict[str, Any]) -> bool:
+def known(estate: Estate, metric: dict[str, Any]) -> bool:
     """Dimensions match exactly, or there is nothing."""
     names = {one["Name"] for one in metric["Dimensions"]}
     if metric["Namespace"] == "AWS/EC2":
         return names == {"InstanceId"}
+    if metric["MetricName"] in MEMORY and number_of(machine_of(metric)) not in estate.holding:
+        return False
     return metric["Namespace"] == "CWAgent" and names == {"InstanceId", "index", "name", "arch"}
 
 
 def value_of(estate: Estate, metric: dict[str, Any]) -> float:
+    if metric["MetricName"] in MEMORY:
+        return MEMORY[metric["MetricName"]]
     return (QUIET if estate.idle(machine_of(metric)) else BUSY).get(metric["MetricName"], 1000.0)
 
 

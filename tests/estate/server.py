@@ -140,6 +140,8 @@ class Handler(BaseHTTPRequestHandler):
         estate, split = self.server.estate, urlsplit(self.path)
         key, params = unquote(split.path).removeprefix(f"/{BUCKET}").strip("/"), dict(parse_qsl(split.query))
         estate.asked[f"{self.command} {'list' if 'list-type' in params else 'object'}"] += 1
+        if "tagging" in split.query:
+            return 404, "application/xml", UNMARKED
         if self.command == "PUT":
             estate.objects[key] = content
         if self.command == "DELETE":
@@ -165,6 +167,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
+UNMARKED = b"<Error><Code>NoSuchTagSet</Code><Message>none</Message></Error>"
 MISSING = b"<Error><Code>NoSuchKey</Code><Message>none</Message></Error>"
 
 

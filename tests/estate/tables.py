@@ -33,6 +33,8 @@ class Estate:
     """CloudWatch refuses whoever asks for them."""
     off: frozenset[str] = frozenset()
     """Regions that the account has not switched on."""
+    holding: frozenset[int] = frozenset()
+    """A program holds three quarters of their GPU's memory; of the others nobody publishes what is held."""
     attended: frozenset[int] = frozenset()
     """Somebody has a session open on them."""
     rate: float = 0.0

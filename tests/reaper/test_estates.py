@@ -1,6 +1,7 @@
 """A large estate is looked at in pages and batches: nothing is asked twice, nor of a machine that is settled."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 from provisioner.reaper.round import Round
 from provisioner.workplace import Workplace
@@ -48,6 +49,20 @@ def test_a_look_that_fails_is_the_failure_of_its_machines_alone() -> None:
 def marked(numbers: range, at: str = "2026-01-01T00:00:00Z") -> dict[str, dict[str, str]]:
     """Labels of machines whose grace is long over."""
     return {id_of(number): OURS | {"accelctl:reap": f"{at} before idle"} for number in numbers}
+
+
+def test_memory_is_asked_only_of_what_would_go_now_and_spares_what_is_held() -> None:
+    """Marked two hours ago and quiet since: one goes, one whose model waits in memory has four hours."""
+    at = f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"
+    with serving(Estate(machines=6, holding=frozenset({1}), labels=marked(range(1, 4), at))) as estate:
+        done = swept(apply=True)
+
+    told = {one.machine.instance.id: one for one in done.report.machines}
+    assert (told[id_of(1)].decision.action, told[id_of(3)].decision.action) == ("keep", "stop")
+    assert "holds accelerator memory" in told[id_of(1)].decision.reason
+    (memory,) = [one for one in told[id_of(1)].decision.evidence["series"] if one["metric"] == "accelerator-memory"]
+    assert (memory["highest"], memory["device"]) == (75.0, "0")
+    assert {one for one, metric in estate.read if metric == "nvidia_smi_memory_used"} == {id_of(1), id_of(3)}
 
 
 def outcomes(done: Round) -> Counter[tuple[str, str]]:

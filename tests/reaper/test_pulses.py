@@ -26,9 +26,10 @@ MACHINES = 12
 DENIED = frozenset({"GetMetricData", "ListMetrics"})
 
 
-def told_by(slots: str, *, sessions: str = "0", devices: str = "0000", silent: int = 0) -> str:
-    """By an agent that tells of sessions and of each device."""
-    return f"2.{int(NOW.timestamp()):x}.run.{silent}.{sessions}.{devices}.{slots}"
+def told_by(slots: str, *, sessions: str = "0", devices: str = "0000", silent: int = 0, memory: str = "") -> str:
+    """By an agent that tells of sessions and of each device, and of their memory."""
+    more = f"{devices}.{memory}" if memory else devices
+    return f"{3 if memory else 2}.{int(NOW.timestamp()):x}.run.{silent}.{sessions}.{more}.{slots}"
 
 
 def name(slots: str, *, phase: str = "run", silent: int = 0, ago: timedelta = timedelta(0)) -> str:
@@ -99,6 +100,9 @@ def test_without_either_everything_is_unknown_and_the_run_says_so() -> None:
         (told_by(QUIET * 12, devices="00--", silent=1), "unknown"),
         (told_by(QUIET * 11 + LOUD, devices="00b6"), "busy"),
         (told_by(QUIET * 12, devices="0"), "unknown"),
+        (told_by(QUIET * 12, memory="00a0"), "idle"),
+        (told_by(QUIET * 12, memory="--a"), "unknown"),
+        (told_by(QUIET * 12).replace("2.", "3.", 1), "unknown"),
         ("3.abc.run.0.", "unknown"),
         ("1.zz.run.0.", "unknown"),
     ],
@@ -130,6 +134,19 @@ def test_each_device_is_told_and_for_how_many_the_highest_stands() -> None:
     assert one.decision.evidence["heartbeat"]["devices"] == [0.0, 10.0]
     assert {row["device"] for row in one.decision.evidence["series"]} == {"highest of 2, by its agent"}
     assert one.decision.evidence["session_open"] is False
+
+
+def test_memory_that_is_held_is_told_for_each_device_and_gives_its_owner_longer() -> None:
+    """80 % of the second device; the grace of an hour becomes four."""
+    with serving(estate(key(1, told_by(QUIET * 12, memory="--a0")), denied=DENIED)):
+        (one,) = [one for one in swept().report.machines if one.machine.instance.id == id_of(1)]
+
+    evidence = one.decision.evidence
+    assert evidence["heartbeat"]["memory"] == [None, 80.0]
+    assert [row["highest"] for row in evidence["series"] if row["metric"] == "accelerator-memory"] == [80.0]
+    assert "holds accelerator memory" in one.decision.reason
+    assert one.decision.not_before
+    assert timedelta(hours=3.9) < one.decision.not_before - NOW < timedelta(hours=4.1)
 
 
 def test_a_session_that_the_cloud_carries_keeps_a_machine_without_an_agent() -> None:

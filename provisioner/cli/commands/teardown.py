@@ -14,10 +14,14 @@ from provisioner.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from provisioner.cli.selection import Selection
+    from provisioner.cli.stays import Stays
     from provisioner.clouds.base import Leftover
     from provisioner.domain.jobs import JobRecord
-    from provisioner.teardown.execute import Item
+    from provisioner.errors import AccelctlError, TeardownIncomplete
+    from provisioner.teardown.execute import Item, Listing
     from provisioner.workplace import Workplace
+
+AGAIN = "run it again; it continues."
 
 
 @click.command(short_help="Remove what belongs to a job, or everything, and prove it.")
@@ -41,36 +45,38 @@ def command(
 ) -> None:
     """Remove what belongs to a job, an owner or a label, or everything; list what is left and say zero, or exit 5.
 
+    A region that cannot be looked at stops nothing elsewhere: it is named, and the end is exit 5.
+
     \b
     accelctl teardown --everything
     """
     from provisioner.cli.selection import selected
-    from provisioner.teardown.execute import plan
+    from provisioner.cli.stays import Stays, say_prepaid, say_stacks, say_unseen, staying
+    from provisioner.teardown.execute import plan, seen
     from provisioner.workplace import Workplace
 
     place = Workplace()
     selection = selected(place, job=job or "", owner=owner, marks=marks, everything=everything)
-    items = plan(place.cloud, job=selection.job, data=with_data, chosen=selection.chosen)
+    there = plan(place.cloud, job=selection.job, data=with_data, chosen=selection.chosen)
     jobs = chosen_jobs(place, selection)
     kept = [record for record in jobs if with_data]
-    stacks = dict(place.cloud.stacks()) if everything else {}
+    stacks = dict(place.cloud.stacks(beside=there.unseen)) if everything else {}
     say_stacks(stacks, include=include_stacks)
-    if items or kept or (stacks and include_stacks) or any(record.ended_at is None for record in jobs):
-        if not agreed(items, kept, everything=everything, yes=yes):
+    paid, blind = seen(place.cloud.prepaid(job=selection.job, beside=there.unseen))
+    paid = staying([one for one in paid if selection.carried(one.labels)], include_stacks=include_stacks)
+    say_prepaid(paid)
+    say_unseen({**there.unseen, **blind})
+    if there.items or kept or (stacks and include_stacks) or any(record.ended_at is None for record in jobs):
+        if not agreed(there.items, kept, everything=everything, yes=yes):
             return output.note("nothing was changed.")
     else:
-        output.note("nothing is there")
+        output.note("nothing is there" + (" as far as can be seen" if there.unseen else ""))
     end_jobs(place, jobs)
     for stack in stacks if include_stacks else ():
         destroy(stack)
-    left_to_pulumi = dict(place.cloud.stacks()) if stacks else {}
-    return remove(place, selection, with_data=with_data, form=form, stacks=left_to_pulumi)
-
-
-def say_stacks(stacks: Mapping[str, int], *, include: bool) -> None:
-    for stack, count in stacks.items():
-        what = "are destroyed with it" if include else f"are left to it: 'pulumi destroy --stack {stack}'"
-        output.note(f"{count} things belong to the Pulumi stack '{stack}' and {what}")
+    left_to_pulumi = dict(place.cloud.stacks(beside=there.unseen)) if stacks else {}
+    stays = Stays(stacks=left_to_pulumi, prepaid=paid, unseen=blind)
+    return remove(place, selection, with_data=with_data, form=form, stays=stays)
 
 
 def destroy(stack: str) -> None:
@@ -117,11 +123,8 @@ def end_jobs(place: "Workplace", jobs: "Sequence[JobRecord]") -> None:
             ask_to_cancel(place.records, record.id, place.clock.now())
 
 
-def remove(
-    place: "Workplace", selection: "Selection", *, with_data: bool, form: str, stacks: Mapping[str, int]
-) -> None:
+def remove(place: "Workplace", selection: "Selection", *, with_data: bool, form: str, stays: "Stays") -> None:
     """Machines first, then the jobs' records are closed, then (with data) what they keep. Raises TeardownIncomplete."""
-    from provisioner.errors import TeardownIncomplete
     from provisioner.teardown.execute import until_gone
 
     done: list[Item] = []
@@ -132,29 +135,58 @@ def remove(
         output.note(f"{item.result} {item.leftover.kind} {item.leftover.id}{reason}")
 
     left = until_gone(place.cloud, place.clock, job=selection.job, tell=tell, chosen=selection.chosen)
-    close_jobs(place, selection)
-    if with_data and not left:
+    close_jobs(place, selection, left.unseen)
+    if with_data and left.nothing:
         forget(place, selection)
-    if with_data and not left and selection.everything:
+    if with_data and left.nothing and selection.everything:
         left = until_gone(place.cloud, place.clock, data=True, tell=tell)
     if form == OutputFormat.JSON:
-        owned = [{"stack": stack, "things": count} for stack, count in stacks.items()]
-        gone = [document(item) for item in done]
-        output.document({"items": gone, "left": [name(item) for item in left], "stacks": owned})
-    if left:
-        names = [f"{name(item)} in {item.region}" for item in left]
-        raise TeardownIncomplete(f"left: {', '.join(names)}.", left=names, hint="run it again; it continues.")
-    output.note("nothing is left" + (" but what stacks own" if stacks else ""))
+        output.document(whole(done, left, stays))
+    if not left.nothing or stays.unseen:
+        raise incomplete(left, stays)
+    output.note("nothing is left" + stays.words)
     if selection.everything and not with_data and (store := place.cloud.job_store()):
-        output.note(f"kept: {store.url} with records and checkpoints" + ("" if stacks else "; --with-data removes it"))
+        more = "" if stays.stacks else "; --with-data removes it"
+        output.note(f"kept: {store.url} with records and checkpoints{more}")
 
 
-def close_jobs(place: "Workplace", selection: "Selection") -> None:
-    """Steps jobs whose machines are gone until their records say so."""
+def whole(done: "Sequence[Item]", left: "Listing", stays: "Stays") -> dict[str, object]:
+    """The document of a run."""
+    from provisioner.cli import stays as staying
+
+    unseen = {**left.unseen, **stays.unseen}
+    return {
+        "items": [document(item) for item in done], "left": [name(item) for item in left.items],
+        "unseen": [{"region": region, "reason": why.message} for region, why in unseen.items()],
+        "stacks": [{"stack": stack, "things": count} for stack, count in stays.stacks.items()],
+        "prepaid": [staying.document(one) for one in stays.prepaid],
+    }  # fmt: skip
+
+
+def incomplete(left: "Listing", stays: "Stays") -> "TeardownIncomplete":
+    """What is left, and what nobody could look at."""
+    from provisioner.errors import TeardownIncomplete, named
+
+    names = [f"{name(item)} in {item.region}" for item in left.items]
+    blind = [f"{named(region)} ({why.message.rstrip('.')})" for region, why in {**left.unseen, **stays.unseen}.items()]
+    told = [f"left: {', '.join(names)}"] if names else []
+    told += [f"could not be looked at: {', '.join(blind)}"] if blind else []
+    hint = "run it again once that answers; until then nobody knows what is there." if blind else AGAIN
+    return TeardownIncomplete(f"{'; '.join(told)}.", left=names, hint=hint)
+
+
+def close_jobs(place: "Workplace", selection: "Selection", unseen: "Mapping[str, AccelctlError]") -> None:
+    """Steps jobs whose machines are gone until their records say so; what nobody can see of a job keeps it open."""
     from provisioner.cli.watch import Watch
+    from provisioner.clouds.base import NOWHERE
+    from provisioner.jobs.observing import regions_of
 
     for record in chosen_jobs(place, selection):
-        if record.ended_at is None:
+        if record.ended_at is not None:
+            continue
+        if unseen.keys() & {*regions_of(record), NOWHERE}:
+            output.warn(f"job {record.id} stays open until all of it can be seen")
+        else:
             Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
 
 

@@ -1,6 +1,6 @@
 """AWS by boto3: this file only assembles the parts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from provisioner.clock import Clock
@@ -15,22 +15,26 @@ from provisioner.clouds.aws.messages import notify
 from provisioner.clouds.aws.metrics import Utilisation, publish
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.offerings import Offerings
+from provisioner.clouds.aws.prepaid import prepaid
 from provisioner.clouds.aws.quotas import quotas
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.aws.store_keys import StoreKeys
 from provisioner.clouds.aws.unused import forgotten, pointless
 from provisioner.clouds.base import (
+    NOWHERE,
     Caller,
     IdentityRequest,
     JobStore,
     Leftover,
+    Prepaid,
     Prepared,
     PriceChange,
     Quota,
     Refusals,
     Sold,
     Traits,
+    each_region,
 )
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
@@ -169,9 +173,17 @@ class Aws:
     def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
         return self._instances.cancel_requests(region, ids)
 
-    def stacks(self) -> Mapping[str, int]:
+    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
         """In the prepared regions and in the credentials' own."""
-        return self._inventory.stacks(sorted({*self.prepared_regions(), self._sessions.anywhere}))
+        return self._inventory.stacks(sorted({*self._known_regions(), NOWHERE} - set(beside)))
+
+    def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
+        """In the prepared regions and in the credentials' own."""
+        places = sorted(self._known_regions() - set(beside))
+        return each_region(lambda region: prepaid(self._sessions, region, job), places)
+
+    def _known_regions(self) -> set[str]:
+        return {*self.prepared_regions(), self._sessions.anywhere}
 
     def leftovers(
         self, *, job: str = "", data: bool = False, regions: Iterable[str] | None = None

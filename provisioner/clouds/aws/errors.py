@@ -68,6 +68,7 @@ IN_USE = {
     "InvalidGroup.InUse",
     "InvalidIPAddress.InUse",
     "InvalidNetworkInterface.InUse",
+    "InvalidPlacementGroup.InUse",
     "OperationAborted",
     "VolumeInUse",
 }
@@ -112,7 +113,7 @@ def code_of(error: raw.ClientError) -> str:
 
 def is_gone(code: str) -> bool:
     """What a removal may hear about something that was removed before."""
-    return code.endswith(("NotFound", "NotFoundException", "NoSuchEntity", "NoSuchBucket"))
+    return code.endswith(("NotFound", "NotFoundException", "NoSuchEntity", "NoSuchBucket", "PlacementGroup.Unknown"))
 
 
 @contextmanager

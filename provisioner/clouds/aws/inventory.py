@@ -1,7 +1,7 @@
 """Finds what is ours on AWS, and removes it: the table of kinds, and what lives outside EC2's labels."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,11 +15,11 @@ from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, is_gone, translated
 from provisioner.clouds.aws.estate import THERE
 from provisioner.clouds.aws.identity import Identities
-from provisioner.clouds.aws.kinds import BY_NAME, KINDS, Kind
+from provisioner.clouds.aws.kinds import BY_NAME, KINDS, PLACEMENT, Kind
 from provisioner.clouds.aws.offerings import on_demand_price
 from provisioner.clouds.aws.sessions import Sessions, camel, rows
 from provisioner.clouds.aws.store import BucketStore
-from provisioner.clouds.base import Leftover
+from provisioner.clouds.base import NOWHERE, Leftover, each_region
 from provisioner.errors import CloudError, ConfigError
 
 
@@ -64,7 +64,7 @@ class Inventory:
     def leftovers(self, *, job: str, regions: Sequence[str], data: bool) -> Iterator[Leftover]:
         """Of the job; of everything where none is named. The bucket comes last: it holds the marks of the regions."""
         found = 0
-        for leftover in self._below(job, regions):
+        for leftover in each_region(lambda region: self._below(job, region), [*regions, NOWHERE]):
             found += 1
             yield leftover
         store = self._store.find() if data and not job and not found else None
@@ -74,14 +74,18 @@ class Inventory:
     def beside_machines(self, region: str) -> Iterator[Leftover]:
         """Everything else of one region; of no region, what belongs to none."""
         if not region:
-            yield from self._below("", ())
+            yield from self._below("", NOWHERE)
         for kind in KINDS if region else ():
             if kind.name != "instance":
                 yield from self._of_kind(kind, region, "")
 
-    def _below(self, job: str, regions: Sequence[str]) -> Iterator[Leftover]:
-        for region in regions:
+    def _below(self, job: str, region: str) -> Iterator[Leftover]:
+        if region:
             yield from self._in_region(region, job)
+        else:
+            yield from self._in_no_region(job)
+
+    def _in_no_region(self, job: str) -> Iterator[Leftover]:
         for name in self._identities.names():
             if job in ("", name.removeprefix("accelctl-")):
                 yield self._unlabelled(IDENTITY, name)
@@ -122,9 +126,15 @@ class Inventory:
 
     def stacks(self, regions: Sequence[str]) -> Counter[str]:
         """How many things each stack owns: of the regions, and of what the account has once."""
-        held = [tags.read(one.get("Tags")) for region in regions for kind in KINDS for one in self._all(kind, region)]
-        held += [self._identities.boundary() or {}, {labels.STACK: stack} if (stack := self._store.stack) else {}]
+        held = [marks for region in regions for marks in (self._labels_in(region) if region else self._labels_once())]
         return Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
+
+    def _labels_in(self, region: str) -> list[Mapping[str, str]]:
+        return [tags.read(one.get("Tags")) for kind in KINDS for one in self._all(kind, region)]
+
+    def _labels_once(self) -> list[Mapping[str, str]]:
+        stack = self._store.stack
+        return [self._identities.boundary() or {}, {labels.STACK: stack} if stack else {}]
 
     def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:
         ec2, wanted = self._sessions.ec2(region), {labels.JOB: job} if job else {}
@@ -134,6 +144,9 @@ class Inventory:
             found = rows(ec2, kind.describe, kind.items, Filters=tags.matching(wanted))
         if kind.name == "instance":
             found = [instance for reservation in found for instance in reservation["Instances"]]
+        if kind.name == PLACEMENT:
+            held = occupied(ec2, [group["GroupName"] for group in found])
+            found = [group | ({"State": "in-use"} if group["GroupName"] in held else {}) for group in found]
         return [one for one in found if state_of(one) not in kind.gone or comes_back(one)]
 
     def remove(self, leftover: Leftover) -> None:
@@ -205,6 +218,13 @@ def still_there(ec2: Any, machines: list[str]) -> list[str]:
     return [one["InstanceId"] for reservation in found for one in reservation["Instances"]]
 
 
+def occupied(ec2: Any, groups: list[str]) -> set[str]:
+    """Those placement groups that have a machine in them; the groups themselves do not tell."""
+    filters = [{"Name": "placement-group-name", "Values": groups}, {"Name": "instance-state-name", "Values": [*THERE]}]
+    found = rows(ec2, "describe_instances", "Reservations", Filters=filters) if groups else []
+    return {one["Placement"]["GroupName"] for reservation in found for one in reservation["Instances"]}
+
+
 def state_of(item: dict[str, Any]) -> str:
     """Each kind says it in a member of its own."""
     if "PublicIp" in item:
@@ -222,7 +242,7 @@ def marks_table() -> str:
             "`DescribeTags` by label, then `DescribeFleets`" if kind.name == "fleet" else f"`{camel(kind.describe)}`"
         )
         found += "" if kind.name == "fleet" else " by label"
-        made = "a job" if kind.job else "`setup`"
+        made = kind.made_by or ("a job" if kind.job else "`setup`")
         lines.append((kind.name, made, "labels in the create call", found, f"`{camel(kind.remove)}`", str(kind.order)))
     lines += [
         (k.name, k.made_by, k.marked, k.found, k.removed, str(k.order)) for k in (IDENTITY, MARKER, LIMIT, BUCKET)

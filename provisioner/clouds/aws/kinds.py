@@ -14,6 +14,7 @@ from provisioner.domain.offerings import WayKind
 
 Ec2 = Any
 """A client of EC2; its answers are read as plain dictionaries."""
+PLACEMENT = "placement-group"
 SETTLES = {"Delay": 5, "MaxAttempts": 60}
 
 
@@ -33,6 +34,8 @@ class Kind:
     more: dict[str, Any] = field(default_factory=dict[str, Any])
     job: bool = False
     """Made for a job; the others by setup."""
+    made_by: str = ""
+    """Where that is neither."""
     gone: frozenset[str] = frozenset()
     """States in which it is nobody's concern any more: over, or bound to a machine and going with it."""
     hourly: Decimal | None = Decimal(0)
@@ -87,6 +90,10 @@ KINDS = (
     Kind(
         name="launch-template", order=30, describe="describe_launch_templates", items="LaunchTemplates",
         id="LaunchTemplateId", remove="delete_launch_template", job=True,
+    ),
+    Kind(
+        name=PLACEMENT, order=35, describe="describe_placement_groups", items="PlacementGroups", id="GroupName",
+        remove="delete_placement_group", gone=frozenset({"deleting", "deleted"}), job=True, made_by="a stack",
     ),
     Kind(
         name="network-interface", order=40, describe="describe_network_interfaces", items="NetworkInterfaces",

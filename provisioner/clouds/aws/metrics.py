@@ -52,6 +52,11 @@ FOUND = {
     AcceleratorKind.NEURON: Source(namespace="CWAgent", name="neuroncore_utilization", metric=Metric.ACCELERATOR),
 }  # fmt: skip
 """What others publish, with whatever dimensions they carry: these are listed first."""
+AGENT_MEMORY = Source(namespace="accelctl", name="AcceleratorMemoryHeld", metric=Metric.ACCELERATOR_MEMORY)
+HELD = Source(namespace="CWAgent", name="nvidia_smi_memory_used", metric=Metric.ACCELERATOR_MEMORY)
+WHOLE = Source(namespace="CWAgent", name="nvidia_smi_memory_total", metric=Metric.ACCELERATOR_MEMORY)
+"""MiB of a device, with the dimensions of its utilisation."""
+MEASURED = (AcceleratorKind.NVIDIA,)
 DEVICE_NAMES = ("index", "NeuronCore")
 Dimensions = tuple[tuple[str, str], ...]
 
@@ -87,10 +92,17 @@ class Utilisation:
         """By instance. A series that CloudWatch does not have is absent: missing is not zero."""
         found: dict[str, tuple[Series, ...]] = {}
         expected = look.window // PERIOD
+        whole: dict[tuple[str, Dimensions], float] = {}
         for question, highest, count in self._answered(region, self._questions(region, look), look.window, now):
-            scaled = highest / PERIOD.total_seconds() if question.source.summed else highest
+            device = question.instance, question.dimensions
+            if question.source is WHOLE:
+                whole[device] = highest
+                continue
+            value = in_unit(question.source, highest, whole.get(device))
+            if value is None:
+                continue
             series = Series(
-                metric=question.source.metric, values=(scaled,), coverage=min(count / expected, 1.0),
+                metric=question.source.metric, values=(value,), coverage=min(count / expected, 1.0),
                 device=question.source.device or device_of(question.dimensions),
             )  # fmt: skip
             found[question.instance] = (*found.get(question.instance, ()), series)
@@ -103,12 +115,22 @@ class Utilisation:
                     yield Asked(instance=one.id, source=source, dimensions=(("InstanceId", one.id),))
             if Metric.ACCELERATOR in look.metrics:
                 yield from self._devices(region, one, look.kind)
+            if Metric.ACCELERATOR_MEMORY in look.metrics:
+                yield from self._memory(region, one, look.kind)
 
     def _devices(self, region: str, one: Instance, kind: AcceleratorKind) -> Iterator[Asked]:
         if job := one.labels.get(labels.JOB):
             yield Asked(instance=one.id, source=AGENT, dimensions=(("InstanceId", one.id), ("Job", job)))
         if source := FOUND.get(kind):
             for dimensions in self._dimensions(region, source).get(one.id, ()):
+                yield Asked(instance=one.id, source=source, dimensions=dimensions)
+
+    def _memory(self, region: str, one: Instance, kind: AcceleratorKind) -> Iterator[Asked]:
+        """Of each device all that it has comes first, then what is held of it."""
+        if job := one.labels.get(labels.JOB):
+            yield Asked(instance=one.id, source=AGENT_MEMORY, dimensions=(("InstanceId", one.id), ("Job", job)))
+        for dimensions in self._dimensions(region, FOUND[kind]).get(one.id, ()) if kind in MEASURED else ():
+            for source in (WHOLE, HELD):
                 yield Asked(instance=one.id, source=source, dimensions=dimensions)
 
     def _dimensions(self, region: str, source: Source) -> Mapping[str, Iterable[Dimensions]]:
@@ -154,6 +176,13 @@ class Utilisation:
 
     def _watch(self, region: str) -> "CloudWatchClient":
         return self._sessions.client("cloudwatch", region)
+
+
+def in_unit(source: Source, highest: float, whole: float | None) -> float | None:
+    """As Metric says it; None where it is not known of how much memory."""
+    if source is HELD:
+        return 100 * highest / whole if whole else None
+    return highest / PERIOD.total_seconds() if source.summed else highest
 
 
 def query(number: int, asked: Asked) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""What a teardown leaves on purpose: what Pulumi stacks own, and capacity that is paid for whatever is done."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from provisioner.catalog import labels
+from provisioner.cli import output
+from provisioner.clouds.base import Prepaid
+from provisioner.errors import AccelctlError, named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stays:
+    """`stacks` with how many things each owns; `unseen` says why of regions whose prepaid capacity is not known."""
+
+    stacks: Mapping[str, int]
+    prepaid: Sequence[Prepaid] = ()
+    unseen: Mapping[str, AccelctlError] = field(default_factory=dict[str, AccelctlError])
+
+    @property
+    def words(self) -> str:
+        """As the end of 'nothing is left'."""
+        what = [*(["what stacks own"] if self.stacks else []), *(["prepaid capacity"] if self.prepaid else [])]
+        return f" but {' and '.join(what)}" if what else ""
+
+
+def say_stacks(stacks: Mapping[str, int], *, include: bool) -> None:
+    for stack, count in stacks.items():
+        what = "are destroyed with it" if include else f"are left to it: 'pulumi destroy --stack {stack}'"
+        output.note(f"{count} things belong to the Pulumi stack '{stack}' and {what}")
+
+
+def staying(prepaid: Sequence[Prepaid], *, include_stacks: bool) -> list[Prepaid]:
+    """Without the reservations that `pulumi destroy` of their stacks cancels; a block is protected from it."""
+    return [one for one in prepaid if one.paid or not include_stacks or labels.STACK not in one.labels]
+
+
+def say_prepaid(prepaid: Sequence[Prepaid]) -> None:
+    for one in prepaid:
+        until = f"until {one.ends_at:%Y-%m-%d %H:%M} UTC" if one.ends_at else "until it is cancelled"
+        cost = (
+            "paid in advance, nothing more by the hour" if one.paid else f"{output.money(one.price_per_hour)} an hour"
+        )
+        output.note(
+            f"{one.kind} {one.id} in {one.region} ({one.machines} {one.instance_type}) stays {until}: {cost}, "
+            f"used or not{owned_by(one)}"
+        )
+
+
+def owned_by(one: Prepaid) -> str:
+    stack = one.labels.get(labels.STACK)
+    return f"; it belongs to the Pulumi stack '{stack}'" if stack else ""
+
+
+def say_unseen(unseen: Mapping[str, AccelctlError]) -> None:
+    for region, why in unseen.items():
+        output.warn(f"{named(region)} could not be looked at: {why.message}")
+
+
+def document(one: Prepaid) -> dict[str, object]:
+    return {"kind": one.kind, "id": one.id, "region": one.region, "state": one.state,
+            "instance_type": one.instance_type, "machines": one.machines, "paid": one.paid,
+            "price_per_hour": one.price_per_hour, "ends_at": one.ends_at, "stack": one.labels.get(labels.STACK, ""),
+           }  # fmt: skip
