@@ -5,18 +5,24 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
 
+from provisioner.sandbox.labels import drop_tags, taggable, tags_of
 from provisioner.sandbox.lifecycle import Refused, living
 from provisioner.sandbox.wire import AwsError, Call, labels_in, listed, tag_set, xml_answer
 
+KIND, PREFIX = "placement-group", "pg"
 STRATEGIES = ("cluster", "spread", "partition")
 
 
 @dataclass
 class Group:
+    region: str
     name: str
     strategy: str
-    labels: dict[str, str]
-    id: str = field(default_factory=lambda: f"pg-{secrets.token_hex(8)}")
+    id: str = field(default_factory=lambda: f"{PREFIX}-{secrets.token_hex(8)}")
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return tags_of(self.region, self.id)
 
     def xml(self) -> str:
         return (f"<groupName>{escape(self.name)}</groupName><strategy>{self.strategy}</strategy>"
@@ -28,6 +34,7 @@ class PlacementGroups:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], Group] = {}
+        taggable(KIND, PREFIX)
 
     def answer(self, call: Call) -> Any:
         return {"CreatePlacementGroup": self.create, "DescribePlacementGroups": self.describe,
@@ -39,7 +46,8 @@ class PlacementGroups:
             return AwsError("InvalidPlacementGroup.Duplicate", f"The placement group '{name}' already exists.")
         if strategy not in STRATEGIES or not name:
             return AwsError("InvalidParameterValue", f"Value ({strategy}) for parameter strategy is invalid.")
-        group = self._groups[call.region, name] = Group(name, strategy, labels_in(call))
+        group = self._groups[call.region, name] = Group(call.region, name, strategy)
+        group.labels.update(labels_in(call))
         return xml_answer(call, f"<return>true</return><placementGroup>{group.xml()}</placementGroup>")
 
     def describe(self, call: Call) -> Any:
@@ -63,7 +71,7 @@ class PlacementGroups:
             return AwsError(
                 "InvalidPlacementGroup.InUse", f"The placement group {name} is in use and may not be deleted."
             )
-        del self._groups[call.region, name]
+        drop_tags(call.region, self._groups.pop((call.region, name)).id)
         return xml_answer(call, "<return>true</return>")
 
     def refuse_unknown(self, region: str, name: str) -> None:

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from provisioner.sandbox.client import PROJECT
+
 ROOT = Path(__file__).parents[2]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000 somebody"
+NEEDED = {"azure-nd": {"sshKey": KEY}, "gcp-tpu": {"gcp:project": PROJECT}, "base-gcp": {"gcp:project": PROJECT}}
+"""What a family of stacks is not without."""
 PACK = ("--policy-pack", str(ROOT / "policies"))
 NO_CHANGE = "--expect-no-changes"
 WITHIN = 120.0
@@ -87,6 +92,14 @@ def project(folder: Path, stack: str) -> Project:
     subprocess.run(
         ["pulumi", "stack", "init", stack, "--non-interactive"], cwd=folder, check=True, capture_output=True, text=True
     )
+    return made
+
+
+def ready(folder: Path, stack: str) -> Project:
+    """With what its family needs."""
+    made = project(folder, stack)
+    for family, values in NEEDED.items():
+        made.configure(**values if stack.startswith(family) else {})
     return made
 
 

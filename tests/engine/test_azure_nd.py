@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import ask
-from tests.engine.project import NO_CHANGE, PACK, Project, project
+from tests.engine.project import KEY, NO_CHANGE, PACK, Project, project, ready
 from tests.sandbox.azure import compute, machines, power
 from tests.sandbox.world import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
 STACK = "azure-nd"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000 somebody"
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +112,7 @@ def test_an_interrupted_up_is_finished_by_the_next_one(
     sandbox: dict[str, Any], tmp_path: Path, how: signal.Signals
 ) -> None:
     """Ctrl-C, or the engine killed, in the middle: nothing is made twice, and destroy finds all of it."""
-    made = project(tmp_path, f"{STACK}-{how.name.lower()}")
-    made.configure(sshKey=KEY)
+    made = ready(tmp_path, f"{STACK}-{how.name.lower()}")
     before = ask("status")["azure"]
     assert made.interrupted("azure-native:network:VirtualNetwork", how) != 0
     assert machines() == []
