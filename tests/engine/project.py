@@ -48,18 +48,23 @@ class Project:
         done = self.up(*PACK)
         assert "not checked" not in done.stdout + done.stderr
 
-    def interrupted(self, after: str, how: signal.Signals = signal.SIGINT) -> int:
-        """An `up` with the rules that is sent this (Ctrl-C) once something of the type is made: its exit status."""
-        process = subprocess.Popen(
-            self.command("up", "--yes", "--skip-preview", *PACK), cwd=self.folder, stdout=subprocess.PIPE, text=True
-        )
+    def interrupted(self, after: str, how: signal.Signals = signal.SIGINT, when: str = "created") -> int:
+        """An `up` with the rules that is sent this (Ctrl-C) once something of the type is made, or `creating`: its
+        exit status.
+        """
+        process = self.begun(subprocess.PIPE)
         assert process.stdout is not None
         for line in process.stdout:
-            if f"{after} " in line and " created" in line:
+            if f"{after} " in line and f" {when}" in line:
                 process.send_signal(how)
                 break
         process.communicate(timeout=WITHIN)
         return process.returncode
+
+    def begun(self, output: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        """An `up` with the rules that goes on."""
+        command = self.command("up", "--yes", "--skip-preview", *PACK)
+        return subprocess.Popen(command, cwd=self.folder, stdout=output, text=True)
 
     def configure(self, **values: str) -> None:
         for name, value in values.items():
