@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import authorization, compute, devtestlab, managedidentity, network, resources
 
-from provisioner.catalog import labels
+from provisioner.catalog import azure, labels
 from stacks.settings import KEPT_MOMENT, LABELS, Key, lasting, marks, one_of, text, whole
 
 SIZES = (
@@ -151,4 +151,5 @@ class AzureMachines(pulumi.ComponentResource):
             lambda one: f"az network bastion ssh --target-resource-id {one} --auth-type ssh-key --username {USER}"
         ))  # fmt: skip
         pulumi.export("ends_at", self.at)
-        pulumi.export("on_demand_usd_per_hour", "unknown")
+        price = azure.price(self._config["vmSize"], self._config["location"])
+        pulumi.export("on_demand_usd_per_hour", f"{price * self._config['machines']}" if price else "unknown")

@@ -43,6 +43,7 @@ def test_what_is_made_is_right_and_safe(stack: Project) -> None:
     assert machine.tags["accelctl:stack"] == STACK
     assert machine.tags["accelctl:expires-at"] == stack.outputs()["ends_at"]
     assert power(machine) == "running"
+    assert stack.outputs()["on_demand_usd_per_hour"] == "98.32"
 
 
 def test_up_again_changes_nothing(stack: Project) -> None:

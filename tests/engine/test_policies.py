@@ -97,8 +97,9 @@ def test_a_stack_that_may_cost_more_than_its_budget_or_of_other_machines_is_bloc
 
 
 def test_what_nobody_can_price_is_said_and_blocks_nothing(sandbox: dict[str, Any], tmp_path: Path) -> None:
-    """Azure's prices are not known here: under a budget that is an advice with the machine's name, never $0 unsaid."""
+    """A size where nobody says its price: under a budget that is an advice with the machine's name, never $0 unsaid."""
     stack = project(tmp_path, "azure-nd-priced")
+    stack.configure(location="brazilsoutheast")
     stack.configure(sshKey="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEa0dQ0lEw0Bz2wE0Yp0m0 me@here")
     config = tmp_path / "budget.json"
     told = {"allowed": {"budget": 100}}
