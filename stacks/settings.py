@@ -102,6 +102,8 @@ def lasting(most: timedelta) -> Callable[[str], timedelta]:
     return parse
 
 
+KEPT_MOMENT = f'tags["{labels.EXPIRES_AT}"]'
+"""For `ignore_changes`: the moment that was fixed when a thing was made stays, whatever else it is labelled."""
 LABELS = (
     Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
     Key(name="team", parse=label, default="unassigned", help="label"),

@@ -29,6 +29,11 @@ def ours(**more: str) -> dict[str, str]:
     return {MANAGED: MANAGED_VALUE} | {f"accelctl:{name.replace('_', '-')}": value for name, value in more.items()}
 
 
+def lasting(marks: Mapping[str, str]) -> dict[str, str]:
+    """Those that stay the same as long as the thing is there."""
+    return {key: value for key, value in marks.items() if key in (MANAGED, STACK)}
+
+
 def for_google(labels: Mapping[str, str]) -> dict[str, str]:
     """As Google Cloud takes them: small letters, digits, - and _ alone."""
     return {key.replace(":", "-"): re.sub(r"[^a-z0-9_-]", "-", value.lower())[:63] for key, value in labels.items()}

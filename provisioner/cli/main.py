@@ -34,6 +34,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "setup": ("setup", "Make, once per region, what jobs need."),
         "doctor": ("doctor", "What is installed, reachable and missing, and how to get it."),
         "config": ("config", "Settings, and where each came from."),
+        "adopt": ("adopt", "Give a Pulumi stack what a killed 'pulumi up' was making."),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}

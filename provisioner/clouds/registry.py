@@ -25,6 +25,12 @@ from provisioner.errors import ConfigError
 CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 """Name -> module, class, and the package that its extra installs."""
 
+STACKS_ALONE = {
+    "gcp": "jobs, setup and teardown do not run on Google Cloud, which has stacks alone",
+    "azure": "jobs, setup and teardown do not run on Azure, which has stacks alone",
+}
+UNKNOWN = "'{}' is not known"
+
 
 class Cloud(
     CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused, DescribesMachines,
@@ -37,7 +43,7 @@ class Cloud(
 def provider(name: str, *, clock: Clock, region: str = "", store: str = "") -> Cloud:
     """Raises ConfigError for a cloud that is not known, or whose extra is not installed."""
     if name not in CLOUDS:
-        raise ConfigError(f"--cloud: '{name}' is not known.", hint=f"known: {', '.join(CLOUDS)}.")
+        raise ConfigError(f"--cloud: {STACKS_ALONE.get(name, UNKNOWN.format(name))}.", hint=hint(name))
     module, kind, package = CLOUDS[name]
     try:
         loaded = import_module(module)
@@ -46,3 +52,9 @@ def provider(name: str, *, clock: Clock, region: str = "", store: str = "") -> C
             raise
         raise ConfigError(f"{package} is not installed.", hint=f"pip install 'accelctl[{name}]'") from missing
     return cast(Cloud, getattr(loaded, kind)(clock=clock, region=region, store=store))
+
+
+def hint(name: str) -> str:
+    if name in STACKS_ALONE:
+        return f"'pulumi up' of base-{name} makes what setup makes, 'pulumi destroy' removes it: docs/stacks.md."
+    return f"known: {', '.join(CLOUDS)}."

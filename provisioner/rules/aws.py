@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from provisioner.catalog import labels, load
-from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
+from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
 Inputs = Mapping[str, Any]
 """Plain values; what is not known yet is UNKNOWN, at any depth."""
@@ -91,11 +91,22 @@ def instance(subject: str, inputs: Inputs) -> Facts:
         token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs),
         leaves_behind=volumes_left(disks), from_template=template and kind is None, reserved=reserved(inputs),
+        asked_wrongly=too_dear(kind, limit_of(inputs)),
     )  # fmt: skip
 
 
 def persistent(inputs: Inputs) -> Any:
     return equal(at(inputs, "instanceMarketOptions", "spotOptions", "spotInstanceType"), "persistent")
+
+
+def too_dear(kind: Any, limit: Any) -> Any:
+    """The most that spot may cost, against the region where on demand costs most: no region asks that."""
+    machine = None if isinstance(kind, Unknown) or kind is None else load().find("aws", kind)
+    return above(limit, max(machine.on_demand.values(), default=None) if machine else None)
+
+
+def limit_of(inputs: Inputs) -> Any:
+    return at(inputs, "instanceMarketOptions", "spotOptions", "maxPrice")
 
 
 def reserved(inputs: Inputs) -> bool:
@@ -123,7 +134,7 @@ def template(subject: str, inputs: Inputs) -> Facts:
         labels=tags, public_address=public, token_only_metadata=metadata(inputs),
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
-        reserved=reserved(inputs),
+        reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)),
     )  # fmt: skip
 
 
@@ -136,6 +147,7 @@ def spot_request(subject: str, inputs: Inputs) -> Facts:
         persistent=equal(kind, "persistent"), encrypted=plain.encrypted,
         token_only_metadata=plain.token_only_metadata, public_address=plain.public_address,
         leaves_behind="" if truth(at(inputs, "waitForFulfillment")) is True else "the machine of the request",
+        asked_wrongly=too_dear(at(inputs, "instanceType"), at(inputs, "spotPrice")),
     )  # fmt: skip
 
 

@@ -1,34 +1,55 @@
 """Facts of Azure's resources, off the inputs that Pulumi gives them. Shapes: the pulumi-azure-native package, 3."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
+from provisioner.catalog import azure
 from provisioner.rules.aws import Inputs, at, end_of, listed
-from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
+from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
 SPOT = ("Spot", "Low")
 
 
 def accelerated(size: Any) -> Any:
-    """The size, where it is of the N series; those have accelerators, and no price in our catalog.
-
-    Azure takes sizes in any case.
-    """
+    """The size, where it is of the N series; those have accelerators. Azure takes sizes in any case."""
     if isinstance(size, Unknown):
         return UNKNOWN
     return (size,) if str(size).lower().startswith("standard_n") else ()
+
+
+def price_of(size: Any, place: Any = None) -> Decimal | None:
+    """USD per hour on demand there; where the cheapest is, for a place that is not said or not known yet."""
+    if isinstance(size, Unknown) or size is None:
+        return None
+    return azure.price(str(size), "" if isinstance(place, Unknown) or place is None else str(place))
 
 
 def bought(priority: Any) -> Any:
     return UNKNOWN if isinstance(priority, Unknown) else Capacity.SPOT if priority in SPOT else Capacity.ON_DEMAND
 
 
+def asked_wrongly(size: Any, place: Any, profile: Any) -> Any:
+    """Who takes spot says what becomes of it when it is evicted, and pays no more than on demand."""
+    priority, eviction = at(profile, "priority"), at(profile, "evictionPolicy")
+    if priority not in SPOT and priority is not UNKNOWN:
+        return ""
+    if UNKNOWN in (priority, eviction):
+        return UNKNOWN
+    if eviction is None:
+        return "it does not say what becomes of it when it is evicted; set its eviction policy"
+    return above(at(profile, "billingProfile", "maxPrice"), price_of(size, place))
+
+
 def machine(subject: str, inputs: Inputs) -> Facts:
     """Disks are always encrypted at rest. The end is Azure's own schedule, whose moment stands in the tags."""
     tags, profile = at(inputs, "tags", default={}), at(inputs, "networkProfile", default={})
     made = listed(at(profile, "networkInterfaceConfigurations"))
+    size = at(inputs, "hardwareProfile", "vmSize")
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "hardwareProfile", "vmSize")),
+        subject=subject, cloud="azure", instance_types=accelerated(size),
+        usd_per_hour=price_of(size, place := at(inputs, "location")),
+        asked_wrongly=asked_wrongly(size, place, inputs),
         capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of(tags), labels=tags,
         public_address=public(made), leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
     )  # fmt: skip
@@ -60,8 +81,11 @@ def left(inputs: Inputs, cards: Any) -> Any:
 
 def scale_set(subject: str, inputs: Inputs) -> Facts:
     """It keeps its capacity for ever."""
+    size = at(inputs, "sku", "name")
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "sku", "name")), group=True,
+        subject=subject, cloud="azure", instance_types=accelerated(size), group=True,
+        usd_per_hour=price_of(size, place := at(inputs, "location")),
+        asked_wrongly=asked_wrongly(size, place, at(inputs, "virtualMachineProfile", default={})),
         capacity=bought(at(inputs, "virtualMachineProfile", "priority", default="Regular")),
         least=at(inputs, "sku", "capacity", default=0), most=at(inputs, "sku", "capacity", default=0),
         labels=at(inputs, "tags", default={}),
@@ -76,6 +100,7 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "vmSize")), group=True, least=least,
         most=at(inputs, "maxCount", default=UNKNOWN) if scales is True else fixed,
+        usd_per_hour=price_of(at(inputs, "vmSize")),
         capacity=bought(at(inputs, "scaleSetPriority", default="Regular")), labels=at(inputs, "tags", default={}),
     )  # fmt: skip
 
@@ -85,6 +110,7 @@ def classic(subject: str, inputs: Inputs) -> Facts:
     tags = at(inputs, "tags", default={})
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "size")), ends_at=end_of(tags),
+        usd_per_hour=price_of(at(inputs, "size"), at(inputs, "location")),
         capacity=bought(at(inputs, "priority", default="Regular")), labels=tags,
     )  # fmt: skip
 

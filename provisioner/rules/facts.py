@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -86,7 +86,20 @@ class Facts:
     """What is wrong with something that is no machine, and how to mend it."""
     restarts: bool | Unknown = False
     """It asks to be started again, which no spot machine can."""
+    asked_wrongly: str | Unknown = ""
+    """What is wrong with its price limit or its eviction, and how to mend it."""
     usd_per_hour: Decimal | None = None
+
+
+def above(limit: Any, on_demand: Decimal | None) -> str | Unknown:
+    """What is wrong with the most that spot may cost, in USD per hour: -1 and none say what on demand costs."""
+    if limit is None or isinstance(limit, Unknown) or on_demand is None:
+        return UNKNOWN if isinstance(limit, Unknown) else ""
+    try:
+        high = Decimal(str(limit)) > on_demand
+    except InvalidOperation:
+        return f"its highest price '{limit}' is no number"
+    return f"its highest price of ${limit} is above the ${on_demand} of on demand; leave it out" if high else ""
 
 
 def known(value: T | Unknown) -> T:

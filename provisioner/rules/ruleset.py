@@ -160,7 +160,7 @@ def spot_settings_sane(facts: Facts, allowed: Configuration, now: datetime) -> s
         return "a persistent request buys it again after every interruption; make it one-time"
     if facts.restarts is not False and known(facts.capacity) is Capacity.SPOT and known(facts.restarts):
         return "no spot machine can be restarted when the cloud takes it; turn the automatic restart off"
-    return ""
+    return known(facts.asked_wrongly)
 
 
 def allowed_machines(facts: Facts, allowed: Configuration, now: datetime) -> str:

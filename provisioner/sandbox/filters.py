@@ -8,6 +8,7 @@ from moto.core.responses import ActionResult
 from moto.ec2 import utils
 from moto.ec2.exceptions import InvalidInstanceIdError
 from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses.instances import InstanceResponse
 
 from provisioner.sandbox.clock import SandboxClock
@@ -31,6 +32,7 @@ class Listings:
         utils.filter_dict_attribute_mapping.update(MORE_FILTERS)
         wrap(utils, "instance_value_in_filter_values", wildcard_match)
         wrap(TaggedEC2Resource, "get_tags", direct_tags)
+        LaunchTemplate.tags = property(TaggedEC2Resource.get_tags, lambda *_: None)  # moto keeps those of its creation
         wrap(InstanceResponse, "describe_instances", self.describe_instances)
 
     def describe_instances(self, original: Any, this: InstanceResponse) -> ActionResult:

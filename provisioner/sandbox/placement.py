@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
-from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, EC2_RESOURCE_TO_PREFIX
 
+from provisioner.sandbox.labels import drop_tags, taggable, tags_of
 from provisioner.sandbox.lifecycle import Refused, living
 from provisioner.sandbox.wire import AwsError, Call, labels_in, listed, tag_set, xml_answer
 
@@ -21,7 +21,7 @@ class Group:
     region: str
     name: str
     strategy: str
-    id: str = field(default_factory=lambda: f"pg-{secrets.token_hex(8)}")
+    id: str = field(default_factory=lambda: f"{PREFIX}-{secrets.token_hex(8)}")
 
     @property
     def backend(self) -> Any:
@@ -30,7 +30,7 @@ class Group:
     @property
     def labels(self) -> dict[str, str]:
         """Where CreateTags changes them too, and where a policy's condition finds them by the name."""
-        return self.backend.tags[self.id]
+        return tags_of(self.region, self.id)
 
     def xml(self) -> str:
         return (f"<groupName>{escape(self.name)}</groupName><strategy>{self.strategy}</strategy>"
@@ -42,7 +42,7 @@ class PlacementGroups:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], Group] = {}
-        EC2_RESOURCE_TO_PREFIX[KIND], EC2_PREFIX_TO_RESOURCE[PREFIX] = PREFIX, KIND  # CreateTags takes it
+        taggable(KIND, PREFIX)
 
     def answer(self, call: Call) -> Any:
         return {"CreatePlacementGroup": self.create, "DescribePlacementGroups": self.describe,
@@ -78,7 +78,8 @@ class PlacementGroups:
             return AwsError(
                 "InvalidPlacementGroup.InUse", f"The placement group {name} is in use and may not be deleted."
             )
-        del self._groups[call.region, name], ids_by_name(backend)[name]
+        drop_tags(call.region, self._groups.pop((call.region, name)).id)
+        del ids_by_name(backend)[name]
         return xml_answer(call, "<return>true</return>")
 
     def refuse_unknown(self, region: str, name: str) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance
-from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, EC2_RESOURCE_TO_PREFIX
 
 from provisioner.sandbox.clock import SandboxClock
+from provisioner.sandbox.labels import taggable, tags_of
 from provisioner.sandbox.lifecycle import Refused, living
 from provisioner.sandbox.market import Market, Pool
 from provisioner.sandbox.quotas import Quotas
@@ -65,8 +65,7 @@ class Reservation:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Where CreateTags changes them too."""
-        return self.backend.tags.get(self.id, {})
+        return tags_of(self.region, self.id)
 
     @property
     def members(self) -> list[Instance]:
@@ -99,7 +98,7 @@ class Reservations:
     ) -> None:
         self._market, self._quotas, self._clock, self._take_back = market, quotas, clock, take_back
         self.held: dict[str, Reservation] = {}
-        EC2_RESOURCE_TO_PREFIX[KIND], EC2_PREFIX_TO_RESOURCE[PREFIX] = PREFIX, KIND  # CreateTags takes it
+        taggable(KIND, PREFIX)
 
     def answer(self, call: Call) -> Any:
         answers = {"CreateCapacityReservation": self.create, "DescribeCapacityReservations": self.describe,
@@ -126,7 +125,7 @@ class Reservations:
     def kept(self, call: Call, made: Reservation) -> Any:
         """With the labels of the call, and its end put on the clock."""
         self.held[made.id] = made
-        made.backend.tags[made.id].update(labels_in(call))
+        made.labels.update(labels_in(call))
         self.watch(made)
         return xml_answer(call, f"<capacityReservation>{made.xml(self._clock.now())}</capacityReservation>")
 

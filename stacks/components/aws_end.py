@@ -13,6 +13,7 @@ import pulumi_aws as aws
 
 from provisioner.catalog import labels
 from provisioner.catalog.policies import trust
+from stacks.settings import KEPT_MOMENT
 
 TERMINATE = "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances"
 RESIZE = "arn:aws:scheduler:::aws-sdk:autoscaling:updateAutoScalingGroup"
@@ -23,19 +24,21 @@ class End(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, after: timedelta, marks: dict[str, str], opts: pulumi.ResourceOptions) -> None:
         super().__init__("accelctl:aws:End", name, None, opts)
-        self._name = name
+        self._name, self._marks = name, marks
         self._after = int(after.total_seconds() // 60)
         self._mine = pulumi.ResourceOptions(parent=self)
         moment = f"{datetime.now(UTC) + after:%Y-%m-%dT%H:%M:%SZ}"
         self.group = aws.scheduler.ScheduleGroup(
             f"{name}-{self._after}m", tags=marks | {labels.EXPIRES_AT: moment},
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["tags"]),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=[KEPT_MOMENT]),
         )  # fmt: skip
         self.at = self.group.tags.apply(lambda tags: (tags or {}).get(labels.EXPIRES_AT, moment))
 
     def by(self, call: str, arguments: pulumi.Output[dict[str, Any]], allowed: str) -> None:
         """Makes the call at the moment, by a role that may do what the policy `allowed` says and nothing else."""
-        role = aws.iam.Role(self._name, assume_role_policy=trust("scheduler.amazonaws.com"), opts=self._mine)
+        role = aws.iam.Role(
+            self._name, assume_role_policy=trust("scheduler.amazonaws.com"), tags=self._marks, opts=self._mine
+        )
         policy = aws.iam.RolePolicy(self._name, role=role.name, policy=allowed, opts=self._mine)
         aws.scheduler.Schedule(
             f"{self._name}-{self._after}m", group_name=self.group.name, action_after_completion="DELETE",

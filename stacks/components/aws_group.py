@@ -83,7 +83,8 @@ class OfficeMachines(pulumi.ComponentResource):
         )  # fmt: skip
         template = launch_template(
             name, known(config["instanceTypes"][0]), cards=[card], disk_gib=config["diskGib"], marks=self._marks,
-            ends_at=self.end.at, opts=self._mine,
+            ends_at=self.end.at, belongings=[(kind, self._marks) for kind in ("volume", "network-interface")],
+            opts=self._mine,
         )  # fmt: skip
         self.group = self._group(template)
         self._office_hours()

@@ -1,6 +1,6 @@
 """What every AWS machine of a stack is launched with: identity, image, disk, metadata service, labels, end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,6 @@ from provisioner.catalog.tariffs import image_parameter
 from provisioner.domain.machines import MachineType
 from stacks.settings import LABELS, Key, lasting, marks, one_of, whole
 
-WITH_THE_MACHINE = ("volume", "network-interface")
 LONGEST = timedelta(days=14)
 KEYS = (
     Key(name="diskGib", parse=whole(50, 16000), default="200", help="GiB of each machine's disk"),
@@ -72,8 +71,13 @@ def launch_template(
     market: str | None = None,
     reservation: pulumi.Input[str] | None = None,
     placement: aws.ec2.LaunchTemplatePlacementArgs | None = None,
+    belongings: Iterable[tuple[str, dict[str, str]]],
 ) -> aws.ec2.LaunchTemplate:
-    """IMDSv2 only, an encrypted disk that goes with the machine, the right image, an end in its labels."""
+    """IMDSv2 only, an encrypted disk that goes with the machine, the right image, an end in its labels.
+
+    `belongings` are resource types of what is made with a machine, and their labels. Other ones are another version of
+    the template, which replaces a single machine.
+    """
     parameter = image_parameter(machine.image, machine.architecture) or ""
     disk = aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
         volume_size=disk_gib, volume_type="gp3", encrypted="true", delete_on_termination="true"
@@ -90,7 +94,7 @@ def launch_template(
         block_device_mappings=[aws.ec2.LaunchTemplateBlockDeviceMappingArgs(device_name="/dev/sda1", ebs=disk)],
         placement=placement,
         tag_specifications=[
-            aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=marks) for kind in WITH_THE_MACHINE
+            aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=tags) for kind, tags in belongings
         ],
         tags=marks | {labels.EXPIRES_AT: ends_at}, opts=opts,
     )  # fmt: skip

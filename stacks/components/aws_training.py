@@ -67,7 +67,7 @@ class TrainingMachines(pulumi.ComponentResource):
         return launch_template(
             self._name, self._machine, cards=self._cards(), disk_gib=self._config["diskGib"], marks=self._marks,
             ends_at=self._capacity.ends_at, market=self._capacity.market, reservation=self._capacity.reservation,
-            placement=placement, opts=self._mine,
+            placement=placement, belongings=[("network-interface", labels.lasting(self._marks))], opts=self._mine,
         )  # fmt: skip
 
     def _all(self, what: str) -> pulumi.Output[list[Any]]:
@@ -95,12 +95,14 @@ class TrainingMachines(pulumi.ComponentResource):
         return aws.ec2.PlacementGroup(self._name, strategy="cluster", tags=self._marks, opts=self._mine)
 
     def _instance(self, template: aws.ec2.LaunchTemplate, number: int) -> aws.ec2.Instance:
+        """Its disks are labelled by it, not by the template, so that other labels leave it running."""
         name = f"{self._name}-{number}"
         version = template.latest_version.apply(str)
         return aws.ec2.Instance(
             name,
             launch_template=aws.ec2.InstanceLaunchTemplateArgs(id=template.id, version=version),
             tags=self._marks | {"Name": name, labels.EXPIRES_AT: self._capacity.ends_at},
+            volume_tags=self._marks,
             opts=self._mine,
         )
 

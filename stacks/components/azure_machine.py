@@ -6,8 +6,8 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import authorization, compute, devtestlab, managedidentity, network, resources
 
-from provisioner.catalog import labels
-from stacks.settings import LABELS, Key, lasting, marks, one_of, text, whole
+from provisioner.catalog import azure, labels
+from stacks.settings import KEPT_MOMENT, LABELS, Key, lasting, marks, one_of, text, whole
 
 SIZES = (
     "Standard_ND96isr_H100_v5", "Standard_ND96asr_v4", "Standard_ND96amsr_A100_v4", "Standard_ND96isr_MI300X_v5",
@@ -72,7 +72,7 @@ class AzureMachines(pulumi.ComponentResource):
         moment = f"{datetime.now(UTC) + self._config['endAfter']:%Y-%m-%dT%H:%M:00Z}"
         return managedidentity.UserAssignedIdentity(
             f"{self._name}-{self._minutes}m", **self._here, tags=self._marks | {labels.EXPIRES_AT: moment},
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["tags"]),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=[KEPT_MOMENT]),
         )  # fmt: skip
 
     def _machine(self, number: int) -> compute.VirtualMachine:
@@ -151,4 +151,5 @@ class AzureMachines(pulumi.ComponentResource):
             lambda one: f"az network bastion ssh --target-resource-id {one} --auth-type ssh-key --username {USER}"
         ))  # fmt: skip
         pulumi.export("ends_at", self.at)
-        pulumi.export("on_demand_usd_per_hour", "unknown")
+        price = azure.price(self._config["vmSize"], self._config["location"])
+        pulumi.export("on_demand_usd_per_hour", f"{price * self._config['machines']}" if price else "unknown")

@@ -72,6 +72,8 @@ def test_help_loads_no_sdk_and_no_store(tmp_path: Path) -> None:
         (["spot-train", "--instance", "p4d.24xlarge", "--max-duration", "soon", "--", "true"], "soon"),
         (["spot-train", "--instance", "p4d.24xlarge", "--budget", "-3", "--", "true"], "--budget"),
         (["spot-train", "--instance", "p4d.24xlarge", "--cloud", "moon", "--", "true"], "moon"),
+        (["setup", "--cloud", "gcp"], "pulumi up' of base-gcp"),
+        (["setup", "--cloud", "azure"], "pulumi up' of base-azure"),
         (["teardown"], "--everything"),
         (["status", "--output", "yaml"], "--output"),
     ],

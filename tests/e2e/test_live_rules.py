@@ -21,8 +21,9 @@ UNSEEN = {
     "public-address",
     "two-things-wrong",
     "a-volume-that-stays",
+    "a-p5-that-pays-more-for-spot",
 }
-"""A listing says neither of encryption nor of protection; the stand-in provider gives no address and no volume."""
+"""A listing says nothing of encryption, protection or the highest price; the stand-in gives no address, no volume."""
 UNSOLD = {"a-type-nobody-knows", "p5-capacity-block", "trn1-spot"}
 """EC2 has no such machine (in this zone), or the sandbox no such block."""
 

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from provisioner.sandbox.client import PROJECT
+
 ROOT = Path(__file__).parents[2]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000 somebody"
+NEEDED = {"azure-nd": {"sshKey": KEY}, "gcp-tpu": {"gcp:project": PROJECT}, "base-gcp": {"gcp:project": PROJECT}}
+"""What a family of stacks is not without."""
 PACK = ("--policy-pack", str(ROOT / "policies"))
 NO_CHANGE = "--expect-no-changes"
 WITHIN = 120.0
@@ -43,18 +48,23 @@ class Project:
         done = self.up(*PACK)
         assert "not checked" not in done.stdout + done.stderr
 
-    def interrupted(self, after: str, how: signal.Signals = signal.SIGINT) -> int:
-        """An `up` with the rules that is sent this (Ctrl-C) once something of the type is made: its exit status."""
-        process = subprocess.Popen(
-            self.command("up", "--yes", "--skip-preview", *PACK), cwd=self.folder, stdout=subprocess.PIPE, text=True
-        )
+    def interrupted(self, after: str, how: signal.Signals = signal.SIGINT, when: str = "created") -> int:
+        """An `up` with the rules that is sent this (Ctrl-C) once something of the type is made, or `creating`: its
+        exit status.
+        """
+        process = self.begun(subprocess.PIPE)
         assert process.stdout is not None
         for line in process.stdout:
-            if f"{after} " in line and " created" in line:
+            if f"{after} " in line and f" {when}" in line:
                 process.send_signal(how)
                 break
         process.communicate(timeout=WITHIN)
         return process.returncode
+
+    def begun(self, output: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        """An `up` with the rules that goes on."""
+        command = self.command("up", "--yes", "--skip-preview", *PACK)
+        return subprocess.Popen(command, cwd=self.folder, stdout=output, text=True)
 
     def configure(self, **values: str) -> None:
         for name, value in values.items():
@@ -87,6 +97,14 @@ def project(folder: Path, stack: str) -> Project:
     subprocess.run(
         ["pulumi", "stack", "init", stack, "--non-interactive"], cwd=folder, check=True, capture_output=True, text=True
     )
+    return made
+
+
+def ready(folder: Path, stack: str) -> Project:
+    """With what its family needs."""
+    made = project(folder, stack)
+    for family, values in NEEDED.items():
+        made.configure(**values if stack.startswith(family) else {})
     return made
 
 

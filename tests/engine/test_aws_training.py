@@ -100,16 +100,20 @@ def test_up_again_changes_nothing_though_the_time_has_moved_on(stack: Project) -
     assert stack.outputs()["ends_at"] == before
 
 
-def test_another_duration_moves_the_end_and_keeps_the_machine(stack: Project) -> None:
-    """The schedule is made anew; the machine is labelled anew and goes on."""
+def test_another_duration_moves_the_end_and_another_team_is_said_and_the_machine_stays(stack: Project) -> None:
+    """The schedule is made anew; machine and disk are labelled anew and go on."""
     machine, before = living(), stack.outputs()["ends_at"]
-    stack.configure(endAfter="3h")
+    stack.configure(endAfter="3h", team="vision")
     stack.up(*PACK)
 
     assert (living(), len(schedules())) == (machine, 1)
     assert stack.outputs()["ends_at"] < before
     labels = {tag["Key"]: tag["Value"] for tag in described()[0]["Tags"]}
     assert labels["accelctl:expires-at"] == stack.outputs()["ends_at"]
+    vision = [{"Name": "tag:accelctl:team", "Values": ["vision"]}]
+    assert [one["Attachments"][0]["InstanceId"] for one in aws("ec2").describe_volumes(Filters=vision)["Volumes"]] == (
+        machine
+    )
 
 
 def test_two_nodes_stand_close_together(stack: Project) -> None:

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import ask
-from tests.engine.project import NO_CHANGE, PACK, Project, project
+from tests.engine.project import KEY, NO_CHANGE, PACK, Project, project, ready
 from tests.sandbox.azure import compute, machines, power
 from tests.sandbox.world import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
 STACK = "azure-nd"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000 somebody"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +43,7 @@ def test_what_is_made_is_right_and_safe(stack: Project) -> None:
     assert machine.tags["accelctl:stack"] == STACK
     assert machine.tags["accelctl:expires-at"] == stack.outputs()["ends_at"]
     assert power(machine) == "running"
+    assert stack.outputs()["on_demand_usd_per_hour"] == "98.32"
 
 
 def test_up_again_changes_nothing(stack: Project) -> None:
@@ -113,8 +113,7 @@ def test_an_interrupted_up_is_finished_by_the_next_one(
     sandbox: dict[str, Any], tmp_path: Path, how: signal.Signals
 ) -> None:
     """Ctrl-C, or the engine killed, in the middle: nothing is made twice, and destroy finds all of it."""
-    made = project(tmp_path, f"{STACK}-{how.name.lower()}")
-    made.configure(sshKey=KEY)
+    made = ready(tmp_path, f"{STACK}-{how.name.lower()}")
     before = ask("status")["azure"]
     assert made.interrupted("azure-native:network:VirtualNetwork", how) != 0
     assert machines() == []

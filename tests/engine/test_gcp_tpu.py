@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import PROJECT, ask
-from tests.engine.project import NO_CHANGE, PACK, Project, project
+from tests.engine.project import NO_CHANGE, PACK, Project, project, ready
 from tests.sandbox.google import call, nodes
 from tests.sandbox.world import until
 
@@ -18,8 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
 @pytest.fixture(scope="module")
 def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The stack, up, with nothing configured but the project."""
-    made = project(tmp_path_factory.mktemp("project"), "gcp-tpu-v5e")
-    made.run("config", "set", "gcp:project", PROJECT)
+    made = ready(tmp_path_factory.mktemp("project"), "gcp-tpu-v5e")
     made.run("preview", *PACK)
     assert nodes() == []
     made.up(*PACK)
@@ -186,8 +185,7 @@ def test_v5p_comes_the_same_way_and_wants_a_project(fresh: Project) -> None:
 @pytest.mark.full
 def test_an_interrupted_up_is_finished_by_the_next_one(sandbox: dict[str, Any], tmp_path: Path) -> None:
     """Ctrl-C in the middle; the next `up` makes what is missing and nothing twice, and destroy finds all of it."""
-    made = project(tmp_path, "gcp-tpu-v5e-again")
-    made.run("config", "set", "gcp:project", PROJECT)
+    made = ready(tmp_path, "gcp-tpu-v5e-again")
     before, slices = ask("status")["google"], len(nodes())
     assert made.interrupted("gcp:compute:Network") != 0
     assert len(nodes()) == slices

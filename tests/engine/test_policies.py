@@ -74,23 +74,32 @@ def test_a_stack_of_ours_passes_its_own_rules_and_an_always_on_one_is_blocked(
     assert "reaper-present" in accepted.stdout, "an advice"
 
 
-def test_a_stack_that_may_cost_more_than_its_budget_is_blocked(sandbox: dict[str, Any], tmp_path: Path) -> None:
-    """aws-p5 with two machines for eight hours may cost $881: the template's price, times what is made from it."""
+def test_a_stack_that_may_cost_more_than_its_budget_or_of_other_machines_is_blocked(
+    sandbox: dict[str, Any], tmp_path: Path
+) -> None:
+    """aws-p5 with two machines for eight hours may cost $881: the template's price, times what is made from it.
+
+    Where g5 alone is allowed it is blocked too; where p5 is, and the budget holds it, it passes.
+    """
     stack = project(tmp_path, "aws-p5-budget")
     stack.configure(nodes="2")
 
-    def preview(budget: int, *, well: bool) -> str:
+    def preview(budget: int, machines: str, *, well: bool) -> str:
         config = tmp_path / "budget.json"
-        config.write_text(json.dumps({"budget": {"allowed": {"budget": budget}}}))
+        told = {"budget": {"allowed": {"budget": budget}}, "allowed-machines": {"allowed": {"machines": [machines]}}}
+        config.write_text(json.dumps(told))
         return stack.run("preview", *PACK, "--policy-pack-config", str(config), well=well).stdout
 
-    assert "it may cost $881, more than its budget of $500" in preview(500, well=False)
-    preview(900, well=True)
+    refused = preview(500, "g5.*", well=False)
+    assert "it may cost $881, more than its budget of $500" in refused
+    assert "p5.48xlarge" in block_of(refused, "allowed-machines")
+    preview(900, "p5.*", well=True)
 
 
 def test_what_nobody_can_price_is_said_and_blocks_nothing(sandbox: dict[str, Any], tmp_path: Path) -> None:
-    """Azure's prices are not known here: under a budget that is an advice with the machine's name, never $0 unsaid."""
+    """A size where nobody says its price: under a budget that is an advice with the machine's name, never $0 unsaid."""
     stack = project(tmp_path, "azure-nd-priced")
+    stack.configure(location="brazilsoutheast")
     stack.configure(sshKey="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEa0dQ0lEw0Bz2wE0Yp0m0 me@here")
     config = tmp_path / "budget.json"
     told = {"allowed": {"budget": 100}}

@@ -35,6 +35,17 @@ def test_the_rules_say_what_the_table_says(case: dict[str, Any]) -> None:
     assert broken(found, Outcome.UNKNOWN) == sorted(case["unknown"])
 
 
+def test_the_table_is_large_enough_for_each_door_that_reads_files_or_programs() -> None:
+    """At least 60 cases; 25 through the pack, 25 through a preview, 25 that pass through a state; every rule of one."""
+    passing = [case for case in CASES if not case["rules"] and not case["unknown"]]
+    through = {"all": len(CASES), "pack": sum(case["engine"] for case in CASES), "state": len(passing)}
+    broken_by_none = {*ruleset.NAMES} - {rule for case in CASES for rule in case["rules"]}
+
+    assert through["all"] >= 60, through
+    assert min(through.values()) >= 25, through
+    assert broken_by_none == {"allowed-machines"}, "which wants a configuration, and has a test of its own"
+
+
 def preview(cases: list[dict[str, Any]]) -> dict[str, Any]:
     """The cases as `pulumi preview --json` writes them."""
     states = [

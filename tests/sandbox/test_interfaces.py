@@ -72,6 +72,30 @@ def test_a_placement_group_is_made_used_and_kept_while_in_use() -> None:
     assert refused(lambda: ec2.describe_placement_groups(GroupNames=["near"]))[0] == "InvalidPlacementGroup.Unknown"
 
 
+def test_labels_change_of_what_has_no_machine_in_it_too() -> None:
+    """CreateTags and DeleteTags take templates, placement groups and Instance Connect endpoints as anything else."""
+    ec2 = aws("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    door = ec2.create_instance_connect_endpoint(SubnetId=subnet)["InstanceConnectEndpoint"]["InstanceConnectEndpointId"]
+    group = ec2.create_placement_group(GroupName="told", Strategy="cluster")["PlacementGroup"]["GroupId"]
+    template = ec2.create_launch_template(LaunchTemplateName="told", LaunchTemplateData={"InstanceType": "p5.48xlarge"})
+    all_of_them = [door, group, template["LaunchTemplate"]["LaunchTemplateId"]]
+
+    def told() -> list[Any]:
+        (a_door,) = ec2.describe_instance_connect_endpoints(InstanceConnectEndpointIds=[door])[
+            "InstanceConnectEndpoints"
+        ]
+        (a_group,) = ec2.describe_placement_groups(GroupNames=["told"])["PlacementGroups"]
+        (a_template,) = ec2.describe_launch_templates(LaunchTemplateNames=["told"])["LaunchTemplates"]
+        found = (a_door, a_group, a_template)
+        return [[(tag["Key"], tag["Value"]) for tag in one.get("Tags", [])] for one in found]
+
+    ec2.create_tags(Resources=all_of_them, Tags=[{"Key": "owner", "Value": "ada"}])
+    assert told() == [[("owner", "ada")]] * 3
+    ec2.delete_tags(Resources=all_of_them, Tags=[{"Key": "owner"}])
+    assert told() == [[], [], []]
+
+
 def test_a_machine_is_pending_before_it_runs_and_shutting_down_before_it_is_gone() -> None:
     """The phases of EC2, in their order."""
     aws("ec2")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.catalog import load, rows
+from provisioner.catalog import azure, load, rows
 from provisioner.catalog.tariffs import image_parameter, tariff, transfer_per_gib, way
 from provisioner.domain.machines import Architecture, ImageKind, MachineType
 from provisioner.domain.offerings import WayKind
@@ -43,7 +43,7 @@ def described() -> dict[str, dict[str, Any]]:
 DESCRIBED = described()
 
 
-@pytest.mark.parametrize("name", ["machines.csv", "prices.csv"])
+@pytest.mark.parametrize("name", ["machines.csv", "prices.csv", "azure-prices.csv"])
 def test_every_row_has_a_source_and_a_date(name: str) -> None:
     """A figure without a source is a rumour."""
     assert all(row["source"] and date.fromisoformat(row["as_of"]) for row in rows(name))
@@ -235,3 +235,12 @@ def test_the_files_are_in_canonical_form(name: str) -> None:
     table.writerows(sorted(held, key=place))
 
     assert written.getvalue() == (files("provisioner.catalog") / name).read_text(encoding="utf-8")
+
+
+def test_azures_sizes_cost_what_their_region_asks_and_an_unknown_price_is_none() -> None:
+    """In any spelling; without a region, where it is cheapest."""
+    assert azure.price("Standard_ND96isr_H100_v5", "eastus") == Decimal("98.32")
+    assert azure.price("standard_nd96isr_h100_v5", "South Africa West") == Decimal("186.608")
+    assert azure.price("Standard_NC24ads_A100_v4") == Decimal("3.673")
+    assert azure.price("Standard_ND96isr_H100_v5", "brazilsoutheast") is None
+    assert azure.price("Standard_ND999") is None

@@ -92,13 +92,31 @@ def create_instance(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
         "Placement": given(
             {"AvailabilityZone": inputs.get("availabilityZone"), "GroupName": inputs.get("placementGroup")}
         ),
-        "TagSpecifications": specification("instance", inputs),
+        "TagSpecifications": [
+            *(specification("instance", inputs) or ()), *(specification("volume", of_volumes(inputs)) or ())
+        ],
     }  # fmt: skip
     launched = until_profile_is_known(lambda: clients("ec2").run_instances(**given(wanted)))["Instances"][0]
     clients("ec2").get_waiter("instance_running").wait(
         InstanceIds=[launched["InstanceId"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
     return launched["InstanceId"], read_instance(clients, launched["InstanceId"], {}) or {}
+
+
+def of_volumes(inputs: Inputs) -> Inputs:
+    """The tags of a machine's disks are an input of the machine."""
+    return {"tags": inputs.get("volumeTags")}
+
+
+def update_instance(clients: Clients, identity: str, old: Inputs, new: Inputs) -> None:
+    retagged(clients, identity, old, new)
+    for volume in volumes_of(clients, identity):
+        retagged(clients, volume["VolumeId"], of_volumes(old), of_volumes(new))
+
+
+def volumes_of(clients: Clients, instance: str) -> list[dict[str, Any]]:
+    mine = [{"Name": "attachment.instance-id", "Values": [instance]}]
+    return clients("ec2").describe_volumes(Filters=mine)["Volumes"]
 
 
 def until_profile_is_known(launch: Callable[[], Any]) -> Any:
@@ -315,13 +333,20 @@ def read_placement(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     return {"arn": arn, "placementGroupId": found[0]["GroupId"], "tags": tags, "tagsAll": tags}
 
 
+def update_placement(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
+    """By its id, which only tags are by."""
+    held = read_placement(clients, name, old) or {}
+    retagged(clients, held["placementGroupId"], old, new)
+
+
 def delete_placement(clients: Clients, name: str, _: Inputs) -> None:
     without_error(lambda: clients("ec2").delete_placement_group(GroupName=name))
 
 
 KINDS: dict[str, Kind] = {
     "aws:ec2/instance:Instance": Kind(
-        create=create_instance, read=read_instance, delete=delete_instance, update=retagged,
+        create=create_instance, read=read_instance, delete=delete_instance, update=update_instance,
+        in_place=("tags", "volumeTags"),
         refusals=instance_refusals,
         computed=("arn", "privateIp", "publicIp", "availabilityZone", "subnetId", "instanceLifecycle"),
     ),
@@ -334,7 +359,7 @@ KINDS: dict[str, Kind] = {
         imported=imported_group,
     ),
     "aws:ec2/placementGroup:PlacementGroup": Kind(
-        create=create_placement, read=read_placement, delete=delete_placement, autoname="name",
+        create=create_placement, read=read_placement, delete=delete_placement, update=update_placement, autoname="name",
         required=("strategy",), computed=("arn", "placementGroupId"),
     ),
     "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint": made(

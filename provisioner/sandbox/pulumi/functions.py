@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind, gone, without_error
+from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind, gone, tagged, untold, without_error
 from provisioner.sandbox.pulumi.wire import given
 
 WITHOUT_CODE = ("Code", "Tags", "Architectures", "PackageType")
@@ -37,7 +37,7 @@ def read(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     if not found:
         return None
     held = found["Configuration"]
-    return {"arn": held["FunctionArn"], "codeSha256": held["CodeSha256"], "tagsAll": found.get("Tags") or {}}
+    return {"arn": held["FunctionArn"], "codeSha256": held["CodeSha256"]} | tagged(found.get("Tags") or {})
 
 
 def update(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
@@ -45,7 +45,10 @@ def update(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
     if old.get("code") != new.get("code"):
         clients("lambda").update_function_code(FunctionName=name, ZipFile=asked["Code"]["ZipFile"])
     settings = {key: value for key, value in asked.items() if key not in WITHOUT_CODE}
-    clients("lambda").update_function_configuration(**settings)
+    held = clients("lambda").update_function_configuration(**settings)
+    if lost := untold(old, new):
+        clients("lambda").untag_resource(Resource=held["FunctionArn"], TagKeys=lost)
+    clients("lambda").tag_resource(Resource=held["FunctionArn"], Tags=new.get("tags") or {})
 
 
 def delete(clients: Clients, name: str, _: Inputs) -> None:

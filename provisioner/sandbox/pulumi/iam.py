@@ -2,7 +2,17 @@
 
 import json
 
-from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind, gone, tags_of, untagged, without_error
+from provisioner.sandbox.pulumi.kinds import (
+    Clients,
+    Inputs,
+    Kind,
+    gone,
+    tag_anew,
+    tagged,
+    tags_of,
+    untagged,
+    without_error,
+)
 from provisioner.sandbox.pulumi.wire import given
 
 
@@ -17,7 +27,14 @@ def create_role(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
 
 def read_role(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     found = gone(lambda: clients("iam").get_role(RoleName=name)["Role"])
-    return {"arn": found["Arn"]} if found else None
+    return {"arn": found["Arn"]} | tagged(found.get("Tags")) if found else None
+
+
+def update_role(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
+    iam = clients("iam")
+    if old["assumeRolePolicy"] != new["assumeRolePolicy"]:
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=as_text(new["assumeRolePolicy"]))
+    tag_anew(iam.tag_role, iam.untag_role, {"RoleName": name}, old, new)
 
 
 def delete_role(clients: Clients, name: str, _: Inputs) -> None:
@@ -55,7 +72,7 @@ def create_managed(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
 
 def read_managed(clients: Clients, arn: str, _: Inputs) -> Inputs | None:
     found = gone(lambda: clients("iam").get_policy(PolicyArn=arn)["Policy"])
-    return {"arn": arn, "tags": (tags := untagged(found.get("Tags"))), "tagsAll": tags} if found else None
+    return {"arn": arn} | tagged(found.get("Tags")) if found else None
 
 
 def imported_managed(clients: Clients, arn: str) -> Inputs:
@@ -74,9 +91,7 @@ def update_managed(clients: Clients, arn: str, old: Inputs, new: Inputs) -> None
         before = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=as_text(new["policy"]), SetAsDefault=True)
         iam.delete_policy_version(PolicyArn=arn, VersionId=before)
-    if lost := sorted(set(old.get("tags") or {}) - set(new.get("tags") or {})):
-        iam.untag_policy(PolicyArn=arn, TagKeys=lost)
-    iam.tag_policy(PolicyArn=arn, Tags=tags_of(new))
+    tag_anew(iam.tag_policy, iam.untag_policy, {"PolicyArn": arn}, old, new)
 
 
 def delete_managed(clients: Clients, arn: str, _: Inputs) -> None:
@@ -94,7 +109,12 @@ def create_profile(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
 
 def read_profile(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     found = gone(lambda: clients("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"])
-    return {"arn": found["Arn"]} if found else None
+    return {"arn": found["Arn"]} | tagged(found.get("Tags")) if found else None
+
+
+def update_profile(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
+    iam = clients("iam")
+    tag_anew(iam.tag_instance_profile, iam.untag_instance_profile, {"InstanceProfileName": name}, old, new)
 
 
 def delete_profile(clients: Clients, name: str, state: Inputs) -> None:
@@ -109,7 +129,8 @@ def as_text(document: object) -> str:
 
 KINDS: dict[str, Kind] = {
     "aws:iam/role:Role": Kind(
-        create=create_role, read=read_role, delete=delete_role, autoname="name", required=("assumeRolePolicy",)
+        create=create_role, read=read_role, delete=delete_role, update=update_role,
+        replaces=("name", "path", "permissionsBoundary"), autoname="name", required=("assumeRolePolicy",),
     ),
     "aws:iam/rolePolicy:RolePolicy": Kind(
         create=create_policy, read=read_policy, delete=delete_policy, update=update_policy, replaces=("role", "name"),
@@ -120,6 +141,7 @@ KINDS: dict[str, Kind] = {
         replaces=("name", "path", "description"), autoname="name", required=("policy",), imported=imported_managed,
     ),
     "aws:iam/instanceProfile:InstanceProfile": Kind(
-        create=create_profile, read=read_profile, delete=delete_profile, autoname="name", required=("role",)
+        create=create_profile, read=read_profile, delete=delete_profile, update=update_profile, autoname="name",
+        required=("role",),
     ),
 }  # fmt: skip

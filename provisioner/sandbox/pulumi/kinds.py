@@ -22,6 +22,8 @@ class Kind:
     """The outputs as they are now; None once it is gone."""
     update: Callable[[Clients, str, Inputs, Inputs], None] | None = None
     replaces: tuple[str, ...] = EVERYTHING
+    in_place: tuple[str, ...] = ("tags",)
+    """Where everything else replaces it."""
     computed: tuple[str, ...] = ("arn",)
     shaped: tuple[str, ...] = ()
     """Inputs that come out in another shape."""
@@ -36,7 +38,7 @@ class Kind:
 
     def replacing(self, changed: Iterable[str]) -> list[str]:
         if self.replaces == EVERYTHING:
-            return [name for name in changed if name != "tags"] if self.update else list(changed)
+            return [name for name in changed if name not in self.in_place] if self.update else list(changed)
         return [name for name in changed if name in self.replaces]
 
 
@@ -46,6 +48,25 @@ def tags_of(inputs: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def untagged(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags or () if not tag["Key"].startswith("aws:")}
+
+
+def tag_anew(change: Callable[..., Any], drop: Callable[..., Any], named: Inputs, old: Inputs, new: Inputs) -> None:
+    """Tags change in place, on every type. `named` says which to a service that takes a list of tags."""
+    if lost := untold(old, new):
+        drop(**named, TagKeys=lost)
+    if new.get("tags"):
+        change(**named, Tags=tags_of(new))
+
+
+def untold(old: Inputs, new: Inputs) -> list[str]:
+    """The keys that are no longer wanted."""
+    return sorted(set(old.get("tags") or {}) - set(new.get("tags") or {}))
+
+
+def tagged(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> Inputs:
+    """The outputs that say what tags there are."""
+    plain = dict(tags) if isinstance(tags, Mapping) else untagged(tags)
+    return {"tags": plain, "tagsAll": plain}
 
 
 def gone(call: Callable[[], Any], *codes: str) -> Any:

@@ -114,6 +114,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     run(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))
+    end()  # a program whose engine was killed waits for it
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind, gone, tags_of, without_error
+from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind, gone, tag_anew, tagged, tags_of, without_error
 from provisioner.sandbox.pulumi.wire import given, pascal
 
 
@@ -13,7 +13,16 @@ def create_group(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
 
 def read_group(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     found = gone(lambda: clients("scheduler").get_schedule_group(Name=name))
-    return {"arn": found["Arn"], "state": found["State"]} if found else None
+    if not found:
+        return None
+    tags = clients("scheduler").list_tags_for_resource(ResourceArn=found["Arn"]).get("Tags")
+    return {"arn": found["Arn"], "state": found["State"]} | tagged(tags)
+
+
+def update_group(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
+    scheduler = clients("scheduler")
+    arn = scheduler.get_schedule_group(Name=name)["Arn"]
+    tag_anew(scheduler.tag_resource, scheduler.untag_resource, {"ResourceArn": arn}, old, new)
 
 
 def delete_group(clients: Clients, name: str, _: Inputs) -> None:
@@ -54,7 +63,8 @@ def delete_schedule(clients: Clients, identity: str, _: Inputs) -> None:
 
 KINDS: dict[str, Kind] = {
     "aws:scheduler/scheduleGroup:ScheduleGroup": Kind(
-        create=create_group, read=read_group, delete=delete_group, autoname="name", computed=("arn", "state")
+        create=create_group, read=read_group, delete=delete_group, update=update_group, autoname="name",
+        computed=("arn", "state"),
     ),
     "aws:scheduler/schedule:Schedule": Kind(
         create=create_schedule, read=read_schedule, delete=delete_schedule, update=update_schedule,

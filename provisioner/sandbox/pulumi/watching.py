@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from provisioner.sandbox.pulumi.kinds import Clients, Inputs, Kind, gone, tags_of, without_error
+from provisioner.sandbox.pulumi.kinds import (
+    Clients,
+    Inputs,
+    Kind,
+    gone,
+    tag_anew,
+    tagged,
+    tags_of,
+    untold,
+    without_error,
+)
 from provisioner.sandbox.pulumi.wire import given
 
 RULE_TARGET = "accelctl"
@@ -21,7 +31,22 @@ def keep(clients: Clients, name: str, _: Inputs, inputs: Inputs) -> None:
 
 def read_log(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     found = clients("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    return next(({"arn": one["arn"]} for one in found if one["logGroupName"] == name), None)
+    arn = next((one["arn"] for one in found if one["logGroupName"] == name), None)
+    return {"arn": arn} | tagged(clients("logs").list_tags_for_resource(resourceArn=bare(arn))["tags"]) if arn else None
+
+
+def bare(arn: str) -> str:
+    """As tagging wants it."""
+    return arn.removesuffix(":*")
+
+
+def update_log(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
+    logs = clients("logs")
+    keep(clients, name, old, new)
+    arn = bare((read_log(clients, name, new) or {})["arn"])
+    if lost := untold(old, new):
+        logs.untag_resource(resourceArn=arn, tagKeys=lost)
+    logs.tag_resource(resourceArn=arn, tags=new.get("tags") or {})
 
 
 def delete_log(clients: Clients, name: str, _: Inputs) -> None:
@@ -38,7 +63,11 @@ def put_rule(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
 
 def read_rule(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     found = gone(lambda: clients("events").describe_rule(Name=name))
-    return {"arn": found["Arn"]} if found else None
+    return tags_by_arn(clients("events"), found["Arn"]) if found else None
+
+
+def tags_by_arn(client: Any, arn: str) -> Inputs:
+    return {"arn": arn} | tagged(client.list_tags_for_resource(ResourceARN=arn).get("Tags"))
 
 
 def delete_rule(clients: Clients, name: str, _: Inputs) -> None:
@@ -77,7 +106,7 @@ def put_alarm(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
 
 def read_alarm(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     found = clients("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    return {"arn": found[0]["AlarmArn"]} if found else None
+    return tags_by_arn(clients("cloudwatch"), found[0]["AlarmArn"]) if found else None
 
 
 def delete_alarm(clients: Clients, name: str, _: Inputs) -> None:
@@ -100,36 +129,49 @@ def create_queue(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
 def read_queue(clients: Clients, url: str, _: Inputs) -> Inputs | None:
     asked = {"QueueUrl": url, "AttributeNames": ["QueueArn"]}
     found = gone(lambda: clients("sqs").get_queue_attributes(**asked)["Attributes"])
-    return {"arn": found["QueueArn"], "url": url} if found else None
+    if not found:
+        return None
+    tags: Inputs = clients("sqs").list_queue_tags(QueueUrl=url).get("Tags") or {}
+    return {"arn": found["QueueArn"], "url": url} | tagged(tags)
 
 
 def update_queue(clients: Clients, url: str, old: Inputs, new: Inputs) -> None:
-    clients("sqs").set_queue_attributes(QueueUrl=url, Attributes=queue_settings(new))
+    sqs = clients("sqs")
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=queue_settings(new))
+    if lost := untold(old, new):
+        sqs.untag_queue(QueueUrl=url, TagKeys=lost)
+    sqs.tag_queue(QueueUrl=url, Tags=new.get("tags") or {})
 
 
 def delete_queue(clients: Clients, url: str, _: Inputs) -> None:
     without_error(lambda: clients("sqs").delete_queue(QueueUrl=url))
 
 
-def again(put: Any) -> Any:
-    """An update that is the same call as the creation."""
-    return lambda clients, _, old, new: put(clients, new) and None
+def again(service: str, put: Any, read: Any) -> Any:
+    """An update that is the same call as the creation, but for the tags, which that leaves as they are."""
+
+    def update(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
+        put(clients, new)
+        client, named = clients(service), {"ResourceARN": read(clients, name, new)["arn"]}
+        tag_anew(client.tag_resource, client.untag_resource, named, old, new)
+
+    return update
 
 
 KINDS: dict[str, Kind] = {
     "aws:cloudwatch/logGroup:LogGroup": Kind(
-        create=create_log, read=read_log, delete=delete_log, update=keep, replaces=("name",), autoname="name"
+        create=create_log, read=read_log, delete=delete_log, update=update_log, replaces=("name",), autoname="name"
     ),
     "aws:cloudwatch/eventRule:EventRule": Kind(
-        create=put_rule, read=read_rule, delete=delete_rule, update=again(put_rule), replaces=("name",),
-        autoname="name",
+        create=put_rule, read=read_rule, delete=delete_rule, update=again("events", put_rule, read_rule),
+        replaces=("name",), autoname="name",
     ),
     "aws:cloudwatch/eventTarget:EventTarget": Kind(
         create=put_target, read=read_target, delete=delete_target, computed=("targetId",), required=("rule", "arn")
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Kind(
-        create=put_alarm, read=read_alarm, delete=delete_alarm, update=again(put_alarm), replaces=("name",),
-        autoname="name", required=("evaluationPeriods", "comparisonOperator"),
+        create=put_alarm, read=read_alarm, delete=delete_alarm, update=again("cloudwatch", put_alarm, read_alarm),
+        replaces=("name",), autoname="name", required=("evaluationPeriods", "comparisonOperator"),
     ),
     "aws:sqs/queue:Queue": Kind(
         create=create_queue, read=read_queue, delete=delete_queue, update=update_queue, replaces=("name",),
