@@ -3,10 +3,11 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
-HERE_ONLY = {"bundle.py", "boot.py"}
+HERE_ONLY = {"bundle.py", "boot.py", "standin.py"}
 MAIN = "from agent.main import main\n\nmain()\n"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LIMIT = 16384
@@ -33,10 +34,25 @@ def build() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         write(archive, "__main__.py", MAIN)
-        for module in sorted(files("provisioner.agent").iterdir(), key=lambda module: module.name):
-            if module.name.endswith(".py") and module.name not in HERE_ONLY:
-                write(archive, f"agent/{module.name}", module.read_text(encoding="utf-8"))
+        for name, module in [*modules("agent"), *library()]:
+            write(archive, name, module.read_text(encoding="utf-8"))
     return packed.getvalue()
+
+
+def modules(package: str) -> Iterator[tuple[str, Traversable]]:
+    """The modules of a package of ours that go to the machine, by name."""
+    for module in sorted(files(f"provisioner.{package}").iterdir(), key=lambda module: module.name):
+        if module.name.endswith(".py") and module.name not in HERE_ONLY:
+            yield f"{package}/{module.name}", module
+
+
+def library() -> Iterator[tuple[str, Traversable]]:
+    """`provisioner.checkpoint` and what it imports, for programs on machines where accelctl is not installed."""
+    provisioner = "program/provisioner"
+    yield f"{provisioner}/__init__.py", files("provisioner.agent") / "standin.py"
+    for name, module in modules("checkpoint"):
+        yield f"{provisioner}/{name}", module
+    yield f"{provisioner}/errors.py", files("provisioner") / "errors.py"
 
 
 def write(archive: zipfile.ZipFile, name: str, text: str) -> None:

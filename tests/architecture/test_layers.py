@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workplace": {"errors", "clock", "domain", "catalog", "clouds", "jobs", "reaper", "settings", "agent"},
     "functions": {"errors", "clock", "domain", "catalog", "clouds", "jobs", "reaper", "settings", "workplace"},
     "agent": {"agent"},
-    "checkpoint": {"checkpoint", "clock", "errors"},
+    "checkpoint": {"checkpoint", "errors"},
     "sandbox": {"sandbox"},
     "cli": {
         "errors",
