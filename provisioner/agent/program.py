@@ -76,7 +76,7 @@ def group(leader):
 
 def catches(pid, number):
     try:
-        with open("/proc/%d/status" % pid) as status:
+        with open("/proc/%d/status" % pid, errors="replace") as status:  # it begins with a name cut anywhere
             masks = [line.split()[1] for line in status if line.startswith("SigCgt:")]
     except OSError:
         return False

@@ -23,7 +23,7 @@ def workers():
 
 def name_of(path):
     try:
-        with open(path) as file:
+        with open(path, errors="replace") as file:  # cut anywhere, by the kernel
             return file.read().strip()
     except OSError:  # it has just ended
         return ""

@@ -85,7 +85,7 @@ class Store:
             query = {"list-type": "2", "prefix": prefix}
             if token:
                 query["continuation-token"] = token
-            root = ElementTree.fromstring(self._send("GET", "", query=query)[1])
+            root = parsed(self._send("GET", "", query=query)[1])
             space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
             keys += [item.findtext(space + "Key") for item in root.iter(space + "Contents")]
             token = root.findtext(space + "NextContinuationToken") or ""
@@ -103,7 +103,7 @@ class Store:
             return self._send("PUT", key, Outgoing(file.fileno(), 0, size, sha256), digest=sha256)
 
     def _upload_parts(self, key, file, size, sha256):
-        root = ElementTree.fromstring(self._send("POST", key, b"", query={"uploads": ""})[1])
+        root = parsed(self._send("POST", key, b"", query={"uploads": ""})[1])
         upload = next(item.text for item in root.iter() if item.tag.endswith("UploadId"))
         try:
             tags = self._send_parts(key, file, size, upload, sha256)
@@ -227,6 +227,13 @@ def together(under_way):
         for one in under_way:
             one.cancel()
         wait(under_way)
+
+
+def parsed(content):
+    try:
+        return ElementTree.fromstring(content)
+    except ElementTree.ParseError as problem:
+        raise Unreachable("an answer that cannot be read: %s" % problem)
 
 
 def _problem(status, content, url):

@@ -80,6 +80,8 @@ class Server:
         """A target of a JSON service, such as `AmazonSSM`, that the role may not."""
         self.forbidden = ""
         """A part of a path that the role may neither read nor write."""
+        self.torn_metadata = ""
+        """A path below meta-data/ whose answers break off half-way."""
         self.cut_at = 0
         """Bytes after which the answer with a file of a checkpoint breaks off; 0 is never."""
         self.part_delay = 0.0
@@ -105,7 +107,7 @@ class Server:
         self.metadata = plain_metadata()
         self.requests.clear()
         self.down.clear()
-        self.refused_service = self.forbidden = ""
+        self.refused_service = self.forbidden = self.torn_metadata = ""
         self.heartbeat_delay = self.part_delay = 0.0
         self.cut_at = self.parts_at_once = 0
 
@@ -126,7 +128,9 @@ class Server:
         if path.startswith("/_imds/latest/"):
             token = environ.get("HTTP_X_AWS_EC2_METADATA_TOKEN", "")
             status, text = self.metadata.answer(path.removeprefix("/_imds/latest/"), token)
-            start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
+            torn = bool(self.torn_metadata) and path.endswith(self.torn_metadata)
+            length = ("Content-Length", str(len(text) + 50 * torn))
+            start_response("200 OK" if torn else status, [("Content-Type", "text/plain"), length])
             return [text.encode()]
         if environ.get("HTTP_X_AMZ_SECURITY_TOKEN") == ROLE["Token"]:
             asked = Request(method=environ["REQUEST_METHOD"], path=path, query=environ["QUERY_STRING"])
