@@ -14,7 +14,11 @@ LIMIT = 16384
 """Bytes of user data that EC2 takes."""
 SCRIPT = """#!/bin/sh
 # accelctl: fetches the agent with the machine's role and becomes it. Carries no secret.
-shutdown -h +{minutes}
+shutdown -h +{minutes} || {{  # logind may be masked, or not up yet
+    echo "accelctl: 'shutdown -h +{minutes}' failed; another timer ends this machine then"
+    systemd-run --on-active={minutes}m shutdown -h now ||
+        (setsid sh -c 'sleep {minutes}m; shutdown -h now' </dev/null >/dev/null 2>&1 &)
+}}
 case "$0" in */instance/scripts/*)  # cloud-init runs this once, and what lies in per-boot at every later boot
     later="${{0%/instance/scripts/*}}/scripts/per-boot"
     mkdir -p "$later" && printf '#!/bin/sh\nshutdown -h now\n' >"$later/accelctl" && chmod 755 "$later/accelctl" ;;
