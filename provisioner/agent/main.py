@@ -305,14 +305,14 @@ class Agent:
             self.journal.say(self.snapshots.restless.news.pop(0))
         if manifest:
             self.report.checkpoint("checkpoint", manifest)
-            self.tidy()
+            self.tidy(self.snapshots.prune)
         return True
 
-    def tidy(self):
+    def tidy(self, prune):
         """What no kept checkpoint names goes; that it does not must not hold up anything."""
         try:
             with self.saving:
-                self.snapshots.prune()
+                prune()
         except (Unreachable, Denied, Missing) as problem:
             print("[accelctl] cannot tidy up yet:", problem, flush=True)
 
@@ -325,6 +325,7 @@ class Agent:
         while self.snapshots and not self.save(at_rest=True) and time.monotonic() < end:
             time.sleep(1)
         if reason == "finished":
+            self.tidy(self.snapshots.keep_the_newest)
             self.journal.say("finished")
         elif message:
             self.journal.say(message)

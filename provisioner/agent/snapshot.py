@@ -277,11 +277,17 @@ class Snapshots:
             raise Superseded("attempt %d saves already" % json.loads(there)["attempt"])
         return there == content
 
-    def prune(self):
+    def keep_the_newest(self):
+        """The work is done, and nobody goes on from an older one. Not where another machine saves already."""
+        newest = max(self._store.list(self._prefix + "checkpoints/"), default="")
+        if self.last and newest == self._manifest_key(self.last["sequence"]):
+            self.prune(keep=1)
+
+    def prune(self, keep=KEEP):
         """Manifests first: one that is there never names a blob that is not. Raises Unreachable, Denied."""
         if not self.pruning:
             return
-        gone, self._kept = self._kept[:-KEEP], self._kept[-KEEP:]
+        gone, self._kept = self._kept[:-keep], self._kept[-keep:]
         named = set().union(*[names for _, names in self._kept])
         unnamed = set().union(*[names for _, names in gone]) - named
         self._waste |= {self._manifest_key(number) for number, _ in gone}

@@ -213,6 +213,22 @@ def test_an_old_checkpoint_goes_once_the_next_is_there(saver: Any, tmp_path: Pat
     assert [file["path"] for file in files_of(saver.take(at_rest=True))] == ["checkpoints/b/f"]
 
 
+def test_a_machine_that_was_replaced_leaves_what_it_saved(store: Memory, saver: Any, tmp_path: Path) -> None:
+    """Its job is done, but another one saves already, and may lean on what is there."""
+    for text in ("one", "two"):
+        (tmp_path / "checkpoints" / "a" / "f").write_text(text)
+        saver.take(at_rest=True)
+    later = store.held["jobs/j/checkpoints/00000003.json"] = b"{}"
+    before = dict(store.held)
+    saver.keep_the_newest()
+    assert store.held == before
+    assert store.held.pop("jobs/j/checkpoints/00000003.json") == later
+    saver.keep_the_newest()
+    assert sorted(store.held) == sorted([
+        f"jobs/j/blobs/{hashlib.sha256(b'two').hexdigest()}", "jobs/j/checkpoints/00000002.json",
+    ])  # fmt: skip
+
+
 def test_nothing_left_is_as_old_as_what_was_there(saver: Any, tmp_path: Path) -> None:
     """A program that takes its last output away has not worked until now."""
     shutil.rmtree(tmp_path / "checkpoints" / "a")
