@@ -10,6 +10,7 @@ import time
 
 from . import times
 from .aws import Imds, Unreachable
+from .content import sha256_of
 from .folder import Unfit, unpack
 from .home import crash, give_memory_back, go_home
 from .journal import Journal
@@ -143,8 +144,8 @@ class Agent:
         packed = os.path.join(self.home, "work.tar.gz")
         try:
             settled = self.task.get("settle_seconds", SETTLED)
-            digest = self.patiently(lambda: self.store.download(archive["key"], packed), settled)
-            if digest != archive["sha256"]:
+            self.patiently(lambda: self.store.download(archive["key"], packed), settled)
+            if sha256_of(packed) != archive["sha256"]:
                 raise GivenUp("the work folder in the store is not the one that was sent")
             unpack(packed, self.work)
         except (Missing, Denied) as problem:  # whoever may not list is not told what is missing

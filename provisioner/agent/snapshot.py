@@ -8,8 +8,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import times
+from .content import content_of
 from .held import Held
-from .pieces import Changed, hashed
+from .pieces import Changed
 from .restless import Restless
 from .store import Exists
 
@@ -225,15 +226,17 @@ class Snapshots:
         if stat.S_ISLNK(known_stamp[3]):
             return self._send_link(relative, path, known_stamp)
         held = self._hashes.get(relative)
-        sha256 = held[1] if held and held[0] == known_stamp else hashed(path)
-        status = os.stat(path)
+        content = None
+        if not (held and held[0] == known_stamp and held[1] in self._known):
+            content = content_of(path)
+        status, name = os.stat(path), content.name if content else held[1]
         if stamp(status) != known_stamp:
             raise Changed(path)
-        if sha256 not in self._known:
-            self._store.upload("%sblobs/%s" % (self._prefix, sha256), path, sha256)
-            self._known.add(sha256)
-        self._hashes[relative] = (known_stamp, sha256)
-        return {"path": relative, "bytes": status.st_size, "sha256": sha256, "mode": stat.S_IMODE(status.st_mode),
+        if name not in self._known:
+            self._store.upload("%sblobs/%s" % (self._prefix, name), path, content)
+            self._known.add(name)
+        self._hashes[relative] = (known_stamp, name)
+        return {"path": relative, "bytes": status.st_size, "sha256": name, "mode": stat.S_IMODE(status.st_mode),
                 "modified_ns": status.st_mtime_ns}  # fmt: skip
 
     def _send_link(self, relative, path, known_stamp):
@@ -252,7 +255,7 @@ class Snapshots:
         """Writes the manifest under the next free number; then what nobody names any more goes."""
         newest = max([file["modified_ns"] for file in files], default=0) / 1e9 or time.time()
         manifest = {
-            "version": 1, "job": self._boarding["job"], "attempt": self._boarding["attempt"],
+            "version": 2, "job": self._boarding["job"], "attempt": self._boarding["attempt"],
             "world_size": self._boarding["nodes"], "at": times.written(newest) if files else self.last["at"],
             "bytes": sum(file["bytes"] for file in files), "parts": [{"rank": self._boarding["rank"], "files": files}],
         }  # fmt: skip

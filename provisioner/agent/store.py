@@ -5,17 +5,15 @@ import errno
 import hashlib
 import http.client
 import json
-import os
 import threading
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 from .aws import EMPTY, PATIENCE, TRIES, WORTH_ANOTHER_TRY, Unreachable, bucket_url, connect, pause, sign
-from .pieces import BLOCK, Changed, Incoming, Outgoing, hashed
+from .pieces import BLOCK, Changed, Incoming, Outgoing, together
 
 PART = 16 * 1024 * 1024
-MOST_PARTS = 9000
 LANES = 16
 """Parts of large files that are under way at once, over all files."""
 
@@ -50,7 +48,7 @@ class Store:
             return self._send("GET", key)[1]
 
     def download(self, key, path):
-        """Brings an object into a file, in parts; the file's SHA-256. Raises Missing, Denied, Unreachable."""
+        """Brings an object into a file, in parts. Raises Missing, Denied, Unreachable."""
         with self._absence_seen(key), open(path, "wb") as out:
             first = Incoming(out.fileno(), 0, PART)
             self._send("GET", key, into=first)
@@ -58,7 +56,6 @@ class Store:
             with together([self._lanes.submit(self._send, "GET", key, into=part) for part in rest]) as under_way:
                 for one in under_way:
                     one.result()
-        return hashed(path)
 
     @contextlib.contextmanager
     def _absence_seen(self, key):
@@ -92,51 +89,42 @@ class Store:
             if not token:
                 return keys
 
-    def upload(self, key, path, sha256):
+    def upload(self, key, path, content):
         """Sends a file that was hashed before. Raises Changed, leaving nothing, where it is another by now."""
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > PART:
-                return self._upload_parts(key, file, size, sha256)
-            if not size and sha256 != EMPTY:
-                raise Changed(path)
-            return self._send("PUT", key, Outgoing(file.fileno(), 0, size, sha256), digest=sha256)
+            parts = [Outgoing(file.fileno(), *piece) for piece in content.pieces]
+            if len(parts) > 1:
+                self._upload_parts(key, parts)
+            else:
+                self._send("PUT", key, parts[0], digest=parts[0].sha256)
 
-    def _upload_parts(self, key, file, size, sha256):
+    def _upload_parts(self, key, parts):
         root = parsed(self._send("POST", key, b"", query={"uploads": ""})[1])
         upload = next(item.text for item in root.iter() if item.tag.endswith("UploadId"))
         try:
-            tags = self._send_parts(key, file, size, upload, sha256)
+            tags = self._send_parts(key, parts, upload)
         except BaseException:
             with contextlib.suppress(Denied, Missing, Unreachable):  # the bucket's lifecycle ends what stays
                 self._send("DELETE", key, query={"uploadId": upload})
             raise
-        parts = "".join(
+        told = "".join(
             "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>" % (number, tag)
             for number, tag in enumerate(tags, 1)
         )
-        body = ("<CompleteMultipartUpload>%s</CompleteMultipartUpload>" % parts).encode()
+        body = ("<CompleteMultipartUpload>%s</CompleteMultipartUpload>" % told).encode()
         self._send("POST", key, body, query={"uploadId": upload})
 
-    def _send_parts(self, key, file, size, upload, sha256):
-        """The tags of the parts. Each is hashed again after it was sent: a change that came before is seen then."""
-        step, seen, tags = max(PART, size // MOST_PARTS + 1), hashlib.sha256(), []
-        parts = [Outgoing(file.fileno(), start, min(step, size - start)) for start in range(0, size, step)]
+    def _send_parts(self, key, parts, upload):
+        """The tags of the parts. None of them is sent whole unless it is what was hashed."""
         sending = [
             self._lanes.submit(self._send_part, key, {"partNumber": str(number), "uploadId": upload}, part)
             for number, part in enumerate(parts, 1)
         ]
         with together(sending) as under_way:
-            for part, one in zip(parts, under_way):
-                tags.append(one.result())
-                part.into(seen)
-        if seen.hexdigest() != sha256:
-            raise Changed(key)
-        return tags
+            return [one.result() for one in under_way]
 
     def _send_part(self, key, query, part):
-        digest = part.into(hashlib.sha256()).hexdigest()
-        return self._send("PUT", key, part, query=query, digest=digest)[0]["etag"]
+        return self._send("PUT", key, part, query=query, digest=part.sha256)[0]["etag"]
 
     def _send(self, method, key, body=b"", headers=None, query=None, into=None, digest=""):
         """One request with bounded tries: (headers, content). What goes `into` a file goes on after a break."""
@@ -216,17 +204,6 @@ class Store:
 
 class _Again(Exception):
     """Worth another try."""
-
-
-@contextlib.contextmanager
-def together(under_way):
-    """What has not begun when one of them fails is left."""
-    try:
-        yield under_way
-    finally:
-        for one in under_way:
-            one.cancel()
-        wait(under_way)
 
 
 def parsed(content):

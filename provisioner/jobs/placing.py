@@ -1,17 +1,26 @@
 """Puts what a machine saved into a folder, and never anywhere else: a manifest is data from a machine."""
 
-import hashlib
 import os
 import stat
 from pathlib import Path, PurePosixPath
 
+from provisioner.agent.content import is_content
+from provisioner.agent.pieces import Changed
 from provisioner.errors import CloudError, ConfigError
 from provisioner.jobs.progress import SavedFile
 
 
 def is_there(target: Path, file: SavedFile) -> bool:
     """Whether that very content is in place already."""
-    return target.is_file() and not target.is_symlink() and sha256_of(target) == file.sha256
+    return target.is_file() and not target.is_symlink() and holds(target, file)
+
+
+def holds(held: Path, file: SavedFile) -> bool:
+    """Whether it has that content. A name that says nothing of a content is of none."""
+    try:
+        return is_content(held, file.sha256)
+    except (ValueError, Changed):
+        return False
 
 
 def place(file: SavedFile, held: Path, target: Path, folder: Path) -> None:
@@ -58,8 +67,3 @@ def inside(folder: Path, path: str) -> Path:
                 hint="remove the link, or fetch into an empty folder.",
             )
     return folder / pure
-
-
-def sha256_of(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

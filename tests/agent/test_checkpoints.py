@@ -130,7 +130,7 @@ def test_damaged_checkpoint(machine: Machine, damage: str):
     (machine.work / "checkpoints/z").write_text("new")
     (machine.work / "checkpoints/zz").write_text("also new")
     machine.saved("checkpoints/zz")
-    finish(machine)
+    machine.pull_the_plug()
     bad = blob_of(machine, "checkpoints/z")
     machine.store.delete(bad) if damage == "missing" else machine.store.put(bad, b"bad")
     number = machine.store.manifests()[-1]["sequence"]

@@ -31,7 +31,7 @@ class Memory:
         self.held: dict[str, bytes] = {}
         self.during: Callable[[], None] = lambda: None
 
-    def upload(self, key: str, path: str, digest: str) -> None:
+    def upload(self, key: str, path: str, content: Any) -> None:
         self.during()
         self.held[key] = Path(path).read_bytes()
 
@@ -51,9 +51,8 @@ class Memory:
     def delete(self, key: str) -> None:
         self.held.pop(key, None)
 
-    def download(self, key: str, path: str) -> str:
+    def download(self, key: str, path: str) -> None:
         Path(path).write_bytes(self.get(key))
-        return hashlib.sha256(self.held[key]).hexdigest()
 
 
 @pytest.fixture

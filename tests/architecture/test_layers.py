@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "catalog": {"domain", "errors", "catalog"},
     "rules": {"domain", "rules", "catalog", "errors"},
     "clouds": {"errors", "clock", "domain", "catalog", "clouds"},
-    "jobs": {"errors", "clock", "domain", "catalog", "clouds", "jobs"},
+    "jobs": {"errors", "clock", "domain", "catalog", "clouds", "jobs", "agent"},
     "teardown": {"errors", "clock", "domain", "catalog", "clouds", "teardown"},
     "reaper": {"errors", "clock", "domain", "catalog", "clouds", "jobs", "reaper"},
     "settings": {"errors", "domain", "catalog", "settings"},
