@@ -105,8 +105,6 @@ class Agent:
         self.report.note(phase="run", started_at=times.now())
         code = self.attend(self.task["command"], found, "the program")
         self.report.note(program_ended_at=times.now())
-        if self.program.cut_off:
-            self.snapshots.torn_since = time.time() - TORN
         return self.verdict(code, "the program failed with exit code %d" % code)
 
     def verdict(self, code, failure):
@@ -205,8 +203,14 @@ class Agent:
             self.mind_orders()
             time.sleep(TICK)
         code = self.program.poll()
+        self.mind_the_cut()  # before anything else: a save may be under way
         self.program.finish()
+        self.mind_the_cut()
         return code
+
+    def mind_the_cut(self):
+        if self.program.cut_off and self.snapshots.torn_since is None:
+            self.snapshots.torn_since = time.time() - TORN
 
     def mind_notice(self):
         if self.watch.notice is not None and not self.program.asked:

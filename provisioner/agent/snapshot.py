@@ -81,9 +81,8 @@ class Snapshots:
         `at_rest` says that nobody writes any more, so that everything is taken as it is.
         """
         try:
-            return self._take(
-                self._untorn(self._scan()) if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
-            )
+            entries = self._scan() if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
+            return self._take(self._untorn(entries))
         finally:
             self._held.release()
 
@@ -120,7 +119,8 @@ class Snapshots:
         """Entry -> its files, or None for one that the program was cut off from."""
         if self.torn_since is None:
             return entries
-        torn = {entry for entry, found in entries.items() if self._touched(entry, found) > self.torn_since * 1e9}
+        quiet = {entry: found for entry, found in entries.items() if found is not None}
+        torn = {entry for entry, found in quiet.items() if self._touched(entry, found) > self.torn_since * 1e9}
         return {entry: None if entry in torn else found for entry, found in entries.items()}
 
     def _touched(self, entry, found):

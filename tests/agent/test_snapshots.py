@@ -151,6 +151,19 @@ def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(ma
     assert content == (b"last words" if catches else b"whole")
 
 
+def test_what_a_program_was_cut_off_from_is_torn_for_a_save_under_way(store: Memory, saver: Any, tmp_path: Path):
+    """It looks quiet then, since nobody writes any more; the version before is taken."""
+    saver.take(at_rest=True)
+    (tmp_path / "checkpoints" / "a" / "f").write_text("hal")
+    saver.torn_since = time.time() - 3
+    assert saver.take(hurry=True) is None
+    (tmp_path / "checkpoints" / "b").write_text("whole")
+    os.utime(tmp_path / "checkpoints" / "b", (1, 1))
+    kept = {file["path"]: file["sha256"] for file in files_of(saver.take(hurry=True))}
+    assert kept["checkpoints/a/f"] == hashlib.sha256(b"one").hexdigest()
+    assert "checkpoints/b" in kept
+
+
 def test_a_role_that_cannot_be_used_yet_is_waited_for() -> None:
     """What the metadata service says of a new role is no credential, and no reason to go home."""
     for text in ('{"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role"}', "", "null"):
