@@ -8,7 +8,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from .content import is_content, step_of
-from .snapshot import LANES, blobs, files_of, within
+from .links import leads_down, within
+from .snapshot import LANES, blobs, files_of
 from .store import Missing
 
 
@@ -106,8 +107,8 @@ def copied(source, target):
 
 def inside(work, path):
     """A manifest is data: its paths may not lead out of the work folder."""
-    target = os.path.normpath(os.path.join(work, path))
-    if not target.startswith(work + os.sep):
+    target = os.path.join(work, path)
+    if not leads_down(path):
         raise Damaged("a path outside of the work folder: %s" % path)
     above, top = os.path.realpath(os.path.dirname(target)), os.path.realpath(work)
     if os.path.commonpath([above, top]) != top:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from . import times
 from .content import content_of
 from .held import Held
+from .links import within
 from .pieces import Changed
 from .restless import Restless
 from .store import Exists
@@ -310,15 +311,6 @@ class Snapshots:
 
 class Superseded(Exception):
     """A later attempt has begun to save: what this machine has is older."""
-
-
-def within(work, path, leads):
-    """Whether a link at that path stays in the work folder, by its words: up at first only, then down."""
-    target = os.path.normpath(os.path.join(os.path.dirname(path), leads))
-    down = leads.split("/")
-    while down and down[0] in ("..", "."):
-        down.pop(0)
-    return not os.path.isabs(leads) and ".." not in down and target.startswith(work + os.sep)
 
 
 def listed(folder):

@@ -1,7 +1,6 @@
 """The work folder: what of it is sent, and the archive that is named by its content."""
 
 import gzip
-import hashlib
 import os
 import stat
 import tarfile
@@ -13,6 +12,7 @@ from typing import IO
 
 import pathspec
 
+from provisioner.agent.content import sha256_of
 from provisioner.domain.jobs import Archive
 from provisioner.errors import ConfigError
 from provisioner.jobs.objects import Objects
@@ -48,7 +48,7 @@ def send(
     with NamedTemporaryFile(suffix=".tar.gz") as packed:
         pack(folder, entries, packed)
         packed.flush()
-        name = digest(Path(packed.name))
+        name = sha256_of(packed.name)
         key = f"workdirs/{name}.tar.gz"
         if not objects.exists(key):
             objects.put(key, Path(packed.name))
@@ -150,8 +150,3 @@ def add(tar: tarfile.TarFile, folder: Path, entry: Entry) -> None:
         raise unreadable(error) from error
     except FileNotFoundError as error:
         raise ConfigError(f"--workdir: '{entry.path}' went away while it was packed.", hint="run it again.") from error
-
-
-def digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
