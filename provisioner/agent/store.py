@@ -18,8 +18,11 @@ LANES = 16
 """Parts of large files that are under way at once, over all files."""
 
 
-STALE = (b"ExpiredToken", b"InvalidToken", b"InvalidAccessKeyId", b"TokenRefreshRequired")
-"""Codes of credentials that were good before."""
+STALE = (
+    b"ExpiredToken", b"InvalidToken", b"InvalidAccessKeyId", b"TokenRefreshRequired", b"UnrecognizedClient",
+    b"InvalidClientTokenId",
+)  # fmt: skip
+"""Codes of credentials that were good before, of S3 and of other services."""
 
 
 class Missing(Exception):
@@ -132,27 +135,19 @@ class Store:
         if query:
             url += "?" + urllib.parse.urlencode(sorted(query.items()), quote_via=urllib.parse.quote)
         body_hash = digest or (hashlib.sha256(body).hexdigest() if body else EMPTY)
-        problem = ""
-        for attempt in range(TRIES):
+
+        def once():
             asked = dict(headers or {}, **(into.wanted() if into else {}))
             try:
                 signed = sign(method, url, asked, body_hash, (self._region, "s3"), self._imds.credentials())
                 return self._once(method, url, body, signed, into)
-            except _Again as again:
-                problem = str(again)
-            except Changed:
-                self._local.connection = None  # it has sent a part of a request
-                raise
-            except (OSError, http.client.HTTPException, Unreachable) as error:
-                if getattr(error, "errno", None) == errno.ENOSPC:
-                    raise
+            except BROKEN + (Changed,) as problem:  # it may have sent a part of a request
                 self._local.connection = None
-                if into is not None and into.whole:  # it broke after the last byte
-                    return {}, b""
-                problem = "%s: %s" % (type(error).__name__, error)
-            if attempt < TRIES - 1:
-                pause(attempt)
-        raise Unreachable("%s %s: %s" % (method, key or self._bucket, problem))
+                if into is None or not into.whole or full(problem):
+                    raise
+                return {}, b""  # it broke after the last byte
+
+        return insisted(once, "%s %s" % (method, key or self._bucket))
 
     def _once(self, method, url, body, headers, into):
         connection = self._connection(url)
@@ -174,10 +169,7 @@ class Store:
             if not into and content.lstrip()[:200].find(b"<Error>") >= 0:
                 raise _Again("an error inside of a success")
             return named, content
-        if any(code in content for code in STALE):
-            self._imds.forget()
-            raise _Again("the role's credentials were refused")
-        raise _problem(answer.status, content, url)
+        raise _problem(self._imds, answer.status, content, url)
 
     def _take(self, answer, into):
         before = into.at
@@ -202,6 +194,10 @@ class Store:
             self.requests += method in ("PUT", "POST")
 
 
+BROKEN = (OSError, http.client.HTTPException, Unreachable)
+"""A connection, or a way to credentials, that another try may find whole."""
+
+
 class _Again(Exception):
     """Worth another try."""
 
@@ -213,7 +209,32 @@ def parsed(content):
         raise Unreachable("an answer that cannot be read: %s" % problem)
 
 
-def _problem(status, content, url):
+def insisted(once, what, tries=TRIES):
+    """What it returns, asked again as long as that may help. Raises Unreachable, and whatever else it raises."""
+    problem = ""
+    for attempt in range(tries):
+        try:
+            return once()
+        except _Again as again:
+            problem = str(again)
+        except BROKEN as error:
+            if full(error):
+                raise
+            problem = "%s: %s" % (type(error).__name__, error)
+        if attempt < tries - 1:
+            pause(attempt)
+    raise Unreachable("%s: %s" % (what, problem))
+
+
+def full(problem):
+    """Whether this machine's disk is what fails: no other try helps."""
+    return getattr(problem, "errno", None) == errno.ENOSPC
+
+
+def _problem(imds, status, content, url):
+    if any(code in content for code in STALE):
+        imds.forget()
+        return _Again("the role's credentials were refused")
     if status in WORTH_ANOTHER_TRY:
         return _Again("HTTP %d %s" % (status, content[:120].decode("utf-8", "replace")))
     if status in (404, 416):  # 416: it ends before the part that was asked for
@@ -240,28 +261,20 @@ def call_json(imds, service, region, target, payload, dualstack):
 
 def call(imds, service, region, url, body, headers, tries=TRIES, patience=PATIENCE):
     """A signed POST with bounded tries; the content of the answer. Raises Denied, Missing, Unreachable."""
-    problem = ""
-    for attempt in range(tries):
-        try:
-            digest = hashlib.sha256(body).hexdigest()
-            signed = sign("POST", url, headers, digest, (region, service), imds.credentials())
-            connection = connect(url, patience)
+    digest = hashlib.sha256(body).hexdigest()
+
+    def once():
+        signed = sign("POST", url, headers, digest, (region, service), imds.credentials())
+        with contextlib.closing(connect(url, patience)) as connection:
             connection.request("POST", "/", body, signed)
             answer = connection.getresponse()
             content = answer.read()
-            connection.close()
-            if answer.status == 200:
-                return content
-            if b"NotFound" in content:
-                raise Missing(content[:200].decode("utf-8", "replace"))
-            found = _problem(answer.status, content, url)
-            if answer.status == 400 and b"AccessDenied" in content:
-                found = Denied(content[:200].decode("utf-8", "replace"))
-            raise found
-        except _Again as again:
-            problem = str(again)
-        except (OSError, http.client.HTTPException) as error:
-            problem = "%s: %s" % (type(error).__name__, error)
-        if attempt < tries - 1:
-            pause(attempt)
-    raise Unreachable("%s: %s" % (service, problem))
+        if answer.status == 200:
+            return content
+        if b"NotFound" in content:
+            raise Missing(content[:200].decode("utf-8", "replace"))
+        if answer.status == 400 and b"AccessDenied" in content:
+            raise Denied(content[:200].decode("utf-8", "replace"))
+        raise _problem(imds, answer.status, content, url)
+
+    return insisted(once, service, tries)
