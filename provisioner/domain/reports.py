@@ -66,6 +66,7 @@ class NodeReport:
     at: datetime
     phase: Phase
     booted_at: datetime
+    """When the agent began; the boot itself was a minute or so before."""
     started_at: datetime | None = None
     """When the program was started."""
     program_ended_at: datetime | None = None
