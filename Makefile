@@ -21,6 +21,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --level error
+	$(BIN)/basedpyright --level error --pythonversion 3.9 provisioner/checkpoint provisioner/errors.py
 
 full: $(VENV)/dev.stamp
 	$(BIN)/pytest -q -m full -rP

@@ -1,4 +1,4 @@
-"""Adds up the numbers below --steps, slowly, and survives interruptions. Needs nothing but accelctl.
+"""Adds up the numbers below --steps, slowly, and survives interruptions. Needs nothing but Python.
 
     accelctl spot-train --instance c6i.large -- python examples/count.py --steps 300
 

@@ -51,7 +51,7 @@ class Imds:
                 return None
             self._token_until = 0.0  # a token that was refused is not used again
             raise Unreachable("metadata service: HTTP %d" % error.code)
-        except OSError as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # an answer may break off
             raise Unreachable("metadata service: %s" % error)
 
     def credentials(self):

@@ -3,17 +3,22 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
-HERE_ONLY = {"bundle.py", "boot.py"}
+HERE_ONLY = {"bundle.py", "boot.py", "standin.py"}
 MAIN = "from agent.main import main\n\nmain()\n"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LIMIT = 16384
 """Bytes of user data that EC2 takes."""
 SCRIPT = """#!/bin/sh
 # accelctl: fetches the agent with the machine's role and becomes it. Carries no secret.
-shutdown -h +{minutes}
+shutdown -h +{minutes} || {{  # logind may be masked, or not up yet
+    echo "accelctl: 'shutdown -h +{minutes}' failed; another timer ends this machine then"
+    systemd-run --on-active={minutes}m shutdown -h now ||
+        (setsid sh -c 'sleep {minutes}m; shutdown -h now' </dev/null >/dev/null 2>&1 &)
+}}
 case "$0" in */instance/scripts/*)  # cloud-init runs this once, and what lies in per-boot at every later boot
     later="${{0%/instance/scripts/*}}/scripts/per-boot"
     mkdir -p "$later" && printf '#!/bin/sh\nshutdown -h now\n' >"$later/accelctl" && chmod 755 "$later/accelctl" ;;
@@ -33,10 +38,25 @@ def build() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         write(archive, "__main__.py", MAIN)
-        for module in sorted(files("provisioner.agent").iterdir(), key=lambda module: module.name):
-            if module.name.endswith(".py") and module.name not in HERE_ONLY:
-                write(archive, f"agent/{module.name}", module.read_text(encoding="utf-8"))
+        for name, module in [*modules("agent"), *library()]:
+            write(archive, name, module.read_text(encoding="utf-8"))
     return packed.getvalue()
+
+
+def modules(package: str) -> Iterator[tuple[str, Traversable]]:
+    """The modules of a package of ours that go to the machine, by name."""
+    for module in sorted(files(f"provisioner.{package}").iterdir(), key=lambda module: module.name):
+        if module.name.endswith(".py") and module.name not in HERE_ONLY:
+            yield f"{package}/{module.name}", module
+
+
+def library() -> Iterator[tuple[str, Traversable]]:
+    """`provisioner.checkpoint` and what it imports, for programs on machines where accelctl is not installed."""
+    provisioner = "program/provisioner"
+    yield f"{provisioner}/__init__.py", files("provisioner.agent") / "standin.py"
+    for name, module in modules("checkpoint"):
+        yield f"{provisioner}/{name}", module
+    yield f"{provisioner}/errors.py", files("provisioner") / "errors.py"
 
 
 def write(archive: zipfile.ZipFile, name: str, text: str) -> None:

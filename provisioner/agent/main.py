@@ -10,6 +10,7 @@ import time
 
 from . import times
 from .aws import Imds, Unreachable
+from .content import sha256_of
 from .folder import Unfit, unpack
 from .home import crash, give_memory_back, go_home
 from .journal import Journal
@@ -104,8 +105,6 @@ class Agent:
         self.report.note(phase="run", started_at=times.now())
         code = self.attend(self.task["command"], found, "the program")
         self.report.note(program_ended_at=times.now())
-        if self.program.cut_off:
-            self.snapshots.torn_since = time.time() - TORN
         return self.verdict(code, "the program failed with exit code %d" % code)
 
     def verdict(self, code, failure):
@@ -143,8 +142,8 @@ class Agent:
         packed = os.path.join(self.home, "work.tar.gz")
         try:
             settled = self.task.get("settle_seconds", SETTLED)
-            digest = self.patiently(lambda: self.store.download(archive["key"], packed), settled)
-            if digest != archive["sha256"]:
+            self.patiently(lambda: self.store.download(archive["key"], packed), settled)
+            if sha256_of(packed) != archive["sha256"]:
                 raise GivenUp("the work folder in the store is not the one that was sent")
             unpack(packed, self.work)
         except (Missing, Denied) as problem:  # whoever may not list is not told what is missing
@@ -204,8 +203,14 @@ class Agent:
             self.mind_orders()
             time.sleep(TICK)
         code = self.program.poll()
+        self.mind_the_cut()  # before anything else: a save may be under way
         self.program.finish()
+        self.mind_the_cut()
         return code
+
+    def mind_the_cut(self):
+        if self.program.cut_off and self.snapshots.torn_since is None:
+            self.snapshots.torn_since = time.time() - TORN
 
     def mind_notice(self):
         if self.watch.notice is not None and not self.program.asked:
@@ -305,14 +310,14 @@ class Agent:
             self.journal.say(self.snapshots.restless.news.pop(0))
         if manifest:
             self.report.checkpoint("checkpoint", manifest)
-            self.tidy()
+            self.tidy(self.snapshots.prune)
         return True
 
-    def tidy(self):
+    def tidy(self, prune):
         """What no kept checkpoint names goes; that it does not must not hold up anything."""
         try:
             with self.saving:
-                self.snapshots.prune()
+                prune()
         except (Unreachable, Denied, Missing) as problem:
             print("[accelctl] cannot tidy up yet:", problem, flush=True)
 
@@ -325,6 +330,7 @@ class Agent:
         while self.snapshots and not self.save(at_rest=True) and time.monotonic() < end:
             time.sleep(1)
         if reason == "finished":
+            self.tidy(self.snapshots.keep_the_newest)
             self.journal.say("finished")
         elif message:
             self.journal.say(message)

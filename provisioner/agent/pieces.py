@@ -1,7 +1,9 @@
 """Parts of files on their way to and from the store, block by block: the machine's memory is the program's."""
 
+import contextlib
 import hashlib
 import os
+from concurrent.futures import wait
 
 BLOCK = 256 * 1024
 
@@ -17,7 +19,7 @@ class Outgoing:
     """
 
     def __init__(self, number, start, size, sha256=""):
-        self._number, self._start, self._size, self._sha256 = number, start, size, sha256
+        self._number, self._start, self._size, self.sha256 = number, start, size, sha256
         self.rewind()
 
     def __len__(self):
@@ -31,10 +33,10 @@ class Outgoing:
         left = self._start + self._size - self._at
         block = os.pread(self._number, min(most, left), self._at)
         self._at += len(block)
-        if self._sha256:
+        if self.sha256:
             self._seen.update(block)
         cut, over = left and not block, left == len(block)
-        if cut or (over and self._sha256 not in ("", self._seen.hexdigest())):
+        if cut or (over and self.sha256 not in ("", self._seen.hexdigest())):
             raise Changed("at byte %d" % self._at)
         return block
 
@@ -72,7 +74,12 @@ class Incoming:
         return self.total is not None and self.at >= min(self._end, self.total)
 
 
-def hashed(path):
-    """The SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return Outgoing(file.fileno(), 0, os.fstat(file.fileno()).st_size).into(hashlib.sha256()).hexdigest()
+@contextlib.contextmanager
+def together(under_way):
+    """What has not begun when one of them fails is left."""
+    try:
+        yield under_way
+    finally:
+        for one in under_way:
+            one.cancel()
+        wait(under_way)

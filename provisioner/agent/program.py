@@ -5,6 +5,8 @@ import signal
 import subprocess
 
 NOT_FOUND = 127
+LIBRARY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "program")
+"""Where `provisioner.checkpoint` is, in the very archive that this runs from: see `bundle` and `standin`."""
 LAST_WORDS = 30
 """Seconds for those of the group that outlive its first process, such as a program below a shell that died at once."""
 
@@ -74,7 +76,7 @@ def group(leader):
 
 def catches(pid, number):
     try:
-        with open("/proc/%d/status" % pid) as status:
+        with open("/proc/%d/status" % pid, errors="replace") as status:  # it begins with a name cut anywhere
             masks = [line.split()[1] for line in status if line.startswith("SigCgt:")]
     except OSError:
         return False
@@ -94,6 +96,7 @@ def environment(task, boarding, secrets, work, interruption_file, region):
         ACCELCTL_CHECKPOINT_DIR=os.path.join(work, task["checkpoint_dir"]),
         ACCELCTL_INTERRUPTION_FILE=interruption_file, ACCELCTL_NUM_NODES=str(boarding["nodes"]),
         ACCELCTL_NODE_RANK=str(boarding["rank"]), PYTHONUNBUFFERED="1",
+        PYTHONPATH=os.pathsep.join([place for place in (found.get("PYTHONPATH"), LIBRARY) if place]),
     )  # fmt: skip
     if boarding["way"] == "ipv6":
         found.setdefault("AWS_USE_DUALSTACK_ENDPOINT", "true")

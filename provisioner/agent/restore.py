@@ -7,8 +7,9 @@ import stat
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from .pieces import hashed
-from .snapshot import LANES, blobs, files_of, within
+from .content import is_content, step_of
+from .links import leads_down, within
+from .snapshot import LANES, blobs, files_of
 from .store import Missing
 
 
@@ -79,10 +80,12 @@ def place(store, prefix, manifest, work):
 
 
 def fetched(store, prefix, staging, name):
+    step_of(name)  # refuses what leads elsewhere
     path = os.path.join(staging, name)
-    if os.path.exists(path) and hashed(path) == name:
+    if os.path.exists(path) and is_content(path, name):
         return
-    if store.download("%sblobs/%s" % (prefix, name), path) != name:
+    store.download("%sblobs/%s" % (prefix, name), path)
+    if not is_content(path, name):
         raise Damaged(name)
 
 
@@ -104,8 +107,8 @@ def copied(source, target):
 
 def inside(work, path):
     """A manifest is data: its paths may not lead out of the work folder."""
-    target = os.path.normpath(os.path.join(work, path))
-    if not target.startswith(work + os.sep):
+    target = os.path.join(work, path)
+    if not leads_down(path):
         raise Damaged("a path outside of the work folder: %s" % path)
     above, top = os.path.realpath(os.path.dirname(target)), os.path.realpath(work)
     if os.path.commonpath([above, top]) != top:

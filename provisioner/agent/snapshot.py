@@ -8,8 +8,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import times
+from .content import content_of
 from .held import Held
-from .pieces import Changed, hashed
+from .links import within
+from .pieces import Changed
 from .restless import Restless
 from .store import Exists
 
@@ -80,9 +82,8 @@ class Snapshots:
         `at_rest` says that nobody writes any more, so that everything is taken as it is.
         """
         try:
-            return self._take(
-                self._untorn(self._scan()) if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
-            )
+            entries = self._scan() if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
+            return self._take(self._untorn(entries))
         finally:
             self._held.release()
 
@@ -119,7 +120,8 @@ class Snapshots:
         """Entry -> its files, or None for one that the program was cut off from."""
         if self.torn_since is None:
             return entries
-        torn = {entry for entry, found in entries.items() if self._touched(entry, found) > self.torn_since * 1e9}
+        quiet = {entry: found for entry, found in entries.items() if found is not None}
+        torn = {entry for entry, found in quiet.items() if self._touched(entry, found) > self.torn_since * 1e9}
         return {entry: None if entry in torn else found for entry, found in entries.items()}
 
     def _touched(self, entry, found):
@@ -225,15 +227,17 @@ class Snapshots:
         if stat.S_ISLNK(known_stamp[3]):
             return self._send_link(relative, path, known_stamp)
         held = self._hashes.get(relative)
-        sha256 = held[1] if held and held[0] == known_stamp else hashed(path)
-        status = os.stat(path)
+        content = None
+        if not (held and held[0] == known_stamp and held[1] in self._known):
+            content = content_of(path)
+        status, name = os.stat(path), content.name if content else held[1]
         if stamp(status) != known_stamp:
             raise Changed(path)
-        if sha256 not in self._known:
-            self._store.upload("%sblobs/%s" % (self._prefix, sha256), path, sha256)
-            self._known.add(sha256)
-        self._hashes[relative] = (known_stamp, sha256)
-        return {"path": relative, "bytes": status.st_size, "sha256": sha256, "mode": stat.S_IMODE(status.st_mode),
+        if name not in self._known:
+            self._store.upload("%sblobs/%s" % (self._prefix, name), path, content)
+            self._known.add(name)
+        self._hashes[relative] = (known_stamp, name)
+        return {"path": relative, "bytes": status.st_size, "sha256": name, "mode": stat.S_IMODE(status.st_mode),
                 "modified_ns": status.st_mtime_ns}  # fmt: skip
 
     def _send_link(self, relative, path, known_stamp):
@@ -252,7 +256,7 @@ class Snapshots:
         """Writes the manifest under the next free number; then what nobody names any more goes."""
         newest = max([file["modified_ns"] for file in files], default=0) / 1e9 or time.time()
         manifest = {
-            "version": 1, "job": self._boarding["job"], "attempt": self._boarding["attempt"],
+            "version": 2, "job": self._boarding["job"], "attempt": self._boarding["attempt"],
             "world_size": self._boarding["nodes"], "at": times.written(newest) if files else self.last["at"],
             "bytes": sum(file["bytes"] for file in files), "parts": [{"rank": self._boarding["rank"], "files": files}],
         }  # fmt: skip
@@ -277,11 +281,17 @@ class Snapshots:
             raise Superseded("attempt %d saves already" % json.loads(there)["attempt"])
         return there == content
 
-    def prune(self):
+    def keep_the_newest(self):
+        """The work is done, and nobody goes on from an older one. Not where another machine saves already."""
+        newest = max(self._store.list(self._prefix + "checkpoints/"), default="")
+        if self.last and newest == self._manifest_key(self.last["sequence"]):
+            self.prune(keep=1)
+
+    def prune(self, keep=KEEP):
         """Manifests first: one that is there never names a blob that is not. Raises Unreachable, Denied."""
         if not self.pruning:
             return
-        gone, self._kept = self._kept[:-KEEP], self._kept[-KEEP:]
+        gone, self._kept = self._kept[:-keep], self._kept[-keep:]
         named = set().union(*[names for _, names in self._kept])
         unnamed = set().union(*[names for _, names in gone]) - named
         self._waste |= {self._manifest_key(number) for number, _ in gone}
@@ -301,15 +311,6 @@ class Snapshots:
 
 class Superseded(Exception):
     """A later attempt has begun to save: what this machine has is older."""
-
-
-def within(work, path, leads):
-    """Whether a link at that path stays in the work folder, by its words: up at first only, then down."""
-    target = os.path.normpath(os.path.join(os.path.dirname(path), leads))
-    down = leads.split("/")
-    while down and down[0] in ("..", "."):
-        down.pop(0)
-    return not os.path.isabs(leads) and ".." not in down and target.startswith(work + os.sep)
 
 
 def listed(folder):

@@ -5,23 +5,24 @@ import errno
 import hashlib
 import http.client
 import json
-import os
 import threading
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 from .aws import EMPTY, PATIENCE, TRIES, WORTH_ANOTHER_TRY, Unreachable, bucket_url, connect, pause, sign
-from .pieces import BLOCK, Changed, Incoming, Outgoing, hashed
+from .pieces import BLOCK, Changed, Incoming, Outgoing, together
 
 PART = 16 * 1024 * 1024
-MOST_PARTS = 9000
 LANES = 16
 """Parts of large files that are under way at once, over all files."""
 
 
-STALE = (b"ExpiredToken", b"InvalidToken", b"InvalidAccessKeyId", b"TokenRefreshRequired")
-"""Codes of credentials that were good before."""
+STALE = (
+    b"ExpiredToken", b"InvalidToken", b"InvalidAccessKeyId", b"TokenRefreshRequired", b"UnrecognizedClient",
+    b"InvalidClientTokenId",
+)  # fmt: skip
+"""Codes of credentials that were good before, of S3 and of other services."""
 
 
 class Missing(Exception):
@@ -50,7 +51,7 @@ class Store:
             return self._send("GET", key)[1]
 
     def download(self, key, path):
-        """Brings an object into a file, in parts; the file's SHA-256. Raises Missing, Denied, Unreachable."""
+        """Brings an object into a file, in parts. Raises Missing, Denied, Unreachable."""
         with self._absence_seen(key), open(path, "wb") as out:
             first = Incoming(out.fileno(), 0, PART)
             self._send("GET", key, into=first)
@@ -58,7 +59,6 @@ class Store:
             with together([self._lanes.submit(self._send, "GET", key, into=part) for part in rest]) as under_way:
                 for one in under_way:
                     one.result()
-        return hashed(path)
 
     @contextlib.contextmanager
     def _absence_seen(self, key):
@@ -85,58 +85,49 @@ class Store:
             query = {"list-type": "2", "prefix": prefix}
             if token:
                 query["continuation-token"] = token
-            root = ElementTree.fromstring(self._send("GET", "", query=query)[1])
+            root = parsed(self._send("GET", "", query=query)[1])
             space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
             keys += [item.findtext(space + "Key") for item in root.iter(space + "Contents")]
             token = root.findtext(space + "NextContinuationToken") or ""
             if not token:
                 return keys
 
-    def upload(self, key, path, sha256):
+    def upload(self, key, path, content):
         """Sends a file that was hashed before. Raises Changed, leaving nothing, where it is another by now."""
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > PART:
-                return self._upload_parts(key, file, size, sha256)
-            if not size and sha256 != EMPTY:
-                raise Changed(path)
-            return self._send("PUT", key, Outgoing(file.fileno(), 0, size, sha256), digest=sha256)
+            parts = [Outgoing(file.fileno(), *piece) for piece in content.pieces]
+            if len(parts) > 1:
+                self._upload_parts(key, parts)
+            else:
+                self._send("PUT", key, parts[0], digest=parts[0].sha256)
 
-    def _upload_parts(self, key, file, size, sha256):
-        root = ElementTree.fromstring(self._send("POST", key, b"", query={"uploads": ""})[1])
+    def _upload_parts(self, key, parts):
+        root = parsed(self._send("POST", key, b"", query={"uploads": ""})[1])
         upload = next(item.text for item in root.iter() if item.tag.endswith("UploadId"))
         try:
-            tags = self._send_parts(key, file, size, upload, sha256)
+            tags = self._send_parts(key, parts, upload)
         except BaseException:
             with contextlib.suppress(Denied, Missing, Unreachable):  # the bucket's lifecycle ends what stays
                 self._send("DELETE", key, query={"uploadId": upload})
             raise
-        parts = "".join(
+        told = "".join(
             "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>" % (number, tag)
             for number, tag in enumerate(tags, 1)
         )
-        body = ("<CompleteMultipartUpload>%s</CompleteMultipartUpload>" % parts).encode()
+        body = ("<CompleteMultipartUpload>%s</CompleteMultipartUpload>" % told).encode()
         self._send("POST", key, body, query={"uploadId": upload})
 
-    def _send_parts(self, key, file, size, upload, sha256):
-        """The tags of the parts. Each is hashed again after it was sent: a change that came before is seen then."""
-        step, seen, tags = max(PART, size // MOST_PARTS + 1), hashlib.sha256(), []
-        parts = [Outgoing(file.fileno(), start, min(step, size - start)) for start in range(0, size, step)]
+    def _send_parts(self, key, parts, upload):
+        """The tags of the parts. None of them is sent whole unless it is what was hashed."""
         sending = [
             self._lanes.submit(self._send_part, key, {"partNumber": str(number), "uploadId": upload}, part)
             for number, part in enumerate(parts, 1)
         ]
         with together(sending) as under_way:
-            for part, one in zip(parts, under_way):
-                tags.append(one.result())
-                part.into(seen)
-        if seen.hexdigest() != sha256:
-            raise Changed(key)
-        return tags
+            return [one.result() for one in under_way]
 
     def _send_part(self, key, query, part):
-        digest = part.into(hashlib.sha256()).hexdigest()
-        return self._send("PUT", key, part, query=query, digest=digest)[0]["etag"]
+        return self._send("PUT", key, part, query=query, digest=part.sha256)[0]["etag"]
 
     def _send(self, method, key, body=b"", headers=None, query=None, into=None, digest=""):
         """One request with bounded tries: (headers, content). What goes `into` a file goes on after a break."""
@@ -144,27 +135,19 @@ class Store:
         if query:
             url += "?" + urllib.parse.urlencode(sorted(query.items()), quote_via=urllib.parse.quote)
         body_hash = digest or (hashlib.sha256(body).hexdigest() if body else EMPTY)
-        problem = ""
-        for attempt in range(TRIES):
+
+        def once():
             asked = dict(headers or {}, **(into.wanted() if into else {}))
             try:
                 signed = sign(method, url, asked, body_hash, (self._region, "s3"), self._imds.credentials())
                 return self._once(method, url, body, signed, into)
-            except _Again as again:
-                problem = str(again)
-            except Changed:
-                self._local.connection = None  # it has sent a part of a request
-                raise
-            except (OSError, http.client.HTTPException, Unreachable) as error:
-                if getattr(error, "errno", None) == errno.ENOSPC:
-                    raise
+            except BROKEN + (Changed,) as problem:  # it may have sent a part of a request
                 self._local.connection = None
-                if into is not None and into.whole:  # it broke after the last byte
-                    return {}, b""
-                problem = "%s: %s" % (type(error).__name__, error)
-            if attempt < TRIES - 1:
-                pause(attempt)
-        raise Unreachable("%s %s: %s" % (method, key or self._bucket, problem))
+                if into is None or not into.whole or full(problem):
+                    raise
+                return {}, b""  # it broke after the last byte
+
+        return insisted(once, "%s %s" % (method, key or self._bucket))
 
     def _once(self, method, url, body, headers, into):
         connection = self._connection(url)
@@ -186,10 +169,7 @@ class Store:
             if not into and content.lstrip()[:200].find(b"<Error>") >= 0:
                 raise _Again("an error inside of a success")
             return named, content
-        if any(code in content for code in STALE):
-            self._imds.forget()
-            raise _Again("the role's credentials were refused")
-        raise _problem(answer.status, content, url)
+        raise _problem(self._imds, answer.status, content, url)
 
     def _take(self, answer, into):
         before = into.at
@@ -214,22 +194,47 @@ class Store:
             self.requests += method in ("PUT", "POST")
 
 
+BROKEN = (OSError, http.client.HTTPException, Unreachable)
+"""A connection, or a way to credentials, that another try may find whole."""
+
+
 class _Again(Exception):
     """Worth another try."""
 
 
-@contextlib.contextmanager
-def together(under_way):
-    """What has not begun when one of them fails is left."""
+def parsed(content):
     try:
-        yield under_way
-    finally:
-        for one in under_way:
-            one.cancel()
-        wait(under_way)
+        return ElementTree.fromstring(content)
+    except ElementTree.ParseError as problem:
+        raise Unreachable("an answer that cannot be read: %s" % problem)
 
 
-def _problem(status, content, url):
+def insisted(once, what, tries=TRIES):
+    """What it returns, asked again as long as that may help. Raises Unreachable, and whatever else it raises."""
+    problem = ""
+    for attempt in range(tries):
+        try:
+            return once()
+        except _Again as again:
+            problem = str(again)
+        except BROKEN as error:
+            if full(error):
+                raise
+            problem = "%s: %s" % (type(error).__name__, error)
+        if attempt < tries - 1:
+            pause(attempt)
+    raise Unreachable("%s: %s" % (what, problem))
+
+
+def full(problem):
+    """Whether this machine's disk is what fails: no other try helps."""
+    return getattr(problem, "errno", None) == errno.ENOSPC
+
+
+def _problem(imds, status, content, url):
+    if any(code in content for code in STALE):
+        imds.forget()
+        return _Again("the role's credentials were refused")
     if status in WORTH_ANOTHER_TRY:
         return _Again("HTTP %d %s" % (status, content[:120].decode("utf-8", "replace")))
     if status in (404, 416):  # 416: it ends before the part that was asked for
@@ -256,28 +261,20 @@ def call_json(imds, service, region, target, payload, dualstack):
 
 def call(imds, service, region, url, body, headers, tries=TRIES, patience=PATIENCE):
     """A signed POST with bounded tries; the content of the answer. Raises Denied, Missing, Unreachable."""
-    problem = ""
-    for attempt in range(tries):
-        try:
-            digest = hashlib.sha256(body).hexdigest()
-            signed = sign("POST", url, headers, digest, (region, service), imds.credentials())
-            connection = connect(url, patience)
+    digest = hashlib.sha256(body).hexdigest()
+
+    def once():
+        signed = sign("POST", url, headers, digest, (region, service), imds.credentials())
+        with contextlib.closing(connect(url, patience)) as connection:
             connection.request("POST", "/", body, signed)
             answer = connection.getresponse()
             content = answer.read()
-            connection.close()
-            if answer.status == 200:
-                return content
-            if b"NotFound" in content:
-                raise Missing(content[:200].decode("utf-8", "replace"))
-            found = _problem(answer.status, content, url)
-            if answer.status == 400 and b"AccessDenied" in content:
-                found = Denied(content[:200].decode("utf-8", "replace"))
-            raise found
-        except _Again as again:
-            problem = str(again)
-        except (OSError, http.client.HTTPException) as error:
-            problem = "%s: %s" % (type(error).__name__, error)
-        if attempt < tries - 1:
-            pause(attempt)
-    raise Unreachable("%s: %s" % (service, problem))
+        if answer.status == 200:
+            return content
+        if b"NotFound" in content:
+            raise Missing(content[:200].decode("utf-8", "replace"))
+        if answer.status == 400 and b"AccessDenied" in content:
+            raise Denied(content[:200].decode("utf-8", "replace"))
+        raise _problem(imds, answer.status, content, url)
+
+    return insisted(once, service, tries)

@@ -70,7 +70,7 @@ class Watch:
         except Missing:
             self.stop_reason = self.stop_reason or "cancelled"
             return
-        except (Unreachable, Denied, ValueError, KeyError):
+        except (Unreachable, Denied, ValueError, KeyError, TypeError):
             return
         if not wanted:
             self.stop_reason = self.stop_reason or reason or "cancelled"

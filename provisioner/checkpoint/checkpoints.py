@@ -1,16 +1,18 @@
 """When to save, and from where to go on."""
 
+from __future__ import annotations
+
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from provisioner.checkpoint import folder as layout
 from provisioner.checkpoint.environment import Environment
 from provisioner.checkpoint.folder import Saved
 from provisioner.checkpoint.interruption import Interruption
-from provisioner.clock import monotonic
 from provisioner.errors import ConfigError
 
 EXIT_INTERRUPTED = 143
@@ -44,7 +46,7 @@ class Checkpoints:
         every: timedelta | float | None = None,
         keep: int = 2,
         environment: Environment | None = None,
-        timer: Callable[[], float] = monotonic,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.environment = environment or Environment.read()
         self.folder = Path(folder) if folder is not None else self.environment.folder
@@ -82,7 +84,7 @@ class Checkpoints:
         """Whether the machine is about to go: save what is due and leave with EXIT_INTERRUPTED."""
         return self._interruption.announced
 
-    def listen(self) -> Self:
+    def listen(self) -> Checkpoints:
         """Takes SIGTERM as an interruption; the handler that was there before is called as well. Main thread only."""
         self._interruption.listen()
         return self
@@ -91,7 +93,7 @@ class Checkpoints:
         """Puts the handler back that was there before `listen()`."""
         self._interruption.ignore()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Checkpoints:
         return self.listen()
 
     def __exit__(self, *_: object) -> None:

@@ -1,15 +1,16 @@
 """What the machine tells the program, read once."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from provisioner.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Environment:
     """Where the program runs. The defaults are those of a program started by hand, outside accelctl."""
 
@@ -22,7 +23,7 @@ class Environment:
     world_size: int = 1
 
     @classmethod
-    def read(cls, variables: Mapping[str, str] | None = None) -> Self:
+    def read(cls, variables: Mapping[str, str] | None = None) -> Environment:
         """From `ACCELCTL_*`, and from `RANK` and `WORLD_SIZE` as torchrun sets them.
 
         Raises ConfigError, naming the variable, for one that is no whole number or too small.

@@ -6,6 +6,8 @@ checkpoints/
 └── .step-00000300.partial/    being written, or left by a program that was killed; never read, never uploaded
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import os
@@ -22,7 +24,7 @@ _NAME = re.compile(r"step-(\d{8,})")
 _log = logging.getLogger("provisioner.checkpoint")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Saved:
     """A complete checkpoint. `world_size` is the number of processes of the program that saved it."""
 

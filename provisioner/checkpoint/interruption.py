@@ -1,5 +1,7 @@
 """Hearing that the machine is about to go."""
 
+from __future__ import annotations
+
 import signal
 import threading
 from pathlib import Path

@@ -1,11 +1,14 @@
 """A job in the foreground, from its purchase to the last line that a person reads."""
 
+from provisioner.catalog.tariffs import tariff
 from provisioner.cli import output
 from provisioner.cli.output import OutputFormat
 from provisioner.cli.steppers import say_who_steps
 from provisioner.cli.summary import summary
 from provisioner.cli.watch import Detached, Watch
 from provisioner.domain.jobs import AttemptState, JobRecord
+from provisioner.jobs.costs import kept_per_month
+from provisioner.jobs.progress import Progress
 from provisioner.jobs.view import job_document
 from provisioner.workplace import Workplace
 
@@ -42,7 +45,8 @@ def ended(place: Workplace, record: JobRecord, form: OutputFormat) -> int:
     if form is OutputFormat.JSON:
         output.document(job_document(record, cost))
     elif over(record):
-        for line in summary(record, cost):
+        kept = Progress(place.objects).kept_bytes(record.id)
+        for line in summary(record, cost, kept, kept_per_month(kept, tariff())):
             output.data(line)
     else:
         output.data(record.id)

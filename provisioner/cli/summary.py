@@ -1,16 +1,20 @@
 """The end of a job in a few lines that a person wants to read. Pure."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
-from provisioner.cli.output import money, span
+from provisioner.cli.output import money, size, span
 from provisioner.domain.jobs import Attempt, Cost, EndReason, JobRecord, JobState
 from provisioner.jobs.view import saved_percent
 
 SURVIVED = (EndReason.INTERRUPTED, EndReason.LOST)
 
 
-def summary(record: JobRecord, cost: Cost) -> Iterator[str]:
-    """Attempts, interruptions, what each lost, what was paid against on-demand, and what is left."""
+def summary(record: JobRecord, cost: Cost, kept: int, per_month: Decimal) -> Iterator[str]:
+    """Attempts, interruptions, what each lost, what was paid against on-demand, and what is left.
+
+    `kept` is in bytes, `per_month` in USD.
+    """
     end = f" ({record.outcome.message})" if record.outcome and record.state is not JobState.SUCCEEDED else ""
     yield f"{record.spec.name} ({record.id}) {record.state}{end}"
     yield f"  attempts            {len(record.attempts)}"
@@ -25,6 +29,8 @@ def summary(record: JobRecord, cost: Cost) -> Iterator[str]:
     yield f"  against on-demand   {against(cost)}"
     if record.ended_at is not None:
         yield "nothing is left running"
+        removed = f"'accelctl teardown {record.id} --with-data' removes it"
+        yield f"kept in the store: {size(kept)}, {money(per_month)} a month; {removed}"
 
 
 def lost(attempt: Attempt) -> str:

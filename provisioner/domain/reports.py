@@ -70,6 +70,7 @@ class NodeReport:
     at: datetime
     phase: Phase
     booted_at: datetime
+    """When the agent began; the boot itself was a minute or so before."""
     started_at: datetime | None = None
     """When the program was started."""
     program_ended_at: datetime | None = None

@@ -42,7 +42,7 @@ def cost_of(usage: Usage, tariff: Tariff) -> Cost:
     span = usage.end - usage.start
     hours = in_hours(span)
     billed = max(usage.end, usage.start + LEAST_BILLED)
-    stored = Decimal(usage.stored_bytes) / GIB * hours / HOURS_PER_MONTH * tariff.store_gib_month
+    stored = kept_per_month(usage.stored_bytes, tariff) * hours / HOURS_PER_MONTH
     return Cost(
         machine=Decimal(0) if usage.free else metered(usage.prices, usage.start, billed),
         disk=disk_per_hour(usage.disk_gib, tariff) * hours,
@@ -57,6 +57,11 @@ def cost_of(usage: Usage, tariff: Tariff) -> Cost:
 def disk_per_hour(gib: int, tariff: Tariff) -> Decimal:
     """USD for the machine's own disk."""
     return gib * tariff.disk_gib_month / HOURS_PER_MONTH
+
+
+def kept_per_month(count: int, tariff: Tariff) -> Decimal:
+    """USD for that many bytes in the store."""
+    return Decimal(count) / GIB * tariff.store_gib_month
 
 
 def metered(prices: tuple[PriceChange, ...], start: datetime, end: datetime) -> Decimal | None:

@@ -1,17 +1,27 @@
 """Puts what a machine saved into a folder, and never anywhere else: a manifest is data from a machine."""
 
-import hashlib
 import os
 import stat
 from pathlib import Path, PurePosixPath
 
+from provisioner.agent.content import is_content
+from provisioner.agent.links import leads_down, within
+from provisioner.agent.pieces import Changed
 from provisioner.errors import CloudError, ConfigError
 from provisioner.jobs.progress import SavedFile
 
 
 def is_there(target: Path, file: SavedFile) -> bool:
     """Whether that very content is in place already."""
-    return target.is_file() and not target.is_symlink() and sha256_of(target) == file.sha256
+    return target.is_file() and not target.is_symlink() and holds(target, file)
+
+
+def holds(held: Path, file: SavedFile) -> bool:
+    """Whether it has that content. A name that says nothing of a content is of none."""
+    try:
+        return is_content(held, file.sha256)
+    except (ValueError, Changed):
+        return False
 
 
 def place(file: SavedFile, held: Path, target: Path, folder: Path) -> None:
@@ -30,8 +40,7 @@ def linked(held: Path, target: Path, folder: Path) -> None:
     """The file that holds where a link leads becomes that link. Raises CloudError for one that leads out."""
     leads = os.fsdecode(held.read_bytes())
     held.unlink()
-    end = Path(os.path.normpath(target.parent / leads))
-    if winding(leads) or not end.is_relative_to(os.path.normpath(folder)):
+    if not within(str(folder), str(target), leads):
         raise CloudError(
             f"a checkpoint has a link that leads out of its folder: {leads}.", hint="do not trust this job."
         )
@@ -39,17 +48,10 @@ def linked(held: Path, target: Path, folder: Path) -> None:
     target.symlink_to(leads)
 
 
-def winding(leads: str) -> bool:
-    """Up again after down: where that ends depends on other links, and only a plain way can be judged by its words."""
-    parts = PurePosixPath(leads).parts
-    ups = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
-    return leads.startswith("/") or ".." in parts[ups:]
-
-
 def inside(folder: Path, path: str) -> Path:
     """The target of that path: it may not lead out of the folder, nor through a link in it."""
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts:
+    if not leads_down(path):
         raise CloudError(f"a checkpoint names a path outside of its folder: {path}.", hint="do not trust this job.")
     for above in pure.parents[:-1]:
         if (folder / above).is_symlink():
@@ -58,8 +60,3 @@ def inside(folder: Path, path: str) -> Path:
                 hint="remove the link, or fetch into an empty folder.",
             )
     return folder / pure
-
-
-def sha256_of(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

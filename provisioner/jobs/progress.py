@@ -105,6 +105,10 @@ class Progress:
             files=len(manifest.files),
         )  # fmt: skip
 
+    def kept_bytes(self, job: str) -> int:
+        """Of all that is in the store under the job's name."""
+        return sum(stored.size for stored in self._objects.listing(prefix(job)))
+
     def logs(self, job: str) -> list[LogObject]:
         """All output so far, in order of attempt, rank and time."""
         found: list[LogObject] = []

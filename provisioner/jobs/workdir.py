@@ -2,7 +2,6 @@
 
 import errno
 import gzip
-import hashlib
 import os
 import stat
 import tarfile
@@ -15,6 +14,7 @@ from typing import IO
 
 import pathspec
 
+from provisioner.agent.content import sha256_of
 from provisioner.domain.jobs import Archive
 from provisioner.errors import ConfigError
 from provisioner.jobs.objects import Objects
@@ -53,7 +53,7 @@ def send(
         entries = fitting(folder, keep, largest)
         pack(folder, entries, packed)
         packed.flush()
-        name = digest(Path(packed.name))
+        name = sha256_of(packed.name)
         key = f"workdirs/{name}.tar.gz"
         if not objects.exists(key):
             objects.put(key, Path(packed.name))
@@ -159,8 +159,3 @@ def add(tar: tarfile.TarFile, folder: Path, entry: Entry) -> None:
     with (folder / entry.path).open("rb") as content:
         header.size = os.fstat(content.fileno()).st_size
         return tar.addfile(header, content)
-
-
-def digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

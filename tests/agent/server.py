@@ -15,7 +15,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 INSTANCE = "i-0123456789abcdef0"
-ROLE = {"AccessKeyId": "AKIATEST", "SecretAccessKey": "secret", "Token": "token"}
+ROLE = {"AccessKeyId": "AKIATEST", "SecretAccessKey": "secret", "Token": "first-token"}
 
 
 class Quiet(WSGIRequestHandler):
@@ -43,6 +43,10 @@ class Metadata:
         told = {"action": "terminate", "time": ends_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
         self.values["spot/instance-action"] = json.dumps(told)
         return ends_at
+
+    def renew_credentials(self) -> None:
+        name = "iam/security-credentials/job-role"
+        self.values[name] = self.values[name].replace(ROLE["Token"], "renewed")
 
     def answer(self, path: str, token: str) -> tuple[str, str]:
         if path == "api/token":
@@ -78,8 +82,12 @@ class Server:
         """While set, everything but the metadata service answers 503."""
         self.refused_service = ""
         """A target of a JSON service, such as `AmazonSSM`, that the role may not."""
+        self.expired_service = ""
+        """A target of a JSON service that finds the role's first credentials expired."""
         self.forbidden = ""
         """A part of a path that the role may neither read nor write."""
+        self.torn_metadata = ""
+        """A path below meta-data/ whose answers break off half-way."""
         self.cut_at = 0
         """Bytes after which the answer with a file of a checkpoint breaks off; 0 is never."""
         self.part_delay = 0.0
@@ -105,7 +113,7 @@ class Server:
         self.metadata = plain_metadata()
         self.requests.clear()
         self.down.clear()
-        self.refused_service = self.forbidden = ""
+        self.refused_service = self.expired_service = self.forbidden = self.torn_metadata = ""
         self.heartbeat_delay = self.part_delay = 0.0
         self.cut_at = self.parts_at_once = 0
 
@@ -115,9 +123,9 @@ class Server:
         if "ended" not in json.loads(report):
             time.sleep(self.heartbeat_delay)
 
-    def _refuse(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def _refuse(self, environ: dict[str, Any], start_response: Any, code: str) -> Any:
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        answer = json.dumps({"__type": "AccessDeniedException", "Message": "not authorized"}).encode()
+        answer = json.dumps({"__type": code, "Message": "not authorized"}).encode()
         start_response("400 Bad Request", [("Content-Length", str(len(answer)))])
         return [answer]
 
@@ -126,7 +134,9 @@ class Server:
         if path.startswith("/_imds/latest/"):
             token = environ.get("HTTP_X_AWS_EC2_METADATA_TOKEN", "")
             status, text = self.metadata.answer(path.removeprefix("/_imds/latest/"), token)
-            start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
+            torn = bool(self.torn_metadata) and path.endswith(self.torn_metadata)
+            length = ("Content-Length", str(len(text) + 50 * torn))
+            start_response("200 OK" if torn else status, [("Content-Type", "text/plain"), length])
             return [text.encode()]
         if environ.get("HTTP_X_AMZ_SECURITY_TOKEN") == ROLE["Token"]:
             asked = Request(method=environ["REQUEST_METHOD"], path=path, query=environ["QUERY_STRING"])
@@ -140,7 +150,10 @@ class Server:
                 start_response("403 Forbidden", [("Content-Length", "0")])
                 return [b""]
             if self.refused_service and self.refused_service in environ.get("HTTP_X_AMZ_TARGET", ""):
-                return self._refuse(environ, start_response)
+                return self._refuse(environ, start_response, "AccessDeniedException")
+            if self.expired_service and self.expired_service in environ.get("HTTP_X_AMZ_TARGET", ""):
+                self.metadata.renew_credentials()
+                return self._refuse(environ, start_response, "ExpiredTokenException")
             if self.heartbeat_delay and asked.method == "PUT" and path.endswith("/nodes/0.json"):
                 self._delay(environ)
             if self.part_delay and "partNumber" in asked.query:

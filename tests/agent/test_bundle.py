@@ -56,7 +56,7 @@ def test_where_an_object_is(bucket: str, url: str):
 def test_dead_mans_switch_first():
     """The first command of the boot script arms the switch; it is found on PATH, never named by a folder."""
     commands = [line for line in bundle.user_data(BOARDING).splitlines() if line and not line.startswith("#")]
-    assert commands[0] == "shutdown -h +60"
+    assert commands[0].startswith("shutdown -h +60 ||")
     assert commands[-1] == "shutdown -h now"
     assert "/sbin/" not in bundle.user_data(BOARDING)
 
@@ -90,6 +90,26 @@ def test_no_machine_of_ours(tmp_path: Path):
     ran = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
     subprocess.run(["/bin/sh", "-x", tmp_path / "by-hand"], env=ran, check=True, capture_output=True, cwd=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["by-hand", "shutdown"]
+
+
+@pytest.mark.parametrize(
+    ("systemd_run", "timer"),
+    [("exit 0", "systemd-run --on-active=60m shutdown -h now"), ("exit 1", "sleep 60m")],
+    ids=["systemd", "none"],
+)
+def test_dead_mans_switch_without_logind(tmp_path: Path, systemd_run: str, timer: str):
+    """Where `shutdown` can set no timer, another one ends the machine, and the console says so."""
+    refuses = 'case "$*" in *+*) echo "Failed to schedule shutdown"; exit 1 ;; esac'
+    for name, does in (("shutdown", refuses), ("systemd-run", systemd_run), ("sleep", "exit 0")):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"$HOME/called"\n{does}\n')
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "script").write_text(bundle.SCRIPT.format(minutes=60, code="boot = print", boarding="{}"))
+    ran = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(["/bin/sh", tmp_path / "script"], env=ran, check=True, capture_output=True, text=True)
+    called = tmp_path / "called"
+    until(lambda: timer in called.read_text().splitlines(), "the other timer")
+    until(lambda: called.read_text().count("shutdown -h now\n") >= 2, "the shutdown by the timer, and that at the end")
+    assert "accelctl: 'shutdown -h +60' failed" in done.stdout
 
 
 def test_wrong_agent(machine: Machine):

@@ -105,6 +105,25 @@ def test_cancel_order(machine: Machine):
     assert [file["path"] for file in machine.store.manifests()[-1]["parts"][0]["files"]] == ["checkpoints/late"]
 
 
+def test_torn_metadata(machine: Machine):
+    """A metadata service whose answers break off is as one that does not answer: it sends nobody home."""
+    machine.server.torn_metadata = "spot/instance-action"
+    machine.task["command"] = ["sleep", "0.5"]
+    assert machine.start().gone()["ended"]["reason"] == "finished"
+    assert "the agent failed" not in machine.log()
+
+
+def test_program_with_an_odd_name(machine: Machine):
+    """The kernel cuts names of processes at fifteen bytes, in the middle of a letter too; that stops nobody."""
+    machine.task["command"] = [
+        "bash", "-c", "printf 'training-\\351\\200' >/proc/$$/comm; trap 'exit 0' TERM; echo up; sleep 60 & wait",
+    ]  # fmt: skip
+    machine.start()
+    until(lambda: "up" in machine.log(), "the program")
+    machine.store.order(run=False, reason="cancelled")
+    assert machine.gone()["ended"]["reason"] == "cancelled"
+
+
 def test_stubborn_program(machine: Machine):
     """A program that ignores SIGTERM is killed after the grace."""
     machine.task["stop_grace_seconds"] = 1

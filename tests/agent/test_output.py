@@ -108,3 +108,12 @@ def test_carriage_returns(machine: Machine):
     machine.python("import time\nfor n in range(600): print(f'\\r{n}%', end='', flush=True); time.sleep(0.1)")
     machine.start()
     until(lambda: "5%" in machine.log(), "the bar", seconds=10)
+
+
+def test_expired_credentials_are_renewed_for_a_secret_too(machine: Machine):
+    """Whichever service finds them expired."""
+    client(machine.server, "ssm").put_parameter(Name="/t/token", Value=CANARY, Type="SecureString", Overwrite=True)
+    machine.task.update(secrets={"TOKEN": "ssm:/t/token"}, command=["sh", "-c", "echo ${#TOKEN}"])
+    machine.boarding["last_upload_seconds"] = 5
+    machine.server.expired_service = "AmazonSSM"
+    assert machine.start().gone()["ended"]["last_lines"] == [str(len(CANARY))]

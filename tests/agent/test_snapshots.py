@@ -31,7 +31,7 @@ class Memory:
         self.held: dict[str, bytes] = {}
         self.during: Callable[[], None] = lambda: None
 
-    def upload(self, key: str, path: str, digest: str) -> None:
+    def upload(self, key: str, path: str, content: Any) -> None:
         self.during()
         self.held[key] = Path(path).read_bytes()
 
@@ -51,9 +51,8 @@ class Memory:
     def delete(self, key: str) -> None:
         self.held.pop(key, None)
 
-    def download(self, key: str, path: str) -> str:
+    def download(self, key: str, path: str) -> None:
         Path(path).write_bytes(self.get(key))
-        return hashlib.sha256(self.held[key]).hexdigest()
 
 
 @pytest.fixture
@@ -152,6 +151,19 @@ def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(ma
     assert content == (b"last words" if catches else b"whole")
 
 
+def test_what_a_program_was_cut_off_from_is_torn_for_a_save_under_way(store: Memory, saver: Any, tmp_path: Path):
+    """It looks quiet then, since nobody writes any more; the version before is taken."""
+    saver.take(at_rest=True)
+    (tmp_path / "checkpoints" / "a" / "f").write_text("hal")
+    saver.torn_since = time.time() - 3
+    assert saver.take(hurry=True) is None
+    (tmp_path / "checkpoints" / "b").write_text("whole")
+    os.utime(tmp_path / "checkpoints" / "b", (1, 1))
+    kept = {file["path"]: file["sha256"] for file in files_of(saver.take(hurry=True))}
+    assert kept["checkpoints/a/f"] == hashlib.sha256(b"one").hexdigest()
+    assert "checkpoints/b" in kept
+
+
 def test_a_role_that_cannot_be_used_yet_is_waited_for() -> None:
     """What the metadata service says of a new role is no credential, and no reason to go home."""
     for text in ('{"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role"}', "", "null"):
@@ -211,6 +223,22 @@ def test_an_old_checkpoint_goes_once_the_next_is_there(saver: Any, tmp_path: Pat
     (tmp_path / "checkpoints" / "a").rename(tmp_path / "checkpoints" / "b")
     (tmp_path / "checkpoints" / ".c.partial").mkdir()
     assert [file["path"] for file in files_of(saver.take(at_rest=True))] == ["checkpoints/b/f"]
+
+
+def test_a_machine_that_was_replaced_leaves_what_it_saved(store: Memory, saver: Any, tmp_path: Path) -> None:
+    """Its job is done, but another one saves already, and may lean on what is there."""
+    for text in ("one", "two"):
+        (tmp_path / "checkpoints" / "a" / "f").write_text(text)
+        saver.take(at_rest=True)
+    later = store.held["jobs/j/checkpoints/00000003.json"] = b"{}"
+    before = dict(store.held)
+    saver.keep_the_newest()
+    assert store.held == before
+    assert store.held.pop("jobs/j/checkpoints/00000003.json") == later
+    saver.keep_the_newest()
+    assert sorted(store.held) == sorted([
+        f"jobs/j/blobs/{hashlib.sha256(b'two').hexdigest()}", "jobs/j/checkpoints/00000002.json",
+    ])  # fmt: skip
 
 
 def test_nothing_left_is_as_old_as_what_was_there(saver: Any, tmp_path: Path) -> None:

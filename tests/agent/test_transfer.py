@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.agent.aws import Unreachable
 from provisioner.agent.pieces import BLOCK, Changed, Outgoing
+from provisioner.agent.store import Store
 from tests.agent.machine import Machine
 
 MIB = 1 << 20
@@ -27,6 +29,17 @@ def test_a_large_file_comes_back_over_a_connection_that_breaks(machine: Machine)
     assert report["restored"]["files"] == 1
     assert 65 * MIB < report["received_bytes"] < 67 * MIB
     assert (second.work / "checkpoints/large").read_bytes() == (machine.work / "checkpoints/large").read_bytes()
+
+
+def test_a_listing_that_cannot_be_read_is_no_listing():
+    """It counts as a store that does not answer, which is asked again, and never as an empty one."""
+
+    class Torn(Store):
+        def _send(self, *_: object, **__: object):
+            return {}, b"<ListBucketResult><Contents><Key>checkpo"
+
+    with pytest.raises(Unreachable):
+        Torn(None, "bucket", "us-east-1").list("checkpoints/")
 
 
 @pytest.mark.parametrize("size", [1, BLOCK, 2 * BLOCK + 1])

@@ -44,13 +44,24 @@ def test_listing_is_limited_to_the_prefix() -> None:
     assert [s["Condition"] for s in listing] == [{"StringLike": {"s3:prefix": ["jobs/j1/*", "jobs/j1/"]}}]
 
 
-@pytest.mark.parametrize(("write", "written"), [(False, set[str]()), (True, {"arn:aws:s3:::data/set/*"})])
+@pytest.mark.parametrize(
+    ("write", "written"), [(False, set[str]()), (True, {"arn:aws:s3:::data/set", "arn:aws:s3:::data/set/*"})]
+)
 def test_a_grant_reads_and_writes_only_when_it_says_so(write: bool, written: set[str]) -> None:
     """s3://data/set is read; with :rw it is written as well."""
     grant = (Grant(bucket="data", prefix="set", write=write),)
 
     assert "arn:aws:s3:::data/set/*" in resources("s3:GetObject", access=grant)
     assert {r for r in resources("s3:PutObject", access=grant) if ":data/" in r} == written
+
+
+@pytest.mark.parametrize(
+    ("prefix", "read"), [("file.tar", {"file.tar", "file.tar/*"}), ("folder/", {"folder/*"}), ("", {"*"})]
+)
+def test_a_grant_may_name_a_single_object(prefix: str, read: set[str]) -> None:
+    """`s3://data/file.tar` is that object, or what lies below it; with a slash at the end the latter alone."""
+    found = resources("s3:GetObject", access=(Grant(bucket="data", prefix=prefix, write=False),))
+    assert {one.removeprefix("arn:aws:s3:::data/") for one in found if ":data/" in one} == read
 
 
 def test_secrets_are_named_one_by_one() -> None:

@@ -111,3 +111,23 @@ def test_nothing_of_a_damaged_checkpoint_is_left_among_what_is_brought(objects: 
     assert [str(path.relative_to(tmp_path / "here")) for path in sorted((tmp_path / "here").rglob("*"))] == [
         "checkpoints", "checkpoints/step-1"
     ]  # fmt: skip
+
+
+def test_a_large_file_is_verified_by_the_name_that_its_machine_gave_it(objects: Objects, tmp_path: Path) -> None:
+    """Large ones are named by their pieces; with another content under that name the checkpoint is damaged."""
+    piece = 16 * 1024**2
+    content = b"a" * piece + b"b"
+    digests = b"".join(hashlib.sha256(part).digest() for part in (content[:piece], content[piece:]))
+    name = f"{hashlib.sha256(digests).hexdigest()}-{piece}"
+    file = {"path": "checkpoints/large", "bytes": len(content), "sha256": name}
+    parts = [{"rank": 0, "files": [file]}]
+    manifest = {"sequence": 1, "attempt": 1, "at": "2026-01-05T12:00:00Z", "bytes": 1, "parts": parts}
+    objects.put(f"jobs/{JOB}/checkpoints/00000001.json", json.dumps(manifest).encode())
+
+    objects.put(f"jobs/{JOB}/blobs/{name}", content)
+    fetch(objects, JOB, tmp_path / "here", warn=print)
+    assert (tmp_path / "here/checkpoints/large").read_bytes() == content
+
+    objects.put(f"jobs/{JOB}/blobs/{name}", content[:-1] + b"c")
+    with pytest.raises(AccelctlError, match="damaged"):
+        fetch(objects, JOB, tmp_path / "there", warn=print)

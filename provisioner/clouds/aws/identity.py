@@ -195,9 +195,11 @@ def policy(wanted: IdentityRequest, account: str) -> dict[str, Any]:
 
 
 def granted(grant: Grant) -> list[dict[str, Any]]:
+    """What lies below the prefix, and unless it ends with a slash the object that has it for its name."""
     prefix = f"{grant.prefix.rstrip('/')}/*" if grant.prefix else "*"
     actions = ["s3:GetObject", *(["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"] if grant.write else [])]
-    return [allow(actions, [f"arn:aws:s3:::{grant.bucket}/{prefix}"]), listing(grant.bucket, prefix)]
+    keys = [grant.prefix, prefix] if grant.prefix and not grant.prefix.endswith("/") else [prefix]
+    return [allow(actions, [f"arn:aws:s3:::{grant.bucket}/{key}" for key in keys]), listing(grant.bucket, prefix)]
 
 
 def keys_of_objects(*, read: set[str], written: set[str]) -> list[dict[str, Any]]:
