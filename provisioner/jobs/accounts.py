@@ -39,12 +39,21 @@ class Accounts:
         report: NodeReport | None,
         record: JobRecord,
         lost: timedelta = timedelta(0),
+        priced: bool = True,
     ) -> Cost | None:
-        """Of an attempt that is over, at `end` by the cloud's clock; None where no machine was bought."""
+        """Of an attempt that is over, at `end` by the cloud's clock; None where no machine was bought.
+
+        Where it is not `priced`, the cloud is not asked, and what the machine cost is unknown.
+        """
         if attempt.offering is None or attempt.launched_at is None or end is None:
             return None
         free = free_of_charge(instance, self._cloud.traits.free_when_interrupted_within)
-        return self._cost(attempt, attempt.offering, report, record=record, end=end, free=free, lost=lost)
+        prices: tuple[PriceChange, ...] = ()
+        if priced and not free:
+            prices = tuple(self._cloud.price_history(attempt.offering, attempt.launched_at, end))
+        return self._cost(
+            attempt, attempt.offering, report, record=record, end=end, free=free, lost=lost, prices=prices
+        )
 
     def running(self, attempt: Attempt, report: NodeReport | None, record: JobRecord, now: datetime) -> Cost | None:
         """Of an attempt so far."""
@@ -56,8 +65,8 @@ class Accounts:
         return self.total(record, report, now).paid
 
     def hourly(self, record: JobRecord, now: datetime) -> Decimal | None:
-        """USD for an hour of the newest machine with disk and traffic, at the price of now; None where unknown."""
-        offering = record.attempt.offering if record.attempt else None
+        """USD for an hour of the live machine with disk and traffic, at the price of now; None where unknown."""
+        offering = record.attempt.offering if record.attempt and record.attempt.cost is None else None
         prices = self._cloud.price_history(offering, now, now) if offering else ()
         if offering is None or not prices:
             return None
@@ -84,11 +93,9 @@ class Accounts:
         end: datetime,
         free: bool,
         lost: timedelta,
+        prices: tuple[PriceChange, ...],
     ) -> Cost:
         assert attempt.launched_at is not None  # noqa: S101 - settled looked
-        prices: tuple[PriceChange, ...] = (
-            () if free else tuple(self._cloud.price_history(offering, attempt.launched_at, end))
-        )
         usage = Usage(
             start=attempt.launched_at, end=end, prices=prices, free=free, disk_gib=record.spec.disk_gib,
             on_demand_per_hour=offering.on_demand_per_hour, way=offering.way,

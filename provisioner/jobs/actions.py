@@ -24,6 +24,8 @@ class Observation:
 
     instances: tuple[Instance, ...] = ()
     report: NodeReport | None = None
+    unread: str = ""
+    """Why there is a report that nobody here understands: the machine has spoken, and we do not know what it said."""
     offerings: tuple[Offering, ...] | None = None
     refused: tuple[Refused, ...] = ()
     """By regions that did not say what they sell."""

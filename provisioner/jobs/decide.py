@@ -80,13 +80,15 @@ def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetim
     if instance is None and attempt.bought_at and now < attempt.bought_at + record.spec.pace.settle:
         return wait(record, now, "the cloud does not list the new machine yet")
     if instance is None or not instance.alive:
-        return gone(record, attempt, instance, seen.report)
+        return gone(record, attempt, instance, seen)
     if instance.state is InstanceState.STOPPING:
         return wait(record, now, "the machine is on its way out")
     if attempt.end_reason is not None:
         return ending(record, attempt, instance, reason=attempt.end_reason, why=attempt.message)
     if stop := stop_order(record, attempt, instance, seen=seen, now=now):
         return stop
+    if seen.unread:
+        return wait(record, now, seen.unread)
     if seen.report is None:
         return booting(record, attempt, instance, now)
     if (noted := progress(record, attempt, seen.report)) != record:
@@ -139,10 +141,10 @@ def unanswered(record: JobRecord, attempt: Attempt, now: datetime) -> JobRecord:
     return with_refusals(record, rows, now)
 
 
-def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report: NodeReport | None) -> Decision:
+def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, seen: Observation) -> Decision:
     """The machine is no more: why, by what we meant, by what the machine said, by what the cloud says."""
-    cause = instance.end_cause if instance else None
-    message = instance.end_message if instance else ""
+    cause, report = instance.end_cause if instance else None, seen.report
+    message = "; ".join(filter(None, (instance.end_message if instance else "", seen.unread)))
     ended = report.ended if report else None
     if ended is not None and (attempt.end_reason in GUESSED or ended.reason == EndReason.FINISHED):
         reason, message = EndReason(ended.reason), ended.message
@@ -154,7 +156,7 @@ def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report:
         reason = EndReason.CANCELLED
     elif cause is EndCause.FAILED:
         reason = EndReason.NO_CAPACITY
-    elif report is None:
+    elif report is None and not seen.unread:
         reason = EndReason.BOOT_TIMEOUT
     else:
         reason = EndReason.LOST
@@ -173,23 +175,25 @@ def stop_order(
 ) -> Decision | None:
     """Tells the machine to stop, once; ends it when it does not obey in time."""
     spec = record.spec
-    if record.orders.run and (reason := unwanted(record, attempt, seen, now)):
+    if attempt.stop_asked_at is None and (reason := unwanted(record, attempt, seen, now)):
         orders = replace(record.orders, run=False, reason=reason)
         asked = replace(attempt, state=AttemptState.STOPPING, stop_asked_at=now)
         return Decision(action=Note(record=replace(with_attempt(record, asked), orders=orders)), reason=f"{reason}")
     if record.orders.run or attempt.stop_asked_at is None or (seen.report and seen.report.ended):
         return None
     patience = spec.pace.stop_grace + 2 * spec.pace.heartbeat_every + spec.pace.settle
-    if seen.report is not None and now < attempt.stop_asked_at + patience + still_saving(record, seen.report, now):
+    has_begun = seen.report is not None or bool(seen.unread)
+    if has_begun and now < attempt.stop_asked_at + patience + still_saving(record, seen.report, now):
         return wait(record, now, "the machine saves and stops")
-    why = "the machine was asked to stop and did not" if seen.report else "the machine had not begun"
+    why = "the machine was asked to stop and did not" if has_begun else "the machine had not begun"
     return ending(record, attempt, instance, reason=EndReason(record.orders.reason), why=why)
 
 
-def still_saving(record: JobRecord, report: NodeReport, now: datetime) -> timedelta:
+def still_saving(record: JobRecord, report: NodeReport | None, now: datetime) -> timedelta:
     """What a machine gets beyond its grace that says it sends its last files: after that it goes home by itself."""
-    fresh = now < report.at + record.spec.pace.lost_after
-    return record.spec.pace.last_upload if fresh and report.phase is Phase.SAVE else timedelta(0)
+    if report is None or report.phase is not Phase.SAVE or now >= report.at + record.spec.pace.lost_after:
+        return timedelta(0)
+    return record.spec.pace.last_upload
 
 
 def unwanted(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> EndReason | None:

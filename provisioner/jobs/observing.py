@@ -1,5 +1,6 @@
 """What there is to see of a job: its machines in every region that was asked, and what the newest of them says."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -11,10 +12,12 @@ from provisioner.clouds.base import CloudProvider
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, JobRecord
 from provisioner.domain.reports import NodeReport
-from provisioner.errors import CloudUnavailable, InstanceNotFound, RateLimited
+from provisioner.errors import CloudError, CloudUnavailable, InstanceNotFound, RateLimited
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import Observation
-from provisioner.jobs.progress import Progress
+from provisioner.jobs.progress import Damaged, Progress
+
+log = logging.getLogger(__name__)
 
 
 class Observer:
@@ -29,15 +32,24 @@ class Observer:
         if record.ended_at is not None or not record.attempts:
             return Observation()
         instances = tuple(self._machines(record))
-        report = self.report(record, record.attempts[-1])
-        seen, now = Observation(instances=instances, report=report), self._clock.now()
-        if record.spec.budget is None:
+        try:
+            seen = Observation(instances=instances, report=self.report(record, record.attempts[-1]))
+        except Damaged as problem:
+            seen = Observation(instances=instances, unread=problem.message)
+        return seen if record.spec.budget is None else self._with_money(seen, record)
+
+    def _with_money(self, seen: Observation, record: JobRecord) -> Observation:
+        """A price that is refused is unknown: it is no reason to look away from the machine."""
+        now = self._clock.now()
+        try:
+            spent = self._accounts.spent(record, seen.report, now)
+            return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
+        except CloudError as refusal:
+            log.warning("what job '%s' costs is not known just now: %s", record.id, refusal.message)
             return seen
-        spent = self._accounts.spent(record, report, now)
-        return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
 
     def report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
-        """The machine's own: one of a launch that was given up may have had the same number."""
+        """The machine's own: one of a launch that was given up may have had the same number. Raises Damaged."""
         report = self._progress.report(record.id, attempt.number) if attempt.nodes else None
         mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
         return report if mine else None

@@ -25,6 +25,7 @@ from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, EndReason, JobRecord, JobState, Lease, Node, Outcome
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import Offering
+from provisioner.domain.reports import NodeReport
 from provisioner.errors import (
     CloudError,
     CloudUnavailable,
@@ -55,12 +56,20 @@ from provisioner.jobs.actions import (
 )
 from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
-from provisioner.jobs.closing import by_our_clock, closed, ended_at, with_last_words, with_refusals, work_lost
+from provisioner.jobs.closing import (
+    ELSEWHERE_FIRST,
+    by_our_clock,
+    closed,
+    ended_at,
+    with_last_words,
+    with_refusals,
+    work_lost,
+)
 from provisioner.jobs.consoles import Consoles
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.observing import Observer, regions_of
-from provisioner.jobs.progress import Progress
+from provisioner.jobs.progress import Damaged, Progress
 from provisioner.jobs.records import Held, LostRace, Records, prefix
 
 MOST_ACTIONS = 64
@@ -300,18 +309,31 @@ class Stepper:
 
     def _close(self, held: Held, close: Close) -> Held:
         record, attempt = held.record, held.record.attempts[-1]
-        report = self._observer.report(record, attempt)
+        report = self._readable_report(record, attempt)
         if report is None and close.instance is not None:
             close = with_last_words(close, self._consoles.keep(record.id, attempt, close.instance))
         now = self._clock.now()
         end = ended_at(attempt, close.instance, report, pace=record.spec.pace, now=now)
         newest = self._progress.newest_checkpoint(record.id)
         lost = work_lost(close.reason, report, newest=newest, end=by_our_clock(attempt, end, now))
-        cost = self._accounts.settled(
-            attempt, close.instance, end=end, report=report, record=record, lost=lost or timedelta(0)
-        )
+        settled = partial(
+            self._accounts.settled, attempt, close.instance, end=end, report=report, record=record,
+            lost=lost or timedelta(0),
+        )  # fmt: skip
+        try:
+            cost = settled()
+        except CloudError as refusal:
+            if is_needed(record, close, refusal):
+                raise
+            cost = settled(priced=False)
         record = closed(record, close, end=end, report=report, cost=cost, lost=lost, newest=newest, now=now)
         return self._write(held, record)
+
+    def _readable_report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
+        try:
+            return self._observer.report(record, attempt)
+        except Damaged:
+            return None
 
     def _clean(self, held: Held) -> Held:
         record, outcome = held.record, held.record.outcome
@@ -353,6 +375,14 @@ def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:
         ),
         None,
     )
+
+
+def is_needed(record: JobRecord, close: Close, refusal: CloudError) -> bool:
+    """Whether the refused price is worth another step: it comes soon, or the next machine rests on it."""
+    if record.cancel_asked_at is not None:
+        return False
+    soon = isinstance(refusal, RateLimited | CloudUnavailable)
+    return soon or (record.spec.budget is not None and close.reason in ELSEWHERE_FIRST)
 
 
 def over_quota(attempt: Attempt, refusal: QuotaExceeded) -> list[Refused]:
