@@ -181,6 +181,7 @@ class Attempt:
     silent_report: datetime | None = None
     """The report that looked too old, and since when nothing newer came, by our clock: that may be the one at fault."""
     silent_since: datetime | None = None
+    """Of a launch: since when the cloud says that it was made, and lists nothing of it."""
     stop_asked_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: EndReason | None = None

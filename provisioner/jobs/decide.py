@@ -120,6 +120,8 @@ def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datet
     if record.cancel_asked_at is None and now > attempt.intended_at + pace.answer_within:
         late = f"the launch had no answer within {written(pace.answer_within)}"
         return Decision(action=Note(record=unanswered(record, attempt, now)), reason=late)
+    if leaving := [instance for instance in seen.instances if instance.alive]:
+        return wait(record, now, f"{leaving[0].id} is still {leaving[0].state}")
     if record.cancel_asked_at is None:
         return Decision(action=Launch(attempt=attempt), reason="the launch that was intended has no answer yet")
     settled = attempt.intended_at + pace.settle

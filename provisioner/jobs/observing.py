@@ -29,11 +29,11 @@ class Observer:
 
     def observe(self, record: JobRecord) -> Observation:
         """Machines first, reports second: what a machine wrote before it went is then never missed."""
-        if record.ended_at is not None or not record.attempts:
+        if record.ended_at is not None or not record.tries:
             return Observation()
         instances = tuple(self._machines(record))
         try:
-            seen = Observation(instances=instances, report=self.report(record, record.attempts[-1]))
+            seen = Observation(instances=instances, report=self._report(record))
         except Damaged as problem:
             seen = Observation(instances=instances, unread=problem.message)
         return seen if record.spec.budget is None else self._with_money(seen, record)
@@ -48,11 +48,11 @@ class Observer:
             log.warning("what job '%s' costs is not known just now: %s", record.id, refusal.message)
             return seen
 
-    def report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
-        """The machine's own: one of a launch that was given up may have had the same number. Raises Damaged."""
-        report = self._progress.report(record.id, attempt.number) if attempt.nodes else None
-        mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
-        return report if mine else None
+    def _report(self, record: JobRecord) -> NodeReport | None:
+        attempt = record.attempt
+        if attempt is None or not attempt.nodes:
+            return None
+        return own(attempt, self._progress.report(record.id, attempt.number))
 
     def _machines(self, record: JobRecord) -> Iterator[Instance]:
         """Raises CloudUnavailable where the live attempt's region does not answer; others are left alone for minutes.
@@ -103,3 +103,9 @@ def ids_in(record: JobRecord, region: str) -> set[str]:
 def live_attempt(record: JobRecord) -> Attempt | None:
     attempt = record.attempt
     return None if attempt is None or attempt.state is AttemptState.ENDED else attempt
+
+
+def own(attempt: Attempt, report: NodeReport | None) -> NodeReport | None:
+    """The report where it is the attempt's own: one of a launch that was given up may have had the same number."""
+    mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
+    return report if mine else None

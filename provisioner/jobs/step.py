@@ -5,8 +5,7 @@ the lease. Whoever loses the race stops and reads again.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
 from typing import Protocol
 
 from provisioner.catalog import labels
@@ -18,14 +17,12 @@ from provisioner.clouds.base import (
     IdentityRequest,
     KeepsConsole,
     KnowsPrices,
-    Leftover,
 )
 from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, EndReason, JobRecord, JobState, Lease, Node, Outcome
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import Offering
-from provisioner.domain.reports import NodeReport
 from provisioner.errors import (
     CloudError,
     CloudUnavailable,
@@ -56,21 +53,14 @@ from provisioner.jobs.actions import (
 )
 from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
-from provisioner.jobs.closing import (
-    ELSEWHERE_FIRST,
-    by_our_clock,
-    closed,
-    ended_at,
-    with_last_words,
-    with_refusals,
-    work_lost,
-)
+from provisioner.jobs.closing import with_refusals
 from provisioner.jobs.consoles import Consoles
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
-from provisioner.jobs.observing import Observer, regions_of
-from provisioner.jobs.progress import Damaged, Progress
+from provisioner.jobs.observing import Observer
+from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Held, LostRace, Records, prefix
+from provisioner.jobs.settling import Settling
 
 MOST_ACTIONS = 64
 """Of one step; a job that wants more gets them in the next one."""
@@ -98,14 +88,16 @@ class Stepper:
     ) -> None:
         self._objects = objects
         self._records = Records(objects)
-        self._progress = Progress(objects)
         self._cloud = cloud
         self._clock = clock
         self._holder = holder
         self._tariff = tariff
-        self._accounts = Accounts(cloud=cloud, tariff=tariff)
+        progress, accounts = Progress(objects), Accounts(cloud=cloud, tariff=tariff)
         self._consoles = Consoles(objects, cloud)
-        self._observer = Observer(cloud=cloud, progress=self._progress, accounts=self._accounts, clock=clock)
+        self._observer = Observer(cloud=cloud, progress=progress, accounts=accounts, clock=clock)
+        self._settling = Settling(
+            cloud=cloud, progress=progress, accounts=accounts, consoles=self._consoles, clock=clock
+        )  # fmt: skip
         self._user_data = user_data
 
     def step(self, job: str) -> Stepped:
@@ -177,9 +169,10 @@ class Stepper:
             case Terminate(instances=instances, record=record):
                 return self._terminate(self._write(held, record), instances)
             case Close():
-                return self._close(held, action)
+                return self._write(held, self._settling.closed(held.record, action))
             case Clean():
-                return self._clean(self._leased(held))
+                held = self._leased(held)
+                return self._records.write(held, self._settling.cleaned(held.record))
             case _:
                 raise AssertionError(f"{action} is no act")
 
@@ -244,14 +237,18 @@ class Stepper:
     def _bought_before(self, held: Held, attempt: Attempt) -> Held:
         """The call was made, and its words have changed since, such as the newest image: what it bought is ours.
 
-        Where nothing is listed the next try has a token of its own; what shows up later belongs to no attempt and goes.
+        Where nothing is listed once the cloud has had the time, the next try has a token of its own.
         """
         bought = self._cloud.list_owned(
             {labels.TOKEN: attempt.token}, regions={one.region for one in attempt.offerings}
         )
         if found := tuple(bought):
             return self._bought(held, attempt, found, at=attempt.intended_at)
-        return self._write(held, self._refused(held.record, []))
+        since = attempt.silent_since or self._clock.now()
+        if self._clock.now() >= since + held.record.spec.pace.settle:
+            return self._write(held, self._refused(held.record, []))
+        self._write(held, with_attempt(held.record, replace(attempt, silent_since=since)))
+        raise CloudUnavailable("a launch was made, and is not listed yet.", hint="step again in a moment.")
 
     def _request(self, record: JobRecord, attempt: Attempt) -> LaunchRequest:
         more = {
@@ -307,64 +304,6 @@ class Stepper:
             self._cloud.terminate(instance.id, region=instance.region)
         return held
 
-    def _close(self, held: Held, close: Close) -> Held:
-        record, attempt = held.record, held.record.attempts[-1]
-        report = self._readable_report(record, attempt)
-        if report is None and close.instance is not None:
-            close = with_last_words(close, self._consoles.keep(record.id, attempt, close.instance))
-        now = self._clock.now()
-        end = ended_at(attempt, close.instance, report, pace=record.spec.pace, now=now)
-        newest = self._progress.newest_checkpoint(record.id)
-        lost = work_lost(close.reason, report, newest=newest, end=by_our_clock(attempt, end, now))
-        settled = partial(
-            self._accounts.settled, attempt, close.instance, end=end, report=report, record=record,
-            lost=lost or timedelta(0),
-        )  # fmt: skip
-        try:
-            cost = settled()
-        except CloudError as refusal:
-            if is_needed(record, close, refusal):
-                raise
-            cost = settled(priced=False)
-        record = closed(record, close, end=end, report=report, cost=cost, lost=lost, newest=newest, now=now)
-        return self._write(held, record)
-
-    def _readable_report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
-        try:
-            return self._observer.report(record, attempt)
-        except Damaged:
-            return None
-
-    def _clean(self, held: Held) -> Held:
-        record, outcome = held.record, held.record.outcome
-        assert outcome is not None  # noqa: S101 - decide cleans after the outcome only
-        self._remove_all(record)
-        if left := self._leftovers(record):
-            names = ", ".join(f"{leftover.kind} {leftover.id}" for leftover in left)
-            raise CloudUnavailable(f"job '{record.id}' still has {names}.", hint="it is on its way out; step again.")
-        return self._records.write(
-            held, replace(record, state=outcome.state, ended_at=self._clock.now(), lease=None, next_try_at=None)
-        )  # fmt: skip
-
-    def _remove_all(self, record: JobRecord) -> None:
-        """One that is refused keeps no other from going; the first refusal is told."""
-        steps = [partial(self._cloud.remove, leftover) for leftover in self._leftovers(record)]
-        if record.identity:
-            steps.append(partial(self._cloud.remove_identity, record.identity))
-        refusals: list[CloudError] = []
-        for remove in steps:
-            try:
-                remove()
-            except CloudError as refusal:
-                refusals.append(refusal)
-        if refusals:
-            raise refusals[0]
-
-    def _leftovers(self, record: JobRecord) -> list[Leftover]:
-        """Where the job was never asked for there is nothing of it: that such a region is down keeps nothing open."""
-        found = self._cloud.leftovers(job=record.id, regions=sorted(regions_of(record)))
-        return sorted(found, key=lambda leftover: leftover.order)
-
 
 def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:
     return next(
@@ -375,14 +314,6 @@ def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:
         ),
         None,
     )
-
-
-def is_needed(record: JobRecord, close: Close, refusal: CloudError) -> bool:
-    """Whether the refused price is worth another step: it comes soon, or the next machine rests on it."""
-    if record.cancel_asked_at is not None:
-        return False
-    soon = isinstance(refusal, RateLimited | CloudUnavailable)
-    return soon or (record.spec.budget is not None and close.reason in ELSEWHERE_FIRST)
 
 
 def over_quota(attempt: Attempt, refusal: QuotaExceeded) -> list[Refused]:

@@ -22,15 +22,21 @@ class Count:
 
 
 def test_two_steppers_a_thousand_times_never_two_machines() -> None:
-    """Two steppers race through launches, losses, interruptions and lost answers: one machine at most."""
+    """Two steppers race through launches, losses, interruptions, lost answers, late listings: one machine at most.
+
+    The words of a launch change between two tries, as with a new image: then its token is refused.
+    """
     world = World()
     world.submit(pace=QUICK)
     chance = random.Random(20260105)
     failures: list[BaseException] = []
     disturbed = Count()
 
+    def words(boarding: object) -> str:
+        return f"{boarding} {chance.choice(['image-1', 'image-2'])}"
+
     def race(holder: str) -> None:
-        stepper, steps = world.another_stepper(holder), 0
+        stepper, steps = world.another_stepper(holder, words), 0
         while steps < STEPS or disturbed.value < DISTURBANCES:
             steps += 1
             try:
@@ -51,6 +57,7 @@ def test_two_steppers_a_thousand_times_never_two_machines() -> None:
                 world.cloud.fail_next(method, CloudUnavailable("the answer was lost"), after=chance.random() < 0.5)
         if alive and chance.random() < 0.5:
             world.report()
+        world.cloud.visible_after = chance.choice([timedelta(0), QUICK.settle / 2])
         world.pass_time(timedelta(seconds=chance.choice([0, 1, 30, 130])))
         disturbed.value += 1
 

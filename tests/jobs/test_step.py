@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from provisioner.domain.jobs import AttemptState, EndReason, JobState
-from provisioner.errors import CloudUnavailable, TokenReused
+from provisioner.errors import CloudUnavailable
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import LostRace, prefix
 from tests.jobs.builders import JOB, World, launched, pool
@@ -217,21 +217,6 @@ def test_a_machine_that_does_not_obey_is_ended_anyway(world: World) -> None:
     world.step()
 
     assert world.record.state is JobState.CANCELLED
-
-
-@pytest.mark.parametrize("bought", [True, False])
-def test_a_token_that_was_used_with_other_words_buys_once(world: World, bought: bool) -> None:
-    """A new image between two tries is no end of the job: the machine is adopted, or bought under a new token."""
-    world.submit()
-    world.cloud.fail_next("launch", CloudUnavailable("the answer was lost"), after=bought)
-    with pytest.raises(CloudUnavailable):
-        world.step()
-    world.cloud.fail_next("launch", TokenReused("other words", code="IdempotentParameterMismatch"))
-
-    world.step()
-
-    assert [instance.id for instance in world.cloud.instances] == [node.instance_id for node in world.attempt.nodes]
-    assert world.attempt.token == (f"{JOB}-1-1" if bought else f"{JOB}-1-2")
 
 
 def test_what_a_cancelled_launch_bought_is_counted(world: World) -> None:
