@@ -27,7 +27,7 @@ from provisioner.clouds.base import (
     silent,
 )
 from provisioner.clouds.fake_faults import Faults, no_answer, raise_next
-from provisioner.clouds.fake_market import HOME, ZONES, market, way_of
+from provisioner.clouds.fake_market import HOME, ZONES, market, pool_of, way_of
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering, Pool, Requirements
@@ -71,7 +71,7 @@ def faulty(
 class FakeCloud:
     """CloudProvider and every extra, in memory.
 
-    Knobs: `set_capacity`, `set_price`, `fail_next`, `interrupt`, `lose`, `shut_down`, `say`, `visible_after`,
+    Knobs: `set_capacity`, `set_price`, `fail_next`, `interrupt`, `lose`, `impair`, `shut_down`, `say`, `visible_after`,
     `boots_in`, `dies_in`, `down` (regions that do not answer). `calls` counts calls by method, `peak` the most machines
     of a job that were alive at once.
     With `traits.idempotent_launch` False a token is ignored.
@@ -100,6 +100,7 @@ class FakeCloud:
         self.published: list[dict[str, float]] = []
         self._prepared = list(zones if prepared is None else prepared)
         self._rentals: dict[str, Rental] = {}
+        self._impaired = set[str]()
         self._numbers = count(1)
         self._capacity: dict[Pool, int] = {}
         self._history: dict[Pool, list[PriceChange]] = {pool: [first] for pool, first in market(zones, clock.now())}
@@ -136,6 +137,11 @@ class FakeCloud:
         """The cloud forgets the machine: neither listed nor described any more."""
         with self.lock:
             del self._rentals[instance_id]
+
+    def impair(self, instance_id: str) -> None:
+        """Its status checks fail from now on."""
+        with self.lock:
+            self._impaired.add(instance_id)
 
     def say(self, instance_id: str, text: str) -> None:
         """What the machine prints on its console."""
@@ -227,6 +233,11 @@ class FakeCloud:
     def console_output(self, instance_id: str, *, region: str) -> str:
         rental = self._rentals.get(instance_id)
         return rental.console if rental is not None and rental.instance.region == region else ""
+
+    @faulty
+    def is_healthy(self, instance_id: str, *, region: str) -> bool | None:
+        rental = self._rentals.get(instance_id)
+        return None if rental is None or rental.instance.region != region else instance_id not in self._impaired
 
     @faulty
     def price_history(self, offering: Offering, start: datetime, end: datetime) -> Sequence[PriceChange]:
@@ -385,10 +396,3 @@ class FakeCloud:
             capacity_type=pool.capacity_type, price_per_hour=self._history[pool][-1].price_per_hour,
             on_demand_per_hour=self._history[on_demand][-1].price_per_hour, way=way_of(pool.region),
         )  # fmt: skip
-
-
-def pool_of(instance: Instance) -> Pool:
-    return Pool(
-        region=instance.region, zone=instance.zone, instance_type=instance.instance_type,
-        capacity_type=instance.capacity_type,
-    )  # fmt: skip

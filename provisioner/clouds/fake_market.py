@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from provisioner.clouds.base import PriceChange
+from provisioner.domain.instances import Instance
 from provisioner.domain.offerings import CapacityType, NetworkWay, Pool, WayKind
 
 HOME = "us-east-1"
@@ -29,3 +30,10 @@ def way_of(region: str) -> NetworkWay:
     if region == HOME:
         return NetworkWay(kind=WayKind.GATEWAY, reaches_internet=True)
     return NetworkWay(kind=WayKind.IPV6, price_per_gib=Decimal("0.02"), reaches_internet=True)
+
+
+def pool_of(instance: Instance) -> Pool:
+    return Pool(
+        region=instance.region, zone=instance.zone, instance_type=instance.instance_type,
+        capacity_type=instance.capacity_type,
+    )  # fmt: skip

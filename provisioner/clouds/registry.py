@@ -5,6 +5,7 @@ from typing import Protocol, cast
 
 from provisioner.clock import Clock
 from provisioner.clouds.base import (
+    ChecksHealth,
     CloudProvider,
     DescribesMachines,
     FindsLeftovers,
@@ -27,8 +28,8 @@ CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 
 
 class Cloud(
-    CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused, DescribesMachines,
-    PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies, SeesSessions,
+    CloudProvider, ChecksHealth, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused,
+    DescribesMachines, PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies, SeesSessions,
     Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""

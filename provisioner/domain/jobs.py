@@ -86,6 +86,8 @@ class Pace:
     heartbeat_every: timedelta = timedelta(seconds=15)
     lost_after: timedelta = timedelta(minutes=5)
     """A machine that the cloud says is running, but that has not reported for this long, is lost."""
+    cut_off_for: timedelta = timedelta(hours=1)
+    """As long as its status checks pass, such a machine gets this: most often its way to the store is down."""
     boot_timeout: timedelta = timedelta(minutes=15)
     stop_grace: timedelta = timedelta(minutes=2)
     """What a program gets between SIGTERM and the end of its machine when we end it."""

@@ -52,11 +52,17 @@ def closed(record: JobRecord, close: Close, end: End, *, cost: Cost | None, now:
     if close.reason in ELSEWHERE_FIRST and attempt.offering is not None:
         pool = attempt.offering.pool
         refused = Refused(
-            region=pool.region, zone=pool.zone, instance_type=pool.instance_type, capacity_type=pool.capacity_type,
-            code=close.reason, message=close.message,
+            region=pool.region, zone="" if is_the_region(record, close.reason) else pool.zone, code=close.reason,
+            instance_type=pool.instance_type, capacity_type=pool.capacity_type, message=close.message,
         )  # fmt: skip
         record = with_refusals(record, [refused], now)
     return record
+
+
+def is_the_region(record: JobRecord, reason: EndReason) -> bool:
+    """Silence after silence: what is broken may be the way of a whole region."""
+    before = record.recent[-2].end_reason if len(record.recent) > 1 else None
+    return reason is EndReason.BOOT_TIMEOUT and before in (EndReason.LOST, EndReason.BOOT_TIMEOUT)
 
 
 def with_last_words(close: Close, printed: str) -> Close:

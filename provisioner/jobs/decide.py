@@ -95,7 +95,7 @@ def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetim
         return Decision(action=Note(record=noted), reason=f"the machine is in phase {seen.report.phase}")
     if (tightened := within_budget(record, attempt, seen, now)) != record:
         return Decision(action=Note(record=tightened), reason="the price has moved what the budget allows")
-    return running(record, attempt, instance, report=seen.report, now=now, traits=traits)
+    return running(record, attempt, instance, seen=seen, report=seen.report, now=now, traits=traits)
 
 
 def within_budget(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> JobRecord:
@@ -241,7 +241,14 @@ def progress(record: JobRecord, attempt: Attempt, report: NodeReport) -> JobReco
 
 
 def running(
-    record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, now: datetime, traits: Traits
+    record: JobRecord,
+    attempt: Attempt,
+    instance: Instance,
+    *,
+    seen: Observation,
+    report: NodeReport,
+    now: datetime,
+    traits: Traits,
 ) -> Decision:
     if report.ended is not None:
         reason = EndReason(report.ended.reason)
@@ -251,18 +258,26 @@ def running(
                 return wait(record, now, "saved; what the cloud itself ends within its first hour is free")
         return ending(record, attempt, instance, reason=reason, why=report.ended.message or f"the program has {reason}")
     if now > report.at + record.spec.pace.lost_after:
-        return silent(record, attempt, instance, report=report, now=now)
+        return silent(record, attempt, instance, report=report, healthy=bool(seen.healthy), now=now)
     return wait(record, now, f"the machine is in phase {report.phase}")
 
 
-def silent(record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, now: datetime) -> Decision:
-    """Lost, once nothing newer has come while we looked: that the report is old may be our clock's doing."""
+def silent(
+    record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, healthy: bool, now: datetime
+) -> Decision:
+    """Lost, once nothing newer has come while we looked: that the report is old may be our clock's doing.
+
+    A machine that the cloud finds healthy is most often cut off from the store, and its program runs: an agent that
+    ends takes its machine along. It gets longer.
+    """
     why = f"no report for {round((now - report.at).total_seconds())} s although the cloud says it is running"
     if attempt.silent_report != report.at or attempt.silent_since is None:
         noted = replace(attempt, silent_report=report.at, silent_since=now)
         return Decision(action=Note(record=with_attempt(record, noted)), reason=why)
-    if now < attempt.silent_since + HEARTBEATS_MISSED * record.spec.pace.heartbeat_every:
-        return wait(record, now, why)
+    pace = record.spec.pace
+    patience = pace.cut_off_for if healthy else HEARTBEATS_MISSED * pace.heartbeat_every
+    if now < attempt.silent_since + patience:
+        return wait(record, now, f"{why} and healthy" if healthy else why)
     return ending(record, attempt, instance, reason=EndReason.LOST, why=why)
 
 

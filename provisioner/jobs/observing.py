@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from provisioner.catalog import labels
 from provisioner.clock import Clock
-from provisioner.clouds.base import CloudProvider
+from provisioner.clouds.base import ChecksHealth, CloudProvider
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, JobRecord
 from provisioner.domain.reports import NodeReport
@@ -20,10 +21,14 @@ from provisioner.jobs.progress import Damaged, Progress
 log = logging.getLogger(__name__)
 
 
+class ObservedCloud(CloudProvider, ChecksHealth, Protocol):
+    """Where machines are."""
+
+
 class Observer:
     """Looks, and changes nothing."""
 
-    def __init__(self, *, cloud: CloudProvider, progress: Progress, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, *, cloud: ObservedCloud, progress: Progress, accounts: Accounts, clock: Clock) -> None:
         self._cloud, self._progress, self._accounts, self._clock = cloud, progress, accounts, clock
         self._silent: dict[str, datetime] = {}
 
@@ -33,10 +38,21 @@ class Observer:
             return Observation()
         instances = tuple(self._machines(record))
         try:
-            seen = Observation(instances=instances, report=self._report(record))
+            seen = self._checked(record, Observation(instances=instances, report=self._report(record)))
         except Damaged as problem:
             seen = Observation(instances=instances, unread=problem.message)
         return seen if record.spec.budget is None else self._with_money(seen, record)
+
+    def _checked(self, record: JobRecord, seen: Observation) -> Observation:
+        """A silent machine is looked at from outside; checks that are refused say nothing."""
+        instance = seen.instance_of(record.attempt) if record.attempt else None
+        if instance is None or not instance.alive or not is_silent(record, seen.report, self._clock.now()):
+            return seen
+        try:
+            return replace(seen, healthy=self._cloud.is_healthy(instance.id, region=instance.region))
+        except CloudError as refusal:
+            log.debug("the checks of %s: %s", instance.id, refusal.message)
+            return seen
 
     def _with_money(self, seen: Observation, record: JobRecord) -> Observation:
         """A price that is refused is unknown: it is no reason to look away from the machine."""
@@ -103,6 +119,11 @@ def ids_in(record: JobRecord, region: str) -> set[str]:
 def live_attempt(record: JobRecord) -> Attempt | None:
     attempt = record.attempt
     return None if attempt is None or attempt.state is AttemptState.ENDED else attempt
+
+
+def is_silent(record: JobRecord, report: NodeReport | None, now: datetime) -> bool:
+    """The machine has reported, and not for long."""
+    return report is not None and report.ended is None and now > report.at + record.spec.pace.lost_after
 
 
 def own(attempt: Attempt, report: NodeReport | None) -> NodeReport | None:

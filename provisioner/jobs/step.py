@@ -11,6 +11,7 @@ from typing import Protocol
 from provisioner.catalog import labels
 from provisioner.clock import Clock
 from provisioner.clouds.base import (
+    ChecksHealth,
     CloudProvider,
     FindsLeftovers,
     GivesIdentity,
@@ -66,7 +67,7 @@ MOST_ACTIONS = 64
 """Of one step; a job that wants more gets them in the next one."""
 
 
-class JobCloud(CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, Protocol):
+class JobCloud(CloudProvider, ChecksHealth, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, Protocol):
     """What a job needs of its cloud."""
 
 

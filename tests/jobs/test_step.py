@@ -133,8 +133,9 @@ def test_after_the_free_hour_a_saved_machine_is_ended_at_once(world: World) -> N
 
 
 def test_a_silent_machine_is_lost(world: World) -> None:
-    """A machine that the cloud calls running, but that has not reported for five minutes, is replaced."""
+    """A machine that fails its checks, or of which nobody may know, and is silent for five minutes, is replaced."""
     launched(world)
+    world.cloud.impair(world.machine.id)
     world.pass_time(timedelta(minutes=4))
     world.step()
     assert len(world.record.attempts) == 1
