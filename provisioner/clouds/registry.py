@@ -29,8 +29,8 @@ CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 
 class Cloud(
     CloudProvider, ChecksHealth, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused,
-    DescribesMachines, PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies, SeesSessions,
-    Protocol,
+    DescribesMachines, PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies,
+    SeesSessions, Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
 

@@ -156,7 +156,7 @@ def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, seen: O
         reason = EndReason.INTERRUPTED
     elif record.cancel_asked_at is not None:
         reason = EndReason.CANCELLED
-    elif cause is EndCause.FAILED:
+    elif cause is EndCause.FAILED and report is None and not seen.unread:
         reason = EndReason.NO_CAPACITY
     elif report is None and not seen.unread:
         reason = EndReason.BOOT_TIMEOUT

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from provisioner.domain.instances import EndCause
 from provisioner.domain.jobs import AttemptState, EndReason, JobState
 from provisioner.errors import CloudUnavailable
 from provisioner.jobs.progress import Progress
@@ -147,6 +148,18 @@ def test_a_silent_machine_is_lost(world: World) -> None:
 
     assert world.record.attempts[0].end_reason is EndReason.LOST
     assert len(world.record.attempts) == 2
+
+
+def test_a_machine_that_breaks_after_hours_was_no_lack_of_capacity(world: World) -> None:
+    """The same cause, at a launch, is one: a machine that has reported was started, and is lost."""
+    launched(world)
+    world.pass_time(timedelta(hours=2))
+    world.report()
+    world.step()
+    world.cloud.end(world.machine.id, EndCause.FAILED, "Server.InternalError")
+    world.step()
+
+    assert world.record.attempts[0].end_reason is EndReason.LOST
 
 
 def test_a_clock_that_is_fast_takes_no_machine_for_lost(world: World) -> None:
