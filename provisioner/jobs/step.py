@@ -232,6 +232,8 @@ class Stepper:
         except (RateLimited, CloudUnavailable):
             raise
         except (ConfigError, CloudError) as refusal:
+            if isinstance(refusal, ConfigError) and len(record.attempts) > 1:  # what is asked for has run: the place
+                return self._write(held, self._refused(record, of_region(attempt, refusal)))
             return self._write(held, hopeless(record, refusal))
         return self._bought(held, attempt, tuple(instances), at=self._clock.now())
 
@@ -318,12 +320,17 @@ def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:
 
 
 def over_quota(attempt: Attempt, refusal: QuotaExceeded) -> list[Refused]:
-    """A limit of the account holds for the whole region, and for as long as the job lives."""
+    """A limit of the account holds for as long as the job lives."""
+    return [row._replace(lasting=True) for row in of_region(attempt, refusal)]
+
+
+def of_region(attempt: Attempt, refusal: CloudError | ConfigError) -> list[Refused]:
+    """A refusal that holds for the whole region."""
     pools = {(offering.region, offering.instance_type, offering.capacity_type) for offering in attempt.offerings}
-    advice = f"{refusal.message} {refusal.hint}".strip()
+    code = refusal.code if isinstance(refusal, CloudError) else ""
     return [
-        Refused(region=region, zone="", instance_type=kind, capacity_type=capacity, code=refusal.code or "quota",
-                message=advice, lasting=True)
+        Refused(region=region, zone="", instance_type=kind, capacity_type=capacity, code=code or "refused",
+                message=f"{refusal.message} {refusal.hint}".strip())
         for region, kind, capacity in sorted(pools)
     ]  # fmt: skip
 

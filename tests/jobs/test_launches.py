@@ -12,6 +12,7 @@ from provisioner.domain.jobs import AttemptState, EndReason, JobState
 from provisioner.domain.reports import Phase
 from provisioner.errors import (
     CloudUnavailable,
+    ConfigError,
     CredentialsRefused,
     PermissionDenied,
     QuotaExceeded,
@@ -85,6 +86,29 @@ def test_a_late_launch_is_found_where_it_was_asked_for(world: World) -> None:
 
     assert late not in {instance.id for instance in world.cloud.instances if instance.alive}
     assert world.record.orders.token == world.attempt.token
+
+
+def test_a_place_that_is_no_longer_prepared_ends_no_job_that_has_run(world: World) -> None:
+    """Its region is left alone for some minutes: the next machine is bought in another."""
+    launched(world)
+    world.cloud.interrupt(world.machine.id)
+    world.cloud.fail_next("launch", ConfigError("region: us-east-1 is not prepared."))
+    world.step()
+
+    assert world.record.outcome is None
+    assert world.attempt.offering is not None
+    assert world.attempt.offering.region == "us-west-2"
+    assert "not prepared" in world.record.refusals[-1].message
+
+
+def test_a_mistake_ends_the_job_at_its_first_launch(world: World) -> None:
+    """Nothing has run: whoever asked is told at once."""
+    world.submit()
+    world.cloud.fail_next("launch", ConfigError("region: us-east-1 is not prepared."))
+    world.step()
+
+    assert world.record.outcome is not None
+    assert world.record.outcome.exit_code == 2
 
 
 REUSED = TokenReused("other words", code="IdempotentParameterMismatch")

@@ -12,7 +12,7 @@ from provisioner.catalog import load
 from provisioner.clock import Clock
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.describe import Machines
-from provisioner.clouds.aws.errors import NOT_SOLD_THERE, translated
+from provisioner.clouds.aws.errors import NOT_SOLD_THERE, REMOVED, translated
 from provisioner.clouds.aws.fleet import Fleet, Rejected
 from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.network import Network, Networks
@@ -64,6 +64,10 @@ class Launches:
             return self._listed(buy(self._sessions.ec2(region, once=True), request, network), region)
         except ConfigError:
             self._networks.forget(region)  # what was found there may have been removed since
+            raise
+        except InsufficientCapacity as refusal:
+            if any(row.code in REMOVED for row in refusal.refused):
+                self._networks.forget(region)
             raise
 
     def _one(self, ec2: Ec2, request: LaunchRequest, network: Network) -> list[str]:
