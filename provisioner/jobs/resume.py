@@ -45,8 +45,8 @@ def resumed(record: JobRecord, allowance: Allowance, spent: Decimal | None) -> J
     )  # fmt: skip
     return replace(
         record, spec=spec, state=JobState.RECOVERING if record.attempts else JobState.PENDING, outcome=None,
-        ended_at=None, cancel_asked_at=None, identity_made=False, lease=None, waiting_since=None, next_try_at=None,
-        rounds=0, refusals=(), earlier=len(record.attempts),
+        ended_at=None, cancel_asked_at=None, identity_asked_at=None, identity_made=False, lease=None,
+        waiting_since=None, next_try_at=None, rounds=0, refusals=(), earlier=len(record.attempts),
     )  # fmt: skip
 
 

@@ -191,7 +191,8 @@ class Stepper:
 
     def _identify(self, held: Held) -> Held:
         record = held.record
-        held = self._write(held, replace(record, identity=f"accelctl-{record.id}"))
+        asked_at = record.identity_asked_at or self._clock.now()
+        held = self._write(held, replace(record, identity=f"accelctl-{record.id}", identity_asked_at=asked_at))
         spec = record.spec
         self._objects.put(f"{prefix(record.id)}task.json", task(record.id, spec))
         read = [record.agent.key] + ([spec.workdir.key] if spec.workdir else [])
@@ -204,7 +205,9 @@ class Stepper:
         except CredentialsRefused:
             raise
         except (ConfigError, CloudError) as refusal:
-            patient = self._clock.now() < record.created_at + max(spec.max_wait, spec.pace.answer_within)
+            if isinstance(refusal, PermissionDenied) and record.identity_asked_at is not None:
+                raise  # who asked first may: whoever steps it just now is not its judge
+            patient = self._clock.now() < asked_at + max(spec.max_wait, spec.pace.answer_within)
             if isinstance(refusal, RateLimited | CloudUnavailable) and patient:
                 raise
             return self._write(held, hopeless(held.record, refusal))
