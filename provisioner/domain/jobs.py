@@ -107,7 +107,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What the user asked for; never changes."""
+    """What the user asked for; a resume replaces its limits, and nothing else of it ever changes."""
 
     name: str
     command: tuple[str, ...]
@@ -273,6 +273,8 @@ class JobRecord:
     store_region: str
     agent: Archive
     created_at: datetime
+    asked: JobSpec | None = None
+    """As the job was first asked for, where it was resumed with limits of its own."""
     state: JobState = JobState.PENDING
     orders: Orders = field(default_factory=lambda: Orders(attempt=0, run=True))
     lease: Lease | None = None
