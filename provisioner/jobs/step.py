@@ -4,8 +4,10 @@ Every act is preceded by a write that says what is about to be done; every write
 the lease. Whoever loses the race stops and reads again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Protocol
 
 from provisioner.catalog import labels
@@ -18,12 +20,13 @@ from provisioner.clouds.base import (
     IdentityRequest,
     KeepsConsole,
     KnowsPrices,
+    Sold,
 )
 from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, EndReason, JobRecord, JobState, Lease, Node, Outcome
 from provisioner.domain.launches import LaunchRequest
-from provisioner.domain.offerings import Offering
+from provisioner.domain.offerings import Offering, Requirements
 from provisioner.errors import (
     CloudError,
     CloudUnavailable,
@@ -47,6 +50,7 @@ from provisioner.jobs.actions import (
     Identify,
     Launch,
     Note,
+    Observation,
     Rest,
     Survey,
     Terminate,
@@ -107,18 +111,21 @@ class Stepper:
         Raises CloudUnavailable or RateLimited where the cloud does not answer (step again later: the intent stands),
         and other CloudErrors where it refuses what is not the job's to mend.
         """
-        held = self._records.read(job)
+        held, seen = self._records.read(job), None
+        market = cache(self._cloud.offerings)
         decision = Decision(action=Rest(), reason="")
         try:
             for _ in range(MOST_ACTIONS):
                 if self._led_by_other(held.record):
                     return self._watching(held.record)
-                decision = self._decide(held.record)
+                seen = seen or self._observer.observe(held.record)
+                decision = self._decide(held.record, seen, market)
                 if isinstance(decision.action, Wait):
                     return Stepped(record=held.record, decision=decision, wait_until=decision.action.until)
                 if isinstance(decision.action, Rest):
                     return Stepped(record=held.record, decision=decision, wait_until=self._clock.now())
-                held = self._act(held, decision.action)
+                before, held = held.record, self._act(held, decision.action)
+                seen = seen if changed_nothing(decision.action, before, held.record) else None
         except LostRace:
             return self._watching(self._records.read(job).record)
         return Stepped(record=held.record, decision=decision, wait_until=self._clock.now())
@@ -144,11 +151,10 @@ class Stepper:
         decision = Decision(action=Wait(until=until), reason=f"{holder} acts on this job")
         return Stepped(record=record, decision=decision, wait_until=until, mine=False)
 
-    def _decide(self, record: JobRecord) -> Decision:
-        seen = self._observer.observe(record)
+    def _decide(self, record: JobRecord, seen: Observation, market: Callable[[Requirements], Sold]) -> Decision:
         decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
         if isinstance(decision.action, Survey):
-            sold = self._cloud.offerings(requirements(record))
+            sold = market(requirements(record))
             seen = replace(seen, offerings=tuple(sold), refused=sold.refused)
             decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
         return decision
@@ -309,6 +315,12 @@ class Stepper:
                 self._consoles.keep(held.record.id, attempt, instance)
             self._cloud.terminate(instance.id, region=instance.region)
         return held
+
+
+def changed_nothing(action: Action, before: JobRecord, after: JobRecord) -> bool:
+    """Nothing but the record: what was seen of the cloud still holds. A launch that was refused bought nothing."""
+    refused = isinstance(action, Launch) and len(after.attempts) < len(before.attempts)
+    return refused or isinstance(action, Note)
 
 
 def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:

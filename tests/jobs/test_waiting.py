@@ -39,6 +39,31 @@ def test_capacity_nowhere_waits_longer_and_longer_and_then_fails(world: World) -
     assert "us-east-1a" in world.record.outcome.message
 
 
+def test_offerings_that_refuse_cost_one_call_each(world: World) -> None:
+    """What is sold is asked once in a step, and the machines are listed before each launch, no oftener."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.submit()
+    world.step()
+
+    regions = 2
+    assert world.cloud.calls["launch"] == len(all_pools())
+    assert world.cloud.calls["offerings"] == 1
+    assert world.cloud.calls["list_owned"] <= regions * (len(all_pools()) + 1)
+
+
+def test_a_next_step_asks_anew_what_is_sold(world: World) -> None:
+    """A price that moved meanwhile decides."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.submit()
+    stepped = world.step()
+    world.pass_time(stepped.wait_until - world.clock.now())
+    world.step()
+
+    assert world.cloud.calls["offerings"] == 2
+
+
 def test_the_last_try_is_a_try(world: World) -> None:
     """What came back while the job waited is bought at the end of the wait, however lately it was refused."""
     for one in all_pools():
