@@ -28,6 +28,7 @@ def test_two_steppers_a_thousand_times_never_two_machines() -> None:
     """
     world = World()
     world.submit(pace=QUICK)
+    world.cloud.visible_after = QUICK.settle / 2
     chance = random.Random(20260105)
     failures: list[BaseException] = []
     disturbed = Count()
@@ -57,7 +58,6 @@ def test_two_steppers_a_thousand_times_never_two_machines() -> None:
                 world.cloud.fail_next(method, CloudUnavailable("the answer was lost"), after=chance.random() < 0.5)
         if alive and chance.random() < 0.5:
             world.report()
-        world.cloud.visible_after = chance.choice([timedelta(0), QUICK.settle / 2])
         world.pass_time(timedelta(seconds=chance.choice([0, 1, 30, 130])))
         disturbed.value += 1
 

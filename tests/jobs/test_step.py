@@ -186,6 +186,26 @@ def test_three_machines_that_never_report_end_the_job(world: World) -> None:
     assert world.record.outcome.exit_code == 4
 
 
+def test_machines_that_vanish_and_machines_that_never_report_end_the_job_together(world: World) -> None:
+    """Three in a row of either kind, with nothing saved in between, and both are named."""
+    world.submit(max_duration=timedelta(days=7))
+    for number in range(1, 6):
+        world.step()
+        if world.record.ended_at:
+            break
+        world.pass_time(timedelta(seconds=30))
+        if number % 2:
+            world.report(at=world.clock.now())
+            world.step()
+            world.cloud.shut_down(world.machine.id)
+        else:
+            world.pass_time(timedelta(minutes=16))
+
+    assert (world.record.state, len(world.record.attempts)) == (JobState.FAILED, 3)
+    assert world.record.outcome is not None
+    assert "vanished or never reported" in world.record.outcome.message
+
+
 def test_a_failing_program_is_not_an_interruption(world: World) -> None:
     """A non-zero exit ends the job with exit 6 and its last lines, unless restarts are allowed."""
     launched(world)
