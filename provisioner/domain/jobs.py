@@ -179,7 +179,7 @@ class Attempt:
     launched_at: datetime | None = None
     """By the cloud's clock, as `ended_at`: what is billed lies between the two."""
     took_to_start: timedelta | None = None
-    """From its boot to the program's start, by its own clock: restoring and set-up."""
+    """From its agent's start to the program's, by its own clock: restoring and set-up."""
     silent_report: datetime | None = None
     """The report that looked too old, and since when nothing newer came, by our clock: that may be the one at fault."""
     silent_since: datetime | None = None

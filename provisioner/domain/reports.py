@@ -68,6 +68,7 @@ class NodeReport:
     at: datetime
     phase: Phase
     booted_at: datetime
+    """When the agent began."""
     started_at: datetime | None = None
     """When the program was started."""
     program_ended_at: datetime | None = None

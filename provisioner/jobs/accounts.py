@@ -91,9 +91,10 @@ def least_on_demand(record: JobRecord) -> Decimal | None:
 
 
 def again(attempt: Attempt, report: NodeReport | None, span: timedelta) -> timedelta:
-    """What a later machine took before its program began."""
+    """What a later machine took before its program began: no less than by its own clock, which may be behind ours."""
     if attempt.number == 1 or attempt.bought_at is None:
         return timedelta(0)
     if report is None or report.started_at is None:
         return span
-    return min(max(report.started_at - attempt.bought_at, timedelta(0)), span)
+    took = max(report.started_at - attempt.bought_at, report.started_at - report.booted_at, timedelta(0))
+    return min(took, span)
