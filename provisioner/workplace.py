@@ -73,7 +73,7 @@ class Workplace:
     def cost_so_far(self, record: JobRecord) -> Cost:
         """Of the whole job; what a running machine says it moved is counted."""
         live = record.attempt if record.attempt and record.attempt.cost is None else None
-        report = Progress(self.objects).report(record.id, live.number) if live and live.nodes else None
+        report = Progress(self.objects).readable(record.id, live.number) if live and live.nodes else None
         return self.accounts.total(record, report, self.clock.now())
 
     @cached_property

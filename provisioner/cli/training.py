@@ -223,8 +223,9 @@ def active_of_that_name(place: Workplace, wishes: Wishes) -> JobRecord | None:
 
 
 def same_job(record: JobRecord, wishes: Wishes) -> JobRecord:
-    """Raises ConfigError where the job of that name was asked for otherwise."""
-    others = [name for name in COMPARED if getattr(record.spec, name) != getattr(wishes.spec, name)]
+    """Raises ConfigError where the job of that name was asked for otherwise; the limits of a resume are not asked."""
+    before = record.asked or record.spec
+    others = [name for name in COMPARED if getattr(before, name) != getattr(wishes.spec, name)]
     if others:
         flags = ", ".join(COMPARED[name] for name in others)
         raise ConfigError(

@@ -243,6 +243,14 @@ class KeepsConsole(Protocol):
         ...
 
 
+class ChecksHealth(Protocol):
+    """Looks at machines from outside."""
+
+    def is_healthy(self, instance_id: str, *, region: str) -> bool | None:
+        """Whether the cloud's own checks of a running machine pass; None where it does not tell."""
+        ...
+
+
 class KnowsPrices(Protocol):
     """Remembers what was charged."""
 

@@ -74,7 +74,7 @@ def faulty(
 class FakeCloud:
     """CloudProvider and every extra, in memory.
 
-    Knobs: `set_capacity`, `set_price`, `fail_next`, `interrupt`, `lose`, `shut_down`, `say`, `visible_after`,
+    Knobs: `set_capacity`, `set_price`, `fail_next`, `interrupt`, `lose`, `impair`, `shut_down`, `say`, `visible_after`,
     `boots_in`, `dies_in`, `down` (regions that do not answer). `calls` counts calls by method, `peak` the most machines
     of a job that were alive at once.
     With `traits.idempotent_launch` False a token is ignored.
@@ -103,6 +103,7 @@ class FakeCloud:
         self.published: list[dict[str, float]] = []
         self._prepared = list(zones if prepared is None else prepared)
         self._rentals: dict[str, Rental] = {}
+        self._impaired = set[str]()
         self._numbers = count(1)
         self._capacity: dict[Pool, int] = {}
         self._history: dict[Pool, list[PriceChange]] = {pool: [first] for pool, first in market(zones, clock.now())}
@@ -139,6 +140,11 @@ class FakeCloud:
         """The cloud forgets the machine: neither listed nor described any more."""
         with self.lock:
             del self._rentals[instance_id]
+
+    def impair(self, instance_id: str) -> None:
+        """Its status checks fail from now on."""
+        with self.lock:
+            self._impaired.add(instance_id)
 
     def say(self, instance_id: str, text: str) -> None:
         """What the machine prints on its console."""
@@ -230,6 +236,11 @@ class FakeCloud:
     def console_output(self, instance_id: str, *, region: str) -> str:
         rental = self._rentals.get(instance_id)
         return rental.console if rental is not None and rental.instance.region == region else ""
+
+    @faulty
+    def is_healthy(self, instance_id: str, *, region: str) -> bool | None:
+        rental = self._rentals.get(instance_id)
+        return None if rental is None or rental.instance.region != region else instance_id not in self._impaired
 
     @faulty
     def price_history(self, offering: Offering, start: datetime, end: datetime) -> Sequence[PriceChange]:

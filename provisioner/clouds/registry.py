@@ -5,6 +5,7 @@ from typing import Protocol, cast
 
 from provisioner.clock import Clock
 from provisioner.clouds.base import (
+    ChecksHealth,
     CloudProvider,
     DescribesMachines,
     FindsLeftovers,
@@ -33,9 +34,9 @@ UNKNOWN = "'{}' is not known"
 
 
 class Cloud(
-    CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused, DescribesMachines,
-    PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies, SeesSessions,
-    Protocol,
+    CloudProvider, ChecksHealth, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused,
+    DescribesMachines, PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies,
+    SeesSessions, Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
 

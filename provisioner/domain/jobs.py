@@ -86,6 +86,8 @@ class Pace:
     heartbeat_every: timedelta = timedelta(seconds=15)
     lost_after: timedelta = timedelta(minutes=5)
     """A machine that the cloud says is running, but that has not reported for this long, is lost."""
+    cut_off_for: timedelta = timedelta(hours=1)
+    """As long as its status checks pass, such a machine gets this: most often its way to the store is down."""
     boot_timeout: timedelta = timedelta(minutes=15)
     stop_grace: timedelta = timedelta(minutes=2)
     """What a program gets between SIGTERM and the end of its machine when we end it."""
@@ -105,7 +107,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What the user asked for; never changes."""
+    """What the user asked for; a resume replaces its limits, and nothing else of it ever changes."""
 
     name: str
     command: tuple[str, ...]
@@ -177,10 +179,11 @@ class Attempt:
     launched_at: datetime | None = None
     """By the cloud's clock, as `ended_at`: what is billed lies between the two."""
     took_to_start: timedelta | None = None
-    """From its boot to the program's start, by its own clock: restoring and set-up."""
+    """From its agent's start to the program's, by its own clock: restoring and set-up."""
     silent_report: datetime | None = None
     """The report that looked too old, and since when nothing newer came, by our clock: that may be the one at fault."""
     silent_since: datetime | None = None
+    """Of a launch: since when the cloud says that it was made, and lists nothing of it."""
     stop_asked_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
@@ -270,11 +273,15 @@ class JobRecord:
     store_region: str
     agent: Archive
     created_at: datetime
+    asked: JobSpec | None = None
+    """As the job was first asked for, where it was resumed with limits of its own."""
     state: JobState = JobState.PENDING
     orders: Orders = field(default_factory=lambda: Orders(attempt=0, run=True))
     lease: Lease | None = None
     identity: str = ""
     """Name of the machine's identity, written before it is made."""
+    identity_asked_at: datetime | None = None
+    """When it was first asked for, since the job was started or resumed."""
     identity_made: bool = False
     attempts: tuple[Attempt, ...] = ()
     earlier: int = 0

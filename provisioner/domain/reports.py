@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from provisioner.domain.jobs import EndReason
+
 
 class Phase(StrEnum):
     """What the machine is doing."""
@@ -50,9 +52,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeEnd:
-    """How the program on this machine ended. `reason` is an attempt's end reason."""
+    """How the program on this machine ended."""
 
-    reason: str
+    reason: EndReason
     at: datetime
     exit_code: int | None = None
     message: str = ""

@@ -9,10 +9,9 @@ from provisioner.clouds.base import KnowsPrices, PriceChange, Traits
 from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, Cost, JobRecord
-from provisioner.domain.offerings import Offering
 from provisioner.domain.reports import NodeReport
 from provisioner.jobs.buying import hourly
-from provisioner.jobs.closing import by_cloud_clock, free_of_charge
+from provisioner.jobs.closing import End, by_cloud_clock, free_of_charge
 from provisioner.jobs.costs import LEAST_BILLED, Usage, added, cost_of, in_hours
 
 
@@ -31,33 +30,41 @@ class Accounts:
         self._tariff = tariff
 
     def settled(
-        self,
-        attempt: Attempt,
-        instance: Instance | None,
-        *,
-        end: datetime | None,
-        report: NodeReport | None,
-        record: JobRecord,
-        lost: timedelta = timedelta(0),
+        self, attempt: Attempt, instance: Instance | None, end: End, *, record: JobRecord, priced: bool = True
     ) -> Cost | None:
-        """Of an attempt that is over, at `end` by the cloud's clock; None where no machine was bought."""
-        if attempt.offering is None or attempt.launched_at is None or end is None:
+        """Of an attempt that is over; None where no machine was bought.
+
+        Where it is not `priced`, the cloud is not asked, and what the machine cost is unknown.
+        """
+        if attempt.offering is None or attempt.launched_at is None or end.at is None:
             return None
         free = free_of_charge(instance, self._cloud.traits.free_when_interrupted_within)
-        return self._cost(attempt, attempt.offering, report, record=record, end=end, free=free, lost=lost)
+        prices: tuple[PriceChange, ...] = ()
+        if priced and not free:
+            prices = tuple(self._cloud.price_history(attempt.offering, attempt.launched_at, end.at))
+        report, lost = end.report, end.lost or timedelta(0)
+        usage = Usage(
+            start=attempt.launched_at, end=end.at, prices=prices, free=free, disk_gib=record.spec.disk_gib,
+            on_demand_per_hour=attempt.offering.on_demand_per_hour, way=attempt.offering.way,
+            moved_bytes=report.sent_bytes + report.received_bytes if report else 0,
+            puts=report.requests if report else 0,
+            stored_bytes=record.checkpoint.bytes if record.checkpoint else 0,
+            repeated=lost + again(attempt, report, end.at - attempt.launched_at),
+        )  # fmt: skip
+        return cost_of(usage, self._tariff)
 
     def running(self, attempt: Attempt, report: NodeReport | None, record: JobRecord, now: datetime) -> Cost | None:
         """Of an attempt so far."""
-        end = by_cloud_clock(attempt, now)
-        return self.settled(attempt, None, end=end, report=report, record=record)
+        end = End(at=by_cloud_clock(attempt, now), report=report)
+        return self.settled(attempt, None, end, record=record)
 
     def spent(self, record: JobRecord, report: NodeReport | None, now: datetime) -> Decimal | None:
         """USD so far, the running attempt and what it says it moved included; None where a price is unknown."""
         return self.total(record, report, now).paid
 
     def hourly(self, record: JobRecord, now: datetime) -> Decimal | None:
-        """USD for an hour of the newest machine with disk and traffic, at the price of now; None where unknown."""
-        offering = record.attempt.offering if record.attempt else None
+        """USD for an hour of the live machine with disk and traffic, at the price of now; None where unknown."""
+        offering = record.attempt.offering if record.attempt and record.attempt.cost is None else None
         prices = self._cloud.price_history(offering, now, now) if offering else ()
         if offering is None or not prices:
             return None
@@ -74,31 +81,6 @@ class Accounts:
             return total
         return replace(total, on_demand=max(total.on_demand, least))
 
-    def _cost(
-        self,
-        attempt: Attempt,
-        offering: Offering,
-        report: NodeReport | None,
-        *,
-        record: JobRecord,
-        end: datetime,
-        free: bool,
-        lost: timedelta,
-    ) -> Cost:
-        assert attempt.launched_at is not None  # noqa: S101 - settled looked
-        prices: tuple[PriceChange, ...] = (
-            () if free else tuple(self._cloud.price_history(offering, attempt.launched_at, end))
-        )
-        usage = Usage(
-            start=attempt.launched_at, end=end, prices=prices, free=free, disk_gib=record.spec.disk_gib,
-            on_demand_per_hour=offering.on_demand_per_hour, way=offering.way,
-            moved_bytes=report.sent_bytes + report.received_bytes if report else 0,
-            puts=report.requests if report else 0,
-            stored_bytes=record.checkpoint.bytes if record.checkpoint else 0,
-            repeated=lost + again(attempt, report, end - attempt.launched_at),
-        )  # fmt: skip
-        return cost_of(usage, self._tariff)
-
 
 def least_on_demand(record: JobRecord) -> Decimal | None:
     """What the one machine that nobody interrupts would have been billed at the least; None where none was bought."""
@@ -109,9 +91,10 @@ def least_on_demand(record: JobRecord) -> Decimal | None:
 
 
 def again(attempt: Attempt, report: NodeReport | None, span: timedelta) -> timedelta:
-    """What a later machine took before its program began."""
+    """What a later machine took before its program began: no less than by its own clock, which may be behind ours."""
     if attempt.number == 1 or attempt.bought_at is None:
         return timedelta(0)
     if report is None or report.started_at is None:
         return span
-    return min(max(report.started_at - attempt.bought_at, timedelta(0)), span)
+    took = max(report.started_at - attempt.bought_at, report.started_at - report.booted_at, timedelta(0))
+    return min(took, span)

@@ -24,6 +24,10 @@ class Observation:
 
     instances: tuple[Instance, ...] = ()
     report: NodeReport | None = None
+    healthy: bool | None = None
+    """What the cloud's checks say of a machine that has not reported for long; None: unknown, or nobody asked."""
+    unread: str = ""
+    """Why there is a report that nobody here understands: the machine has spoken, and we do not know what it said."""
     offerings: tuple[Offering, ...] | None = None
     refused: tuple[Refused, ...] = ()
     """By regions that did not say what they sell."""

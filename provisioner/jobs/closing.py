@@ -1,6 +1,6 @@
 """The end of an attempt: what it cost, what was lost, and where not to go next. Pure."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from provisioner.domain.instances import EndCause, Instance
@@ -25,37 +25,44 @@ ELSEWHERE_FIRST = (EndReason.INTERRUPTED, EndReason.LOST, EndReason.BOOT_TIMEOUT
 MOST_SAID = 200
 
 
-def closed(
-    record: JobRecord,
-    close: Close,
-    *,
-    end: datetime | None,
-    report: NodeReport | None,
-    cost: Cost | None,
-    lost: timedelta | None,
-    newest: Checkpoint | None,
-    now: datetime,
-) -> JobRecord:
-    """The record with its newest attempt ended, at `end` by the cloud's clock, and its newest checkpoint known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """What is known of an attempt that is over. `at` is by the cloud's clock, None where no machine was bought."""
+
+    at: datetime | None
+    report: NodeReport | None = None
+    lost: timedelta | None = None
+    newest: Checkpoint | None = None
+    """The job's newest checkpoint by then."""
+
+
+def closed(record: JobRecord, close: Close, end: End, *, cost: Cost | None, now: datetime) -> JobRecord:
+    """The record with its newest attempt ended, and its newest checkpoint known."""
     attempt = record.attempts[-1]
     ended = replace(
-        attempt, state=AttemptState.ENDED, end_reason=close.reason, ended_at=end,
+        attempt, state=AttemptState.ENDED, end_reason=close.reason, ended_at=end.at,
         exit_code=close.exit_code, message=close.message or attempt.message, cost=cost,
-        last_lines=close.last_lines, work_lost=lost,
+        last_lines=close.last_lines, work_lost=end.lost,
     )  # fmt: skip
-    since = record.waiting_since or (attempt.intended_at if report is None else None)
+    since = record.waiting_since or (attempt.intended_at if end.report is None else None)
     record = replace(
-        with_attempt(record, ended), checkpoint=newest or record.checkpoint, state=JobState.RECOVERING,
+        with_attempt(record, ended), checkpoint=end.newest or record.checkpoint, state=JobState.RECOVERING,
         waiting_since=since if close.reason in ELSEWHERE_FIRST else None,
     )  # fmt: skip
     if close.reason in ELSEWHERE_FIRST and attempt.offering is not None:
         pool = attempt.offering.pool
         refused = Refused(
-            region=pool.region, zone=pool.zone, instance_type=pool.instance_type, capacity_type=pool.capacity_type,
-            code=close.reason, message=close.message,
+            region=pool.region, zone="" if is_the_region(record, close.reason) else pool.zone, code=close.reason,
+            instance_type=pool.instance_type, capacity_type=pool.capacity_type, message=close.message,
         )  # fmt: skip
         record = with_refusals(record, [refused], now)
     return record
+
+
+def is_the_region(record: JobRecord, reason: EndReason) -> bool:
+    """Silence after silence: what is broken may be the way of a whole region."""
+    before = record.recent[-2].end_reason if len(record.recent) > 1 else None
+    return reason is EndReason.BOOT_TIMEOUT and before in (EndReason.LOST, EndReason.BOOT_TIMEOUT)
 
 
 def with_last_words(close: Close, printed: str) -> Close:

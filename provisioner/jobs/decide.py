@@ -80,20 +80,22 @@ def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetim
     if instance is None and attempt.bought_at and now < attempt.bought_at + record.spec.pace.settle:
         return wait(record, now, "the cloud does not list the new machine yet")
     if instance is None or not instance.alive:
-        return gone(record, attempt, instance, seen.report)
+        return gone(record, attempt, instance, seen)
     if instance.state is InstanceState.STOPPING:
         return wait(record, now, "the machine is on its way out")
     if attempt.end_reason is not None:
         return ending(record, attempt, instance, reason=attempt.end_reason, why=attempt.message)
     if stop := stop_order(record, attempt, instance, seen=seen, now=now):
         return stop
+    if seen.unread:
+        return wait(record, now, seen.unread)
     if seen.report is None:
         return booting(record, attempt, instance, now)
     if (noted := progress(record, attempt, seen.report)) != record:
         return Decision(action=Note(record=noted), reason=f"the machine is in phase {seen.report.phase}")
     if (tightened := within_budget(record, attempt, seen, now)) != record:
         return Decision(action=Note(record=tightened), reason="the price has moved what the budget allows")
-    return running(record, attempt, instance, report=seen.report, now=now, traits=traits)
+    return running(record, attempt, instance, seen=seen, report=seen.report, now=now, traits=traits)
 
 
 def within_budget(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> JobRecord:
@@ -118,6 +120,8 @@ def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datet
     if record.cancel_asked_at is None and now > attempt.intended_at + pace.answer_within:
         late = f"the launch had no answer within {written(pace.answer_within)}"
         return Decision(action=Note(record=unanswered(record, attempt, now)), reason=late)
+    if leaving := [instance for instance in seen.instances if instance.alive]:
+        return wait(record, now, f"{leaving[0].id} is still {leaving[0].state}")
     if record.cancel_asked_at is None:
         return Decision(action=Launch(attempt=attempt), reason="the launch that was intended has no answer yet")
     settled = attempt.intended_at + pace.settle
@@ -139,10 +143,10 @@ def unanswered(record: JobRecord, attempt: Attempt, now: datetime) -> JobRecord:
     return with_refusals(record, rows, now)
 
 
-def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report: NodeReport | None) -> Decision:
+def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, seen: Observation) -> Decision:
     """The machine is no more: why, by what we meant, by what the machine said, by what the cloud says."""
-    cause = instance.end_cause if instance else None
-    message = instance.end_message if instance else ""
+    cause, report = instance.end_cause if instance else None, seen.report
+    message = "; ".join(filter(None, (instance.end_message if instance else "", seen.unread)))
     ended = report.ended if report else None
     if ended is not None and (attempt.end_reason in GUESSED or ended.reason == EndReason.FINISHED):
         reason, message = EndReason(ended.reason), ended.message
@@ -152,9 +156,9 @@ def gone(record: JobRecord, attempt: Attempt, instance: Instance | None, report:
         reason = EndReason.INTERRUPTED
     elif record.cancel_asked_at is not None:
         reason = EndReason.CANCELLED
-    elif cause is EndCause.FAILED:
+    elif cause is EndCause.FAILED and report is None and not seen.unread:
         reason = EndReason.NO_CAPACITY
-    elif report is None:
+    elif report is None and not seen.unread:
         reason = EndReason.BOOT_TIMEOUT
     else:
         reason = EndReason.LOST
@@ -173,23 +177,25 @@ def stop_order(
 ) -> Decision | None:
     """Tells the machine to stop, once; ends it when it does not obey in time."""
     spec = record.spec
-    if record.orders.run and (reason := unwanted(record, attempt, seen, now)):
+    if attempt.stop_asked_at is None and (reason := unwanted(record, attempt, seen, now)):
         orders = replace(record.orders, run=False, reason=reason)
         asked = replace(attempt, state=AttemptState.STOPPING, stop_asked_at=now)
         return Decision(action=Note(record=replace(with_attempt(record, asked), orders=orders)), reason=f"{reason}")
     if record.orders.run or attempt.stop_asked_at is None or (seen.report and seen.report.ended):
         return None
     patience = spec.pace.stop_grace + 2 * spec.pace.heartbeat_every + spec.pace.settle
-    if seen.report is not None and now < attempt.stop_asked_at + patience + still_saving(record, seen.report, now):
+    has_begun = seen.report is not None or bool(seen.unread)
+    if has_begun and now < attempt.stop_asked_at + patience + still_saving(record, seen.report, now):
         return wait(record, now, "the machine saves and stops")
-    why = "the machine was asked to stop and did not" if seen.report else "the machine had not begun"
+    why = "the machine was asked to stop and did not" if has_begun else "the machine had not begun"
     return ending(record, attempt, instance, reason=EndReason(record.orders.reason), why=why)
 
 
-def still_saving(record: JobRecord, report: NodeReport, now: datetime) -> timedelta:
+def still_saving(record: JobRecord, report: NodeReport | None, now: datetime) -> timedelta:
     """What a machine gets beyond its grace that says it sends its last files: after that it goes home by itself."""
-    fresh = now < report.at + record.spec.pace.lost_after
-    return record.spec.pace.last_upload if fresh and report.phase is Phase.SAVE else timedelta(0)
+    if report is None or report.phase is not Phase.SAVE or now >= report.at + record.spec.pace.lost_after:
+        return timedelta(0)
+    return record.spec.pace.last_upload
 
 
 def unwanted(record: JobRecord, attempt: Attempt, seen: Observation, now: datetime) -> EndReason | None:
@@ -235,7 +241,14 @@ def progress(record: JobRecord, attempt: Attempt, report: NodeReport) -> JobReco
 
 
 def running(
-    record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, now: datetime, traits: Traits
+    record: JobRecord,
+    attempt: Attempt,
+    instance: Instance,
+    *,
+    seen: Observation,
+    report: NodeReport,
+    now: datetime,
+    traits: Traits,
 ) -> Decision:
     if report.ended is not None:
         reason = EndReason(report.ended.reason)
@@ -245,18 +258,26 @@ def running(
                 return wait(record, now, "saved; what the cloud itself ends within its first hour is free")
         return ending(record, attempt, instance, reason=reason, why=report.ended.message or f"the program has {reason}")
     if now > report.at + record.spec.pace.lost_after:
-        return silent(record, attempt, instance, report=report, now=now)
+        return silent(record, attempt, instance, report=report, healthy=bool(seen.healthy), now=now)
     return wait(record, now, f"the machine is in phase {report.phase}")
 
 
-def silent(record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, now: datetime) -> Decision:
-    """Lost, once nothing newer has come while we looked: that the report is old may be our clock's doing."""
+def silent(
+    record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, healthy: bool, now: datetime
+) -> Decision:
+    """Lost, once nothing newer has come while we looked: that the report is old may be our clock's doing.
+
+    A machine that the cloud finds healthy is most often cut off from the store, and its program runs: an agent that
+    ends takes its machine along. It gets longer.
+    """
     why = f"no report for {round((now - report.at).total_seconds())} s although the cloud says it is running"
     if attempt.silent_report != report.at or attempt.silent_since is None:
         noted = replace(attempt, silent_report=report.at, silent_since=now)
         return Decision(action=Note(record=with_attempt(record, noted)), reason=why)
-    if now < attempt.silent_since + HEARTBEATS_MISSED * record.spec.pace.heartbeat_every:
-        return wait(record, now, why)
+    pace = record.spec.pace
+    patience = pace.cut_off_for if healthy else HEARTBEATS_MISSED * pace.heartbeat_every
+    if now < attempt.silent_since + patience:
+        return wait(record, now, f"{why} and healthy" if healthy else why)
     return ending(record, attempt, instance, reason=EndReason.LOST, why=why)
 
 

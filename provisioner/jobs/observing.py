@@ -1,46 +1,74 @@
 """What there is to see of a job: its machines in every region that was asked, and what the newest of them says."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from provisioner.catalog import labels
 from provisioner.clock import Clock
-from provisioner.clouds.base import CloudProvider
+from provisioner.clouds.base import ChecksHealth, CloudProvider
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, JobRecord
 from provisioner.domain.reports import NodeReport
-from provisioner.errors import CloudUnavailable, InstanceNotFound, RateLimited
+from provisioner.errors import CloudError, CloudUnavailable, InstanceNotFound, RateLimited
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import Observation
-from provisioner.jobs.progress import Progress
+from provisioner.jobs.progress import Damaged, Progress
+
+log = logging.getLogger(__name__)
+
+
+class ObservedCloud(CloudProvider, ChecksHealth, Protocol):
+    """Where machines are."""
 
 
 class Observer:
     """Looks, and changes nothing."""
 
-    def __init__(self, *, cloud: CloudProvider, progress: Progress, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, *, cloud: ObservedCloud, progress: Progress, accounts: Accounts, clock: Clock) -> None:
         self._cloud, self._progress, self._accounts, self._clock = cloud, progress, accounts, clock
         self._silent: dict[str, datetime] = {}
 
     def observe(self, record: JobRecord) -> Observation:
         """Machines first, reports second: what a machine wrote before it went is then never missed."""
-        if record.ended_at is not None or not record.attempts:
+        if record.ended_at is not None or not record.tries:
             return Observation()
         instances = tuple(self._machines(record))
-        report = self.report(record, record.attempts[-1])
-        seen, now = Observation(instances=instances, report=report), self._clock.now()
-        if record.spec.budget is None:
-            return seen
-        spent = self._accounts.spent(record, report, now)
-        return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
+        try:
+            seen = self._checked(record, Observation(instances=instances, report=self._report(record)))
+        except Damaged as problem:
+            seen = Observation(instances=instances, unread=problem.message)
+        return seen if record.spec.budget is None else self._with_money(seen, record)
 
-    def report(self, record: JobRecord, attempt: Attempt) -> NodeReport | None:
-        """The machine's own: one of a launch that was given up may have had the same number."""
-        report = self._progress.report(record.id, attempt.number) if attempt.nodes else None
-        mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
-        return report if mine else None
+    def _checked(self, record: JobRecord, seen: Observation) -> Observation:
+        """A silent machine is looked at from outside; checks that are refused say nothing."""
+        instance = seen.instance_of(record.attempt) if record.attempt else None
+        if instance is None or not instance.alive or not is_silent(record, seen.report, self._clock.now()):
+            return seen
+        try:
+            return replace(seen, healthy=self._cloud.is_healthy(instance.id, region=instance.region))
+        except CloudError as refusal:
+            log.debug("the checks of %s: %s", instance.id, refusal.message)
+            return seen
+
+    def _with_money(self, seen: Observation, record: JobRecord) -> Observation:
+        """A price that is refused is unknown: it is no reason to look away from the machine."""
+        now = self._clock.now()
+        try:
+            spent = self._accounts.spent(record, seen.report, now)
+            return replace(seen, spent=spent, hourly=self._accounts.hourly(record, now))
+        except CloudError as refusal:
+            log.warning("what job '%s' costs is not known just now: %s", record.id, refusal.message)
+            return seen
+
+    def _report(self, record: JobRecord) -> NodeReport | None:
+        attempt = record.attempt
+        if attempt is None or not attempt.nodes:
+            return None
+        return own(attempt, self._progress.report(record.id, attempt.number))
 
     def _machines(self, record: JobRecord) -> Iterator[Instance]:
         """Raises CloudUnavailable where the live attempt's region does not answer; others are left alone for minutes.
@@ -91,3 +119,14 @@ def ids_in(record: JobRecord, region: str) -> set[str]:
 def live_attempt(record: JobRecord) -> Attempt | None:
     attempt = record.attempt
     return None if attempt is None or attempt.state is AttemptState.ENDED else attempt
+
+
+def is_silent(record: JobRecord, report: NodeReport | None, now: datetime) -> bool:
+    """The machine has reported, and not for long."""
+    return report is not None and report.ended is None and now > report.at + record.spec.pace.lost_after
+
+
+def own(attempt: Attempt, report: NodeReport | None) -> NodeReport | None:
+    """The report where it is the attempt's own: one of a launch that was given up may have had the same number."""
+    mine = report is not None and report.instance_id in {node.instance_id for node in attempt.nodes}
+    return report if mine else None

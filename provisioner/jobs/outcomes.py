@@ -17,6 +17,7 @@ from provisioner.domain.quantities import written
 from provisioner.jobs.actions import Observation
 
 SAME_FAILURE_LIMIT = 3
+SILENT = {EndReason.BOOT_TIMEOUT, EndReason.LOST}
 OUR_FAULT = "Client."
 """What EC2's reasons begin with where the account, and no lack of machines, is why one was not started."""
 FAILURES = {
@@ -87,13 +88,14 @@ def program_failed(record: JobRecord, last: Attempt) -> Outcome | None:
 
 
 def same_failure(record: JobRecord, last: Attempt) -> Outcome | None:
-    """Three times in a row, with nothing saved in between, is not bad luck."""
+    """Three times in a row, with nothing saved in between, is not bad luck. One that vanished fell silent as well."""
     recent = record.recent[-SAME_FAILURE_LIMIT:]
-    alike = len(recent) == SAME_FAILURE_LIMIT and all(attempt.end_reason is last.end_reason for attempt in recent)
+    same = SILENT if last.end_reason in SILENT else {last.end_reason}
+    alike = len(recent) == SAME_FAILURE_LIMIT and all(attempt.end_reason in same for attempt in recent)
     first = recent[0].intended_at
     if not alike or (record.checkpoint is not None and record.checkpoint.at > first):
         return None
-    how = FAILURES[last.end_reason or EndReason.LOST]
+    how = " or ".join(dict.fromkeys(FAILURES[attempt.end_reason or EndReason.LOST] for attempt in recent))
     return failed(
         4, f"{SAME_FAILURE_LIMIT} machines in a row {how}: {last.message or 'no reason given'}",
         f"'accelctl logs {record.id}' shows what they printed",

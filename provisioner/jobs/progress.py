@@ -62,6 +62,10 @@ class LogObject:
     size: int
 
 
+class Damaged(CloudError):
+    """What a machine wrote cannot be understood: it is broken, or of another version."""
+
+
 def passed_over(_: int, __: str) -> None:
     """Nobody wants to know of a damaged manifest."""
 
@@ -73,12 +77,19 @@ class Progress:
         self._objects = objects
 
     def report(self, job: str, attempt: int, *, rank: int = 0) -> NodeReport | None:
-        """None before the machine's first word. Raises CloudError for a report that cannot be read."""
+        """None before the machine's first word. Raises Damaged for one that cannot be understood."""
         try:
             content = self._objects.get(f"{prefix(job)}attempts/{attempt}/nodes/{rank}.json")
         except ObjectMissing:
             return None
         return decoded(content, NodeReport, f"the report of job '{job}', attempt {attempt}")
+
+    def readable(self, job: str, attempt: int) -> NodeReport | None:
+        """As `report`; None also for one that cannot be understood."""
+        try:
+            return self.report(job, attempt)
+        except Damaged:
+            return None
 
     def manifests(self, job: str, *, damaged: Callable[[int, str], None] = passed_over) -> Iterator[Manifest]:
         """Newest first. A damaged one is told with its sequence, and never stands in the way of those before it."""
@@ -90,7 +101,7 @@ class Progress:
                 continue
             try:
                 yield decoded(content, Manifest, key)
-            except CloudError as problem:
+            except Damaged as problem:
                 damaged(int(PurePosixPath(key).stem), problem.message)
 
     def has_checkpoint(self, job: str, sequence: int) -> bool:
@@ -124,4 +135,4 @@ def decoded(content: bytes, kind: type[T], what: str) -> T:
     try:
         return msgspec.convert(json.loads(content), type=kind)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise CloudError(f"{what} is damaged: {error}.") from error
+        raise Damaged(f"{what} is damaged: {error}.") from error

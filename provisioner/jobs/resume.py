@@ -44,9 +44,10 @@ def resumed(record: JobRecord, allowance: Allowance, spent: Decimal | None) -> J
         budget=None if budget is None else budget + (spent or Decimal(0)),
     )  # fmt: skip
     return replace(
-        record, spec=spec, state=JobState.RECOVERING if record.attempts else JobState.PENDING, outcome=None,
-        ended_at=None, cancel_asked_at=None, identity_made=False, lease=None, waiting_since=None, next_try_at=None,
-        rounds=0, refusals=(), earlier=len(record.attempts),
+        record, spec=spec, asked=record.asked or record.spec, outcome=None, ended_at=None, cancel_asked_at=None,
+        state=JobState.RECOVERING if record.attempts else JobState.PENDING, identity_asked_at=None,
+        identity_made=False, lease=None, waiting_since=None, next_try_at=None, rounds=0, refusals=(),
+        earlier=len(record.attempts),
     )  # fmt: skip
 
 

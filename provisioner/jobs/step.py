@@ -4,27 +4,29 @@ Every act is preceded by a write that says what is about to be done; every write
 the lease. Whoever loses the race stops and reads again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
+from functools import cache
 from typing import Protocol
 
 from provisioner.catalog import labels
 from provisioner.clock import Clock
 from provisioner.clouds.base import (
+    ChecksHealth,
     CloudProvider,
     FindsLeftovers,
     GivesIdentity,
     IdentityRequest,
     KeepsConsole,
     KnowsPrices,
-    Leftover,
+    Sold,
 )
 from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Attempt, AttemptState, EndReason, JobRecord, JobState, Lease, Node, Outcome
 from provisioner.domain.launches import LaunchRequest
-from provisioner.domain.offerings import Offering
+from provisioner.domain.offerings import Offering, Requirements
 from provisioner.errors import (
     CloudError,
     CloudUnavailable,
@@ -36,7 +38,6 @@ from provisioner.errors import (
     RateLimited,
     Refused,
     TokenReused,
-    Unseen,
 )
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import (
@@ -49,6 +50,7 @@ from provisioner.jobs.actions import (
     Identify,
     Launch,
     Note,
+    Observation,
     Rest,
     Survey,
     Terminate,
@@ -56,19 +58,20 @@ from provisioner.jobs.actions import (
 )
 from provisioner.jobs.boarding import UserData, boarding_pass, task
 from provisioner.jobs.buying import intended, requirements, with_attempt
-from provisioner.jobs.closing import by_our_clock, closed, ended_at, with_last_words, with_refusals, work_lost
+from provisioner.jobs.closing import with_refusals
 from provisioner.jobs.consoles import Consoles
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
-from provisioner.jobs.observing import Observer, regions_of
+from provisioner.jobs.observing import Observer
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Held, LostRace, Records, prefix
+from provisioner.jobs.settling import Settling
 
 MOST_ACTIONS = 64
 """Of one step; a job that wants more gets them in the next one."""
 
 
-class JobCloud(CloudProvider, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, Protocol):
+class JobCloud(CloudProvider, ChecksHealth, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, Protocol):
     """What a job needs of its cloud."""
 
 
@@ -90,14 +93,16 @@ class Stepper:
     ) -> None:
         self._objects = objects
         self._records = Records(objects)
-        self._progress = Progress(objects)
         self._cloud = cloud
         self._clock = clock
         self._holder = holder
         self._tariff = tariff
-        self._accounts = Accounts(cloud=cloud, tariff=tariff)
+        progress, accounts = Progress(objects), Accounts(cloud=cloud, tariff=tariff)
         self._consoles = Consoles(objects, cloud)
-        self._observer = Observer(cloud=cloud, progress=self._progress, accounts=self._accounts, clock=clock)
+        self._observer = Observer(cloud=cloud, progress=progress, accounts=accounts, clock=clock)
+        self._settling = Settling(
+            cloud=cloud, progress=progress, accounts=accounts, consoles=self._consoles, clock=clock
+        )  # fmt: skip
         self._user_data = user_data
 
     def step(self, job: str) -> Stepped:
@@ -106,18 +111,21 @@ class Stepper:
         Raises CloudUnavailable or RateLimited where the cloud does not answer (step again later: the intent stands),
         and other CloudErrors where it refuses what is not the job's to mend.
         """
-        held = self._records.read(job)
+        held, seen = self._records.read(job), None
+        market = cache(self._cloud.offerings)
         decision = Decision(action=Rest(), reason="")
         try:
             for _ in range(MOST_ACTIONS):
                 if self._led_by_other(held.record):
                     return self._watching(held.record)
-                decision = self._decide(held.record)
+                seen = seen or self._observer.observe(held.record)
+                decision = self._decide(held.record, seen, market)
                 if isinstance(decision.action, Wait):
                     return Stepped(record=held.record, decision=decision, wait_until=decision.action.until)
                 if isinstance(decision.action, Rest):
                     return Stepped(record=held.record, decision=decision, wait_until=self._clock.now())
-                held = self._act(held, decision.action)
+                before, held = held.record, self._act(held, decision.action)
+                seen = seen if changed_nothing(decision.action, before, held.record) else None
         except LostRace:
             return self._watching(self._records.read(job).record)
         return Stepped(record=held.record, decision=decision, wait_until=self._clock.now())
@@ -143,11 +151,10 @@ class Stepper:
         decision = Decision(action=Wait(until=until), reason=f"{holder} acts on this job")
         return Stepped(record=record, decision=decision, wait_until=until, mine=False)
 
-    def _decide(self, record: JobRecord) -> Decision:
-        seen = self._observer.observe(record)
+    def _decide(self, record: JobRecord, seen: Observation, market: Callable[[Requirements], Sold]) -> Decision:
         decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
         if isinstance(decision.action, Survey):
-            sold = self._cloud.offerings(requirements(record))
+            sold = market(requirements(record))
             seen = replace(seen, offerings=tuple(sold), refused=sold.refused)
             decision = decide(record, seen, now=self._clock.now(), traits=self._cloud.traits)
         return decision
@@ -169,9 +176,10 @@ class Stepper:
             case Terminate(instances=instances, record=record):
                 return self._terminate(self._write(held, record), instances)
             case Close():
-                return self._close(held, action)
+                return self._write(held, self._settling.closed(held.record, action))
             case Clean():
-                return self._clean(self._leased(held))
+                held = self._leased(held)
+                return self._records.write(held, self._settling.cleaned(held.record))
             case _:
                 raise AssertionError(f"{action} is no act")
 
@@ -189,7 +197,8 @@ class Stepper:
 
     def _identify(self, held: Held) -> Held:
         record = held.record
-        held = self._write(held, replace(record, identity=f"accelctl-{record.id}"))
+        asked_at = record.identity_asked_at or self._clock.now()
+        held = self._write(held, replace(record, identity=f"accelctl-{record.id}", identity_asked_at=asked_at))
         spec = record.spec
         self._objects.put(f"{prefix(record.id)}task.json", task(record.id, spec))
         read = [record.agent.key] + ([spec.workdir.key] if spec.workdir else [])
@@ -202,7 +211,9 @@ class Stepper:
         except CredentialsRefused:
             raise
         except (ConfigError, CloudError) as refusal:
-            patient = self._clock.now() < record.created_at + max(spec.max_wait, spec.pace.answer_within)
+            if isinstance(refusal, PermissionDenied) and record.identity_asked_at is not None:
+                raise  # who asked first may: whoever steps it just now is not its judge
+            patient = self._clock.now() < asked_at + max(spec.max_wait, spec.pace.answer_within)
             if isinstance(refusal, RateLimited | CloudUnavailable) and patient:
                 raise
             return self._write(held, hopeless(held.record, refusal))
@@ -230,20 +241,26 @@ class Stepper:
         except (RateLimited, CloudUnavailable):
             raise
         except (ConfigError, CloudError) as refusal:
+            if isinstance(refusal, ConfigError) and len(record.attempts) > 1:  # what is asked for has run: the place
+                return self._write(held, self._refused(record, of_region(attempt, refusal)))
             return self._write(held, hopeless(record, refusal))
         return self._bought(held, attempt, tuple(instances), at=self._clock.now())
 
     def _bought_before(self, held: Held, attempt: Attempt) -> Held:
         """The call was made, and its words have changed since, such as the newest image: what it bought is ours.
 
-        Where nothing is listed the next try has a token of its own; what shows up later belongs to no attempt and goes.
+        Where nothing is listed once the cloud has had the time, the next try has a token of its own.
         """
         bought = self._cloud.list_owned(
             {labels.TOKEN: attempt.token}, regions={one.region for one in attempt.offerings}
         )
         if found := tuple(bought):
             return self._bought(held, attempt, found, at=attempt.intended_at)
-        return self._write(held, self._refused(held.record, []))
+        since = attempt.silent_since or self._clock.now()
+        if self._clock.now() >= since + held.record.spec.pace.settle:
+            return self._write(held, self._refused(held.record, []))
+        self._write(held, with_attempt(held.record, replace(attempt, silent_since=since)))
+        raise CloudUnavailable("a launch was made, and is not listed yet.", hint="step again in a moment.")
 
     def _request(self, record: JobRecord, attempt: Attempt) -> LaunchRequest:
         more = {
@@ -299,53 +316,11 @@ class Stepper:
             self._cloud.terminate(instance.id, region=instance.region)
         return held
 
-    def _close(self, held: Held, close: Close) -> Held:
-        record, attempt = held.record, held.record.attempts[-1]
-        report = self._observer.report(record, attempt)
-        if report is None and close.instance is not None:
-            close = with_last_words(close, self._consoles.keep(record.id, attempt, close.instance))
-        now = self._clock.now()
-        end = ended_at(attempt, close.instance, report, pace=record.spec.pace, now=now)
-        newest = self._progress.newest_checkpoint(record.id)
-        lost = work_lost(close.reason, report, newest=newest, end=by_our_clock(attempt, end, now))
-        cost = self._accounts.settled(
-            attempt, close.instance, end=end, report=report, record=record, lost=lost or timedelta(0)
-        )
-        record = closed(record, close, end=end, report=report, cost=cost, lost=lost, newest=newest, now=now)
-        return self._write(held, record)
 
-    def _clean(self, held: Held) -> Held:
-        record, outcome = held.record, held.record.outcome
-        assert outcome is not None  # noqa: S101 - decide cleans after the outcome only
-        self._remove_all(record)
-        if left := self._leftovers(record):
-            names = ", ".join(f"{leftover.kind} {leftover.id}" for leftover in left)
-            raise CloudUnavailable(f"job '{record.id}' still has {names}.", hint="it is on its way out; step again.")
-        return self._records.write(
-            held, replace(record, state=outcome.state, ended_at=self._clock.now(), lease=None, next_try_at=None)
-        )  # fmt: skip
-
-    def _remove_all(self, record: JobRecord) -> None:
-        """One that is refused keeps no other from going; the first refusal is told."""
-        steps = [partial(self._cloud.remove, leftover) for leftover in self._leftovers(record)]
-        if record.identity:
-            steps.append(partial(self._cloud.remove_identity, record.identity))
-        refusals: list[CloudError] = []
-        for remove in steps:
-            try:
-                remove()
-            except CloudError as refusal:
-                refusals.append(refusal)
-        if refusals:
-            raise refusals[0]
-
-    def _leftovers(self, record: JobRecord) -> list[Leftover]:
-        """Where the job was never asked for there is nothing of it: that such a region is down keeps nothing open."""
-        try:
-            found = list(self._cloud.leftovers(job=record.id, regions=sorted(regions_of(record))))
-        except Unseen as blind:
-            raise next(iter(blind.regions.values())) from blind
-        return sorted(found, key=lambda leftover: leftover.order)
+def changed_nothing(action: Action, before: JobRecord, after: JobRecord) -> bool:
+    """Nothing but the record: what was seen of the cloud still holds. A launch that was refused bought nothing."""
+    refused = isinstance(action, Launch) and len(after.attempts) < len(before.attempts)
+    return refused or isinstance(action, Note)
 
 
 def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:
@@ -360,12 +335,17 @@ def offering_of(attempt: Attempt, instance: Instance) -> Offering | None:
 
 
 def over_quota(attempt: Attempt, refusal: QuotaExceeded) -> list[Refused]:
-    """A limit of the account holds for the whole region, and for as long as the job lives."""
+    """A limit of the account holds for as long as the job lives."""
+    return [row._replace(lasting=True) for row in of_region(attempt, refusal)]
+
+
+def of_region(attempt: Attempt, refusal: CloudError | ConfigError) -> list[Refused]:
+    """A refusal that holds for the whole region."""
     pools = {(offering.region, offering.instance_type, offering.capacity_type) for offering in attempt.offerings}
-    advice = f"{refusal.message} {refusal.hint}".strip()
+    code = refusal.code if isinstance(refusal, CloudError) else ""
     return [
-        Refused(region=region, zone="", instance_type=kind, capacity_type=capacity, code=refusal.code or "quota",
-                message=advice, lasting=True)
+        Refused(region=region, zone="", instance_type=kind, capacity_type=capacity, code=code or "refused",
+                message=f"{refusal.message} {refusal.hint}".strip())
         for region, kind, capacity in sorted(pools)
     ]  # fmt: skip
 

@@ -42,6 +42,25 @@ def console_output(cloud: SandboxCloud, call: Call) -> Response | None:
     )
 
 
+def instance_status(cloud: SandboxCloud, call: Call) -> Response | None:
+    """moto finds every machine well; one whose init was killed answers nothing any more."""
+    asked = call.params.get("InstanceId.1", "")
+    if "InstanceId.2" in call.params or not cloud.machines.is_dead(asked):
+        return None
+    instance = ec2_backends[DEFAULT_ACCOUNT_ID][call.region].get_instance(asked)
+    if instance.state != "running":
+        return None
+    return xml_answer(
+        call,
+        f"<instanceStatusSet><item><instanceId>{asked}</instanceId>"
+        f"<availabilityZone>{instance.placement.zone}</availabilityZone>"
+        "<instanceState><code>16</code><name>running</name></instanceState>"
+        "<systemStatus><status>ok</status></systemStatus>"
+        "<instanceStatus><status>impaired</status><details><item><name>reachability</name>"
+        "<status>failed</status></item></details></instanceStatus></item></instanceStatusSet>",
+    )
+
+
 def kept(cloud: SandboxCloud, call: Call) -> Response:
     """By the part that keeps what moto lacks."""
     answer = next(part for word, part in parts(cloud).items() if word in call.operation).answer(call)
@@ -69,6 +88,7 @@ def service_quota(cloud: SandboxCloud, call: Call) -> Response | None:
 
 EXTRAS: dict[str, Callable[[SandboxCloud, Call], Response | None]] = {
     "ec2.GetConsoleOutput": console_output,
+    "ec2.DescribeInstanceStatus": instance_status,
     "ec2.CreatePlacementGroup": kept,
     "ec2.DescribePlacementGroups": kept,
     "ec2.DeletePlacementGroup": kept,

@@ -80,6 +80,11 @@ class Machines:
     def console(self, instance_id: str) -> Path:
         return self.root / instance_id / "console.log"
 
+    def is_dead(self, instance_id: str) -> bool:
+        """Its init was killed, as by a kernel's panic; the cloud still calls it running."""
+        machine = self.by_id.get(instance_id)
+        return machine is not None and (machine.process.poll() or 0) < 0
+
     def watch(self, machine: Machine) -> None:
         if machine.process.wait() == SHUT_DOWN_FROM_INSIDE:
             self.on_shutdown(machine.id)

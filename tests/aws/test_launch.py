@@ -259,3 +259,20 @@ def test_a_region_whose_network_is_gone_says_how_to_mend_it(cloud: Aws) -> None:
 
     assert not sold
     assert "setup --region eu-north-1" in sold.refused[0].message
+
+
+def test_a_subnet_that_was_removed_is_the_next_offerings_business(cloud: Aws, request_: LaunchRequest) -> None:
+    """The zone refuses, and the network is looked up anew: a second launch there knows that the subnet is gone."""
+    zone, ec2 = request_.offerings[0].zone, aws("ec2")
+    found = Networks(Sessions(REGION), SystemClock()).find(REGION)
+    assert found is not None
+    ec2.delete_subnet(SubnetId=found.subnets[zone])
+    codes: list[str] = []
+    for _ in range(2):
+        with pytest.raises(InsufficientCapacity) as refusal:
+            cloud.launch(request_)
+        codes += [row.code for row in refusal.value.refused if row.zone == zone]
+    cloud.prepare(REGION)
+
+    assert codes == ["InvalidSubnetID.NotFound", "no-subnet"]
+    assert len(cloud.launch(request_)) == 1

@@ -1,5 +1,6 @@
 """What spot-train accepts, and how it refuses the rest: exit 2, the field named, a hint."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 
 from provisioner.cli.training import same_job
 from provisioner.cli.wishes import wishes
-from provisioner.domain.jobs import Fallback, Grant
+from provisioner.domain.jobs import Fallback, Grant, JobState
 from provisioner.errors import ConfigError
-from tests.jobs.builders import a_record
+from provisioner.jobs.resume import Allowance, resumed
+from tests.jobs.builders import START, a_record
 
 NOTHING: dict[str, Any] = {
     "instances": ("p4d.24xlarge",), "program": ("python", "train.py"), "job_file": None, "dry_run": False,
@@ -129,6 +131,21 @@ def test_an_active_job_of_the_name_is_continued_only_as_it_was_asked_for() -> No
     assert same_job(record, asked) is record
     with pytest.raises(ConfigError, match="--instance, --budget"):
         same_job(record, wishes(NOTHING | {"name": "nightly", "instances": ("g5.xlarge",), "budget": Decimal(1)}))
+
+
+def test_a_resumed_job_is_continued_by_the_command_that_started_it() -> None:
+    """Also after a second resume: what it may use since then is the resumes' word."""
+    asked = wishes(NOTHING | {"name": "nightly"})
+    record = a_record(spec=asked.spec)
+    for _ in range(2):
+        ended = replace(record, state=JobState.FAILED, ended_at=START)
+        record = resumed(
+            ended, Allowance(max_duration=timedelta(hours=1), budget=Decimal(9), max_restarts=1), Decimal(0)
+        )
+
+    assert same_job(record, asked) is record
+    with pytest.raises(ConfigError, match="--instance"):
+        same_job(record, wishes(NOTHING | {"name": "nightly", "instances": ("g5.xlarge",)}))
 
 
 def test_flags_beat_the_job_file_and_the_job_file_beats_the_environment(

@@ -36,9 +36,10 @@ handler({}, Context())
 IMPLIED = {
     "iam:PassRole", "iam:TagRole", "iam:TagInstanceProfile", "ssm:GetParameters",
     "logs:CreateLogStream", "logs:PutLogEvents", "ec2:DescribeInstanceTypes",
+    "ec2:DescribeInstanceStatus",
 }  # fmt: skip
 """Asked for within another call (RunInstances looks up the image's parameter), by Lambda in the role's
-name, or for a type that the catalog lacks."""
+name, for a type that the catalog lacks, or of a machine that has been silent for five minutes."""
 
 
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:idle"

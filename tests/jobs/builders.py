@@ -16,6 +16,7 @@ from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Archive, Attempt, EndReason, JobRecord, JobSpec, Pace
 from provisioner.domain.offerings import CapacityType, Pool
 from provisioner.domain.reports import NodeEnd, NodeReport, Notice, Phase, SavedCheckpoint
+from provisioner.jobs.boarding import UserData
 from provisioner.jobs.cancel import ask_to_cancel
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.records import VERSION, Records, prefix
@@ -59,9 +60,9 @@ class World:
         self.records = Records(self.objects)
         self.stepper = self.another_stepper("first")
 
-    def another_stepper(self, holder: str) -> Stepper:
+    def another_stepper(self, holder: str, words: UserData = user_data) -> Stepper:
         return Stepper(
-            objects=self.objects, cloud=self.cloud, clock=self.clock, holder=holder, tariff=TARIFF, user_data=user_data
+            objects=self.objects, cloud=self.cloud, clock=self.clock, holder=holder, tariff=TARIFF, user_data=words
         )
 
     def submit(self, **changes: Any) -> JobRecord:

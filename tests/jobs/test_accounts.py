@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,24 @@ def test_on_demand_nobody_would_have_paid_for_work_done_twice(world: World) -> N
 
     hours = [(attempt.cost.on_demand or 0) / Decimal("21.957642") for attempt in world.record.attempts if attempt.cost]
     assert [round(one * 60) for one in hours] == [20, 30]
+
+
+def test_a_machine_whose_clock_is_behind_hides_no_start(world: World) -> None:
+    """What the second start took counts by the machine's own clock at the least, and is not paid for on demand."""
+    launched(world)
+    world.cloud.interrupt(world.machine.id)
+    world.step()
+    world.pass_time(timedelta(minutes=5))
+    behind = world.clock.now() - timedelta(hours=1)
+    own: dict[str, Any] = {"booted_at": behind - timedelta(minutes=4), "started_at": behind}
+    world.report(at=behind, **own)
+    world.step()
+    world.pass_time(timedelta(minutes=10))
+    world.report_end(EndReason.FINISHED, **own)
+    world.step()
+
+    assert world.attempt.cost is not None
+    assert world.attempt.cost.on_demand == pytest.approx(Decimal("21.957642") * 11 / 60)
 
 
 def test_a_short_job_is_compared_with_the_least_that_on_demand_bills(world: World) -> None:

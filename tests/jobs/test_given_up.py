@@ -17,6 +17,7 @@ def world() -> World:
 def given_up(world: World) -> None:
     """The machine fell silent; the call that should end it was refused."""
     launched(world)
+    world.cloud.impair(world.machine.id)
     world.pass_time(timedelta(minutes=6))
     world.step()
     world.pass_time(timedelta(minutes=2))

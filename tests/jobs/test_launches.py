@@ -10,9 +10,17 @@ import pytest
 from provisioner.domain.instances import EndCause
 from provisioner.domain.jobs import AttemptState, EndReason, JobState
 from provisioner.domain.reports import Phase
-from provisioner.errors import CloudUnavailable, CredentialsRefused, PermissionDenied, QuotaExceeded, RateLimited
+from provisioner.errors import (
+    CloudUnavailable,
+    ConfigError,
+    CredentialsRefused,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    TokenReused,
+)
 from provisioner.jobs.boarding import boarding_pass
-from tests.jobs.builders import QUICK, START, World, launched
+from tests.jobs.builders import QUICK, START, World, all_pools, launched
 
 
 @pytest.fixture
@@ -78,6 +86,108 @@ def test_a_late_launch_is_found_where_it_was_asked_for(world: World) -> None:
 
     assert late not in {instance.id for instance in world.cloud.instances if instance.alive}
     assert world.record.orders.token == world.attempt.token
+
+
+def test_a_place_that_is_no_longer_prepared_ends_no_job_that_has_run(world: World) -> None:
+    """Its region is left alone for some minutes: the next machine is bought in another."""
+    launched(world)
+    world.cloud.interrupt(world.machine.id)
+    world.cloud.fail_next("launch", ConfigError("region: us-east-1 is not prepared."))
+    world.step()
+
+    assert world.record.outcome is None
+    assert world.attempt.offering is not None
+    assert world.attempt.offering.region == "us-west-2"
+    assert "not prepared" in world.record.refusals[-1].message
+
+
+def test_a_mistake_ends_the_job_at_its_first_launch(world: World) -> None:
+    """Nothing has run: whoever asked is told at once."""
+    world.submit()
+    world.cloud.fail_next("launch", ConfigError("region: us-east-1 is not prepared."))
+    world.step()
+
+    assert world.record.outcome is not None
+    assert world.record.outcome.exit_code == 2
+
+
+REUSED = TokenReused("other words", code="IdempotentParameterMismatch")
+
+
+def test_a_token_that_was_used_with_other_words_leads_to_what_it_bought(world: World) -> None:
+    """A new image between two tries is no end of the job: the machine is adopted."""
+    unanswered(world, after=True)
+    world.cloud.fail_next("launch", REUSED)
+    world.step()
+
+    assert [instance.id for instance in world.cloud.instances] == [node.instance_id for node in world.attempt.nodes]
+
+
+def test_a_token_that_bought_nothing_is_given_up_once_the_cloud_would_list_it(world: World) -> None:
+    """However long ago the intent was: then the job is bought a machine under a new token."""
+    unanswered(world)
+    world.cloud.fail_next("launch", REUSED, REUSED)
+    world.pass_time(timedelta(minutes=5))
+    with pytest.raises(CloudUnavailable):
+        world.step()
+    world.pass_time(timedelta(seconds=61))
+    world.step()
+
+    assert [instance.id for instance in world.cloud.instances] == [node.instance_id for node in world.attempt.nodes]
+    assert world.attempt.token.endswith("-1-2")
+
+
+def test_a_reused_token_whose_machine_is_listed_late_buys_no_second_one(world: World) -> None:
+    """The listing lags behind the purchase: one machine at most."""
+    unanswered(world)
+    world.pass_time(timedelta(minutes=5))
+    world.cloud.visible_after = timedelta(seconds=20)
+    world.cloud.fail_next("launch", CloudUnavailable("gone"), after=True)
+    with pytest.raises(CloudUnavailable):
+        world.step()
+    world.cloud.fail_next("launch", REUSED)
+    with pytest.raises(CloudUnavailable):
+        world.step()
+    world.pass_time(timedelta(seconds=25))
+    world.step()
+
+    assert world.cloud.peak[world.record.id] == 1
+    assert len(world.attempt.nodes) == 1
+
+
+def test_what_the_very_first_launch_bought_late_does_not_wait_for_the_next_try(world: World) -> None:
+    """The launch was given up and nothing else is sold: its machine goes as soon as it is listed."""
+    unanswered(world, after=True, max_wait=timedelta(hours=6))
+    world.cloud.visible_after = timedelta(minutes=17)
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.pass_time(timedelta(minutes=16))
+    world.step()
+    world.pass_time(timedelta(minutes=2))
+    assert world.record.next_try_at is not None
+    assert world.record.next_try_at > world.clock.now()
+    world.step()
+
+    assert not world.machine.alive
+
+
+def test_nothing_is_bought_while_a_machine_of_the_job_is_on_its_way_out(world: World) -> None:
+    """A late machine that shows up between the intent and the call ends first."""
+    unanswered(world, after=True)
+    world.cloud.visible_after = timedelta(minutes=17)
+    world.cloud.dies_in = timedelta(minutes=1)
+    world.pass_time(timedelta(minutes=16))
+    world.cloud.fail_next("launch", CloudUnavailable("gone"))
+    with pytest.raises(CloudUnavailable):
+        world.step()
+    world.pass_time(timedelta(minutes=1))
+    world.step()
+    assert len(world.cloud.instances) == 1
+
+    world.pass_time(timedelta(minutes=2))
+    world.step()
+
+    assert (world.cloud.peak[world.record.id], world.attempt.state) == (1, AttemptState.BOOTING)
 
 
 def test_a_report_of_another_machine_is_nobodys(world: World) -> None:

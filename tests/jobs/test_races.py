@@ -22,15 +22,22 @@ class Count:
 
 
 def test_two_steppers_a_thousand_times_never_two_machines() -> None:
-    """Two steppers race through launches, losses, interruptions and lost answers: one machine at most."""
+    """Two steppers race through launches, losses, interruptions, lost answers, late listings: one machine at most.
+
+    The words of a launch change between two tries, as with a new image: then its token is refused.
+    """
     world = World()
     world.submit(pace=QUICK)
+    world.cloud.visible_after = QUICK.settle / 2
     chance = random.Random(20260105)
     failures: list[BaseException] = []
     disturbed = Count()
 
+    def words(boarding: object) -> str:
+        return f"{boarding} {chance.choice(['image-1', 'image-2'])}"
+
     def race(holder: str) -> None:
-        stepper, steps = world.another_stepper(holder), 0
+        stepper, steps = world.another_stepper(holder, words), 0
         while steps < STEPS or disturbed.value < DISTURBANCES:
             steps += 1
             try:

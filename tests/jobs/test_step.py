@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from provisioner.domain.instances import EndCause
 from provisioner.domain.jobs import AttemptState, EndReason, JobState
-from provisioner.errors import CloudUnavailable, TokenReused
+from provisioner.errors import CloudUnavailable
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import LostRace, prefix
 from tests.jobs.builders import JOB, World, launched, pool
@@ -133,8 +134,9 @@ def test_after_the_free_hour_a_saved_machine_is_ended_at_once(world: World) -> N
 
 
 def test_a_silent_machine_is_lost(world: World) -> None:
-    """A machine that the cloud calls running, but that has not reported for five minutes, is replaced."""
+    """A machine that fails its checks, or of which nobody may know, and is silent for five minutes, is replaced."""
     launched(world)
+    world.cloud.impair(world.machine.id)
     world.pass_time(timedelta(minutes=4))
     world.step()
     assert len(world.record.attempts) == 1
@@ -146,6 +148,18 @@ def test_a_silent_machine_is_lost(world: World) -> None:
 
     assert world.record.attempts[0].end_reason is EndReason.LOST
     assert len(world.record.attempts) == 2
+
+
+def test_a_machine_that_breaks_after_hours_was_no_lack_of_capacity(world: World) -> None:
+    """The same cause, at a launch, is one: a machine that has reported was started, and is lost."""
+    launched(world)
+    world.pass_time(timedelta(hours=2))
+    world.report()
+    world.step()
+    world.cloud.end(world.machine.id, EndCause.FAILED, "Server.InternalError")
+    world.step()
+
+    assert world.record.attempts[0].end_reason is EndReason.LOST
 
 
 def test_a_clock_that_is_fast_takes_no_machine_for_lost(world: World) -> None:
@@ -170,6 +184,26 @@ def test_three_machines_that_never_report_end_the_job(world: World) -> None:
     assert (world.record.state, len(world.record.attempts)) == (JobState.FAILED, 3)
     assert world.record.outcome is not None
     assert world.record.outcome.exit_code == 4
+
+
+def test_machines_that_vanish_and_machines_that_never_report_end_the_job_together(world: World) -> None:
+    """Three in a row of either kind, with nothing saved in between, and both are named."""
+    world.submit(max_duration=timedelta(days=7))
+    for number in range(1, 6):
+        world.step()
+        if world.record.ended_at:
+            break
+        world.pass_time(timedelta(seconds=30))
+        if number % 2:
+            world.report(at=world.clock.now())
+            world.step()
+            world.cloud.shut_down(world.machine.id)
+        else:
+            world.pass_time(timedelta(minutes=16))
+
+    assert (world.record.state, len(world.record.attempts)) == (JobState.FAILED, 3)
+    assert world.record.outcome is not None
+    assert "vanished or never reported" in world.record.outcome.message
 
 
 def test_a_failing_program_is_not_an_interruption(world: World) -> None:
@@ -217,21 +251,6 @@ def test_a_machine_that_does_not_obey_is_ended_anyway(world: World) -> None:
     world.step()
 
     assert world.record.state is JobState.CANCELLED
-
-
-@pytest.mark.parametrize("bought", [True, False])
-def test_a_token_that_was_used_with_other_words_buys_once(world: World, bought: bool) -> None:
-    """A new image between two tries is no end of the job: the machine is adopted, or bought under a new token."""
-    world.submit()
-    world.cloud.fail_next("launch", CloudUnavailable("the answer was lost"), after=bought)
-    with pytest.raises(CloudUnavailable):
-        world.step()
-    world.cloud.fail_next("launch", TokenReused("other words", code="IdempotentParameterMismatch"))
-
-    world.step()
-
-    assert [instance.id for instance in world.cloud.instances] == [node.instance_id for node in world.attempt.nodes]
-    assert world.attempt.token == (f"{JOB}-1-1" if bought else f"{JOB}-1-2")
 
 
 def test_what_a_cancelled_launch_bought_is_counted(world: World) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from provisioner.domain.jobs import EndReason, Fallback, JobState, Refusal
 from provisioner.domain.offerings import CapacityType
-from provisioner.errors import CloudUnavailable, PermissionDenied, QuotaExceeded
+from provisioner.errors import CloudUnavailable, PermissionDenied, QuotaExceeded, RateLimited
 from provisioner.jobs.buying import open_to
+from provisioner.jobs.resume import Allowance, resume, resumed
 from tests.jobs.builders import JOB, World, all_pools, launched
 
 
@@ -36,6 +37,31 @@ def test_capacity_nowhere_waits_longer_and_longer_and_then_fails(world: World) -
     assert world.record.outcome is not None
     assert world.record.outcome.exit_code == 4
     assert "us-east-1a" in world.record.outcome.message
+
+
+def test_offerings_that_refuse_cost_one_call_each(world: World) -> None:
+    """What is sold is asked once in a step, and the machines are listed before each launch, no oftener."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.submit()
+    world.step()
+
+    regions = 2
+    assert world.cloud.calls["launch"] == len(all_pools())
+    assert world.cloud.calls["offerings"] == 1
+    assert world.cloud.calls["list_owned"] <= regions * (len(all_pools()) + 1)
+
+
+def test_a_next_step_asks_anew_what_is_sold(world: World) -> None:
+    """A price that moved meanwhile decides."""
+    for one in all_pools():
+        world.cloud.set_capacity(one, 0)
+    world.submit()
+    stepped = world.step()
+    world.pass_time(stepped.wait_until - world.clock.now())
+    world.step()
+
+    assert world.cloud.calls["offerings"] == 2
 
 
 def test_the_last_try_is_a_try(world: World) -> None:
@@ -103,6 +129,50 @@ def test_an_identity_that_cannot_be_made_is_asked_for_again_within_a_bound(world
     assert world.record.state is JobState.FAILED
     assert world.record.outcome is not None
     assert world.record.outcome.hint == "run setup."
+
+
+def test_a_job_that_is_first_stepped_late_has_its_whole_patience(world: World) -> None:
+    """It counts from the first request, however long ago the job was submitted."""
+    world.submit()
+    world.pass_time(timedelta(hours=2))
+    world.cloud.fail_next("make_identity", RateLimited("slow down"))
+    with pytest.raises(RateLimited):
+        world.step()
+    world.step()
+
+    assert (world.record.outcome, world.machine.alive) == (None, True)
+
+
+def test_a_resumed_job_has_its_whole_patience_again(world: World) -> None:
+    """One throttled call two days after the job was created ends nothing."""
+    launched(world, max_duration=timedelta(hours=1))
+    world.report_end(EndReason.OVER_TIME)
+    world.step()
+    world.pass_time(timedelta(days=2))
+    held = world.records.read(JOB)
+    allowed = Allowance(max_duration=timedelta(hours=1), budget=None, max_restarts=0)
+    resume(world.objects, held, resumed(held.record, allowed, None))
+    world.cloud.fail_next("make_identity", RateLimited("slow down"))
+    with pytest.raises(RateLimited):
+        world.step()
+    world.step()
+
+    assert world.record.outcome is None
+    assert len(world.record.attempts) == 2
+
+
+def test_whoever_may_not_make_the_identity_ends_no_job_of_somebody_who_may(world: World) -> None:
+    """A timer, or a colleague, steps a job whose identity was asked for before."""
+    world.submit()
+    world.cloud.fail_next("make_identity", RateLimited("slow down"), PermissionDenied("iam:CreateRole is not allowed."))
+    for refusal in (RateLimited, PermissionDenied):
+        with pytest.raises(refusal):
+            world.step()
+    assert world.record.outcome is None
+
+    world.step()
+
+    assert world.machine.alive
 
 
 def test_the_wait_for_capacity_is_over_once_a_machine_is_bought(world: World) -> None:

@@ -99,6 +99,9 @@ class Aws:
     def console_output(self, instance_id: str, *, region: str) -> str:
         return self._instances.console(instance_id, region)
 
+    def is_healthy(self, instance_id: str, *, region: str) -> bool | None:
+        return self._instances.is_healthy(instance_id, region)
+
     def price_history(self, offering: Offering, start: datetime, end: datetime) -> Sequence[PriceChange]:
         return self._offerings.history(offering, start, end)
 

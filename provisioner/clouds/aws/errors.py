@@ -36,6 +36,8 @@ CAPACITY = {
     "UnfulfillableCapacity",
 }
 """The next offering; this one is left alone for a few minutes."""
+REMOVED = {"InvalidSubnetID.NotFound", "InvalidGroup.NotFound", "InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"}
+"""The next offering: what a launch there rests on is gone, or was replaced a moment ago."""
 NOT_SOLD_THERE = {"Unsupported", "InvalidFleetConfiguration", "UnsupportedOperation.InstanceTypeNotSupported"}
 """The next offering; this one is left alone for good."""
 QUOTA = {
@@ -49,6 +51,7 @@ QUOTA = {
     "SecurityGroupLimitExceeded",
     "LimitExceeded",
 }
+LAUNCHES = {"ec2:RunInstances", "ec2:CreateFleet"}
 THROTTLED = {
     "RequestLimitExceeded",
     "Throttling",
@@ -164,7 +167,7 @@ def denied(code: str, said: str, action: str) -> PermissionDenied:
 def by_code(code: str, message: str, action: str) -> AccelctlError:
     """What a code means, with AWS's own words where they help."""
     said = message.partition("Encoded authorization failure")[0].strip().rstrip(".") or code
-    if code in CAPACITY or code in NOT_SOLD_THERE:
+    if code in CAPACITY | NOT_SOLD_THERE or (code in REMOVED and action in LAUNCHES):
         return InsufficientCapacity(f"{said}.", code=code)
     if code in THROTTLED:
         return RateLimited(f"AWS asks to slow down: {code}.", code=code, hint="try again in a moment.")

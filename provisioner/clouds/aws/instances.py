@@ -123,6 +123,13 @@ class Instances:
         except InstanceNotFound:
             return ""
 
+    def is_healthy(self, instance_id: str, region: str) -> bool | None:
+        """EC2's two status checks, of the host and of the machine's answers to ARP; None while it has no result."""
+        with translated("ec2:DescribeInstanceStatus"):
+            answer = self._sessions.ec2(region).describe_instance_status(InstanceIds=[instance_id])
+        found = [verdict(row) for row in answer["InstanceStatuses"]]
+        return found[0] if found else None
+
     def _printed(self, instance_id: str, region: str, *, latest: bool) -> str:
         ec2 = self._sessions.ec2(region)
         with translated("ec2:GetConsoleOutput"):
@@ -132,6 +139,11 @@ class Instances:
                 if not latest or code_of(error) not in NO_LATEST:
                     raise
                 return ""
+
+
+def verdict(row: Mapping[str, Any]) -> bool | None:
+    said = {row.get(check, {}).get("Status", "") for check in ("SystemStatus", "InstanceStatus")}
+    return False if "impaired" in said else True if said == {"ok"} else None
 
 
 def ended(raw: Mapping[str, Any]) -> bool:

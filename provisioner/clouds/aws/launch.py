@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from provisioner.catalog import load
 from provisioner.clock import Clock
 from provisioner.clouds.aws import tags
-from provisioner.clouds.aws.describe import Machines
-from provisioner.clouds.aws.errors import NOT_SOLD_THERE, translated
+from provisioner.clouds.aws.describe import Image, Machines
+from provisioner.clouds.aws.errors import NOT_SOLD_THERE, REMOVED, translated
 from provisioner.clouds.aws.fleet import Fleet, Rejected
 from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.network import Network, Networks
@@ -65,6 +65,10 @@ class Launches:
         except ConfigError:
             self._networks.forget(region)  # what was found there may have been removed since
             raise
+        except InsufficientCapacity as refusal:
+            if any(row.code in REMOVED for row in refusal.refused):
+                self._networks.forget(region)
+            raise
 
     def _one(self, ec2: Ec2, request: LaunchRequest, network: Network) -> list[str]:
         offering = request.offerings[0]
@@ -72,7 +76,8 @@ class Launches:
             gone = refused(offering, "no-subnet", f"{offering.zone} has no subnet; 'accelctl setup' makes it.")
             raise InsufficientCapacity(gone.message, code=gone.code, refused=[gone])
         spot = offering.capacity_type is CapacityType.SPOT
-        call: dict[str, Any] = self._machine(request, offering, network) | {
+        image = self._machines.image(offering.instance_type, offering.region)
+        call: dict[str, Any] = self._machine(request, image, network) | {
             "ClientToken": request.token, "MinCount": request.count, "MaxCount": request.count,
             "InstanceType": offering.instance_type, "UserData": request.user_data,
             "TagSpecifications": tags.of_machine(request.labels, spot=spot), **market(request, offering),
@@ -137,11 +142,10 @@ class Launches:
     def _template(self, request: LaunchRequest, offering: Offering, network: Network) -> tuple[str, dict[str, Any]]:
         """The image's parameter, and what a launch template for it says."""
         image = self._machines.image(offering.instance_type, offering.region)
-        return image.parameter, self._machine(request, offering, network)
+        return image.parameter, self._machine(request, image, network)
 
-    def _machine(self, request: LaunchRequest, offering: Offering, network: Network) -> dict[str, Any]:
+    def _machine(self, request: LaunchRequest, image: Image, network: Network) -> dict[str, Any]:
         """What a run and a launch template have in common."""
-        image = self._machines.image(offering.instance_type, offering.region)
         interface: dict[str, Any] = {
             "DeviceIndex": 0, "Groups": [network.security_group], "DeleteOnTermination": True,
             "AssociatePublicIpAddress": network.way is WayKind.PUBLIC,
