@@ -5,13 +5,12 @@ Thread-safe: every method holds one lock, so that a race between callers is a ra
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial, wraps
+from functools import partial
 from itertools import count
-from typing import Concatenate, ParamSpec, TypeVar
 
 from provisioner.catalog.labels import JOB, ours
 from provisioner.clock import Clock
@@ -29,7 +28,7 @@ from provisioner.clouds.base import (
     each_region,
     silent,
 )
-from provisioner.clouds.fake_faults import Faults, no_answer, raise_next
+from provisioner.clouds.fake_faults import Faults, faulty, no_answer
 from provisioner.clouds.fake_market import HOME, ZONES, market, pool_of, way_of
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
@@ -40,9 +39,6 @@ NOTHING = timedelta(0)
 LABELS_KEPT = timedelta(minutes=10)
 """Of a machine that has ended."""
 
-Arguments = ParamSpec("Arguments")
-Answer = TypeVar("Answer")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rental:
@@ -51,24 +47,6 @@ class Rental:
     instance: Instance
     request: LaunchRequest
     console: str = ""
-
-
-def faulty(
-    method: Callable[Concatenate["FakeCloud", Arguments], Answer],
-) -> Callable[Concatenate["FakeCloud", Arguments], Answer]:
-    """A call to the cloud: counted, under the lock, and failing where it was told to."""
-
-    @wraps(method)
-    def call(self: "FakeCloud", *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        name = method.__name__
-        with self.lock:
-            self.calls[name] += 1
-            raise_next(self.faults.before[name])
-            answer = method(self, *args, **kwargs)
-            raise_next(self.faults.after[name])
-            return answer
-
-    return call
 
 
 class FakeCloud:
