@@ -196,7 +196,6 @@ class Agent:
         try:
             self.program = Program(command, found, self.work, self.journal)
         except (OSError, ValueError) as problem:
-            self.journal.say("%s cannot be started: %s" % (name, problem))
             raise GivenUp("%s cannot be started: %s" % (name, problem), NOT_FOUND)
         while self.program.poll() is None:
             self.mind_notice()

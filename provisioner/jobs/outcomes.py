@@ -28,7 +28,10 @@ FAILURES = {
 def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
     """How the job ends, if it ends here."""
     if record.cancel_asked_at is not None and not finished(record):
-        return Outcome(state=JobState.CANCELLED, exit_code=130, message=f"the job was cancelled; {kept(record)}")
+        hint = f"'accelctl resume {record.id}' goes on from there." if record.checkpoint else ""
+        return Outcome(
+            state=JobState.CANCELLED, exit_code=130, message=f"the job was cancelled; {kept(record)}", hint=hint
+        )
     if record.recent and (outcome := after_attempt(record, record.recent[-1])):
         return outcome
     if record.spec.budget is not None and seen.spent is None and record.attempts:
