@@ -9,6 +9,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project's root: the engine starts packs in policies/
 
+import pulumi
 from pulumi_policy import (
     EnforcementLevel,
     PolicyConfigSchema,
@@ -93,7 +94,7 @@ def remediation(remedy: Remedy | None) -> Callable[[ResourceValidationArgs], Any
             return None
         case = remedies.Case(
             token=readers.plain(args.resource_type), facts=found, allowed=allowed(config), now=datetime.now(UTC),
-            caller=str(config.get("owner") or caller()),
+            caller=str(config.get("owner") or caller()), stack=pulumi.get_stack(),
         )  # fmt: skip
         added = list(remedy(case))
         for one in added:

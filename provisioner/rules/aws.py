@@ -12,6 +12,10 @@ Inputs = Mapping[str, Any]
 """Plain values; what is not known yet is UNKNOWN, at any depth."""
 OPTIONS = "accelctl:options"
 """Beside the inputs: what Pulumi itself was told of the resource, `protect` and `ignoreChanges`."""
+OTHERWISE = (
+    f"buy it as spot, or hand it to the reaper with the labels {labels.MANAGED}={labels.MANAGED_VALUE} and "
+    f"{labels.EXPIRES_AT}, the moment when it ends"
+)
 CAPACITY = {"spot": Capacity.SPOT, "capacity-block": Capacity.CAPACITY_BLOCK}
 
 
@@ -38,8 +42,14 @@ def equal(value: Any, wanted: str) -> Any:
 
 
 def end_of(tags: Any) -> Any:
-    """The label's moment; None where there is none, or where it is none."""
-    return moment(at(tags, labels.EXPIRES_AT))
+    """The label's moment, where the reaper heeds it: on what carries `accelctl:managed`; None where it is none."""
+    found, managed = moment(at(tags, labels.EXPIRES_AT)), equal(at(tags, labels.MANAGED), labels.MANAGED_VALUE)
+    return found if managed is True else UNKNOWN if managed is UNKNOWN and found is not None else None
+
+
+def end_of_stack(tags: Any) -> Any:
+    """The label's moment on the clouds that have no reaper: only our stacks bring a schedule that ends a machine."""
+    return None if at(tags, labels.STACK) is None else end_of(tags)
 
 
 def moment(text: Any) -> Any:
@@ -91,6 +101,7 @@ def instance(subject: str, inputs: Inputs) -> Facts:
         token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs),
         leaves_behind=volumes_left(disks), from_template=template and kind is None, reserved=reserved(inputs),
+        otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -123,7 +134,7 @@ def template(subject: str, inputs: Inputs) -> Facts:
         labels=tags, public_address=public, token_only_metadata=metadata(inputs),
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
-        reserved=reserved(inputs),
+        reserved=reserved(inputs), otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -154,6 +165,7 @@ def fleet(subject: str, inputs: Inputs) -> Facts:
         most=wanted,
         ends_at=end_of(at(inputs, "tags", default={})), scheduled=at(inputs, "validUntil") is not None,
         leaves_behind="" if truth(at(inputs, "terminateInstances")) is True else "the machines of the fleet",
+        otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -179,6 +191,7 @@ def launch_configuration(subject: str, inputs: Inputs) -> Facts:
         subject, UNKNOWN if kind is UNKNOWN else (kind,), takes_labels=False, token_only_metadata=metadata(inputs),
         capacity=Capacity.ON_DEMAND if at(inputs, "spotPrice") is None else Capacity.SPOT,
         public_address=truth(at(inputs, "associatePublicIpAddress")), encrypted=encrypted([root]), blueprint=True,
+        otherwise="set its spot_price, or use a launch template, which has labels",
     )  # fmt: skip
 
 

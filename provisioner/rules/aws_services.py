@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from provisioner.rules.aws import Inputs, at, end_of, equal, facts, listed
+from provisioner.rules.aws import Inputs, at, equal, facts, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
+
+OTHERWISE = "nothing of SageMaker's ends it; take a cheaper type, or train in a job, which has a longest run"
 
 
 def node_group(subject: str, inputs: Inputs) -> Facts:
@@ -24,8 +26,8 @@ def notebook(subject: str, inputs: Inputs) -> Facts:
     return facts(
         subject,
         UNKNOWN if kind is UNKNOWN else (str(kind).removeprefix("ml."),),
-        ends_at=end_of(tags),
         labels=tags,
+        otherwise=OTHERWISE,
         public_address=equal(public, "Enabled"),
     )
 
@@ -36,14 +38,14 @@ def endpoint(subject: str, inputs: Inputs) -> Facts:
     kinds: Any = UNKNOWN if variants is UNKNOWN else [
         str(at(one, "instanceType", default="")).removeprefix("ml.") for one in variants
     ]  # fmt: skip
-    return facts(subject, kinds, group=True, least=1, labels=tags, ends_at=end_of(tags))
+    return facts(subject, kinds, group=True, least=1, labels=tags)
 
 
 def app(subject: str, inputs: Inputs) -> Facts:
     """A Studio app runs until somebody deletes it; `system` is SageMaker's own machine."""
     kind, tags = at(inputs, "resourceSpec", "instanceType", default="system"), at(inputs, "tags", default={})
     kinds: Any = UNKNOWN if kind is UNKNOWN else () if kind == "system" else (str(kind).removeprefix("ml."),)
-    return facts(subject, kinds, ends_at=end_of(tags), labels=tags)
+    return facts(subject, kinds, labels=tags, otherwise=OTHERWISE)
 
 
 def compute_environment(subject: str, inputs: Inputs) -> Facts:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from provisioner.rules.aws import Inputs, at, end_of, listed
+from provisioner.rules.aws import Inputs, at, end_of_stack, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
 
 SPOT = ("Spot", "Low")
+OTHERWISE = "buy it as spot, or make it with the stack azure-nd, whose schedule ends it"
 
 
 def accelerated(size: Any) -> Any:
@@ -24,13 +25,14 @@ def bought(priority: Any) -> Any:
 
 
 def machine(subject: str, inputs: Inputs) -> Facts:
-    """Disks are always encrypted at rest. The end is Azure's own schedule, whose moment stands in the tags."""
+    """Disks are always encrypted at rest. An end is Azure's own schedule, which a stack of ours brings."""
     tags, profile = at(inputs, "tags", default={}), at(inputs, "networkProfile", default={})
     made = listed(at(profile, "networkInterfaceConfigurations"))
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "hardwareProfile", "vmSize")),
-        capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of(tags), labels=tags,
+        capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of_stack(tags), labels=tags,
         public_address=public(made), leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
+        otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -84,8 +86,8 @@ def classic(subject: str, inputs: Inputs) -> Facts:
     """The older provider's machine; its disk always goes with it."""
     tags = at(inputs, "tags", default={})
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "size")), ends_at=end_of(tags),
-        capacity=bought(at(inputs, "priority", default="Regular")), labels=tags,
+        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "size")), ends_at=end_of_stack(tags),
+        capacity=bought(at(inputs, "priority", default="Regular")), labels=tags, otherwise=OTHERWISE,
     )  # fmt: skip
 
 

@@ -51,8 +51,11 @@ class Facts:
     region: str | Unknown = ""
     capacity: Capacity | Unknown = Capacity.ON_DEMAND
     ends_at: datetime | Unknown | None = None
+    """The moment at which the cloud, the reaper or a schedule ends it: a label that nothing heeds is none."""
     lasts: timedelta | Unknown | None = None
     """The longest run that the cloud itself allows, from each start."""
+    otherwise: str = "buy it as spot"
+    """How a machine of this type is bought or ended, where it is neither spot nor has an end: advice."""
     group: bool = False
     """It makes machines by itself: a scaling group, a fleet, a node group."""
     least: int | Unknown = 0

@@ -12,7 +12,7 @@ from typing import Any
 from provisioner.catalog import labels
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import Facts
-from provisioner.rules.ruleset import RULES, Outcome, judged, lacking
+from provisioner.rules.ruleset import RULES, Outcome, judged, lacking, names_an_end
 
 UNASSIGNED = "unassigned"
 TAGGED = (
@@ -38,7 +38,7 @@ PLACES: dict[str, tuple[str, ...]] = {
 LONGEST_RUN = LABELLED[1:]
 """Types that Google itself ends."""
 ENDED_BY_LABEL = ("aws:ec2/instance:Instance",)
-"""What the reaper ends by its label. A template's label ends nothing: what is made from it has labels of its own."""
+"""What the reaper ends by its labels. A template's label ends nothing: what is made from it has labels of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,8 @@ class Case:
     allowed: Configuration
     now: datetime
     caller: str = ""
+    stack: str = ""
+    """The Pulumi stack that owns it."""
 
     def broken(self, name: str) -> bool:
         """Whether a rule is surely broken, and nobody is let off."""
@@ -86,7 +88,8 @@ def default_end(case: Case) -> Iterator[Addition]:
         )
         yield Addition(path=("scheduling", "instanceTerminationAction"), value="DELETE")
     elif case.token in ENDED_BY_LABEL:
-        yield from labelled(case.token, {labels.EXPIRES_AT: midnight(case.now + case.allowed.default_end)})
+        own, end = names_an_end(case.facts), midnight(case.now + case.allowed.default_end)
+        yield from labelled(case.token, labels.ours(stack=case.stack) | ({} if own else {labels.EXPIRES_AT: end}))
 
 
 def labelled(token: str, added: Mapping[str, str]) -> Iterator[Addition]:

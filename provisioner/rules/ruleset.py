@@ -12,7 +12,6 @@ from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown, known
 
 HOURS_A_MONTH = 730
-END = f"set the label {labels.EXPIRES_AT} to the moment when it ends"
 
 
 class Level(StrEnum):
@@ -94,7 +93,13 @@ def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if known(facts.capacity) is not Capacity.ON_DEMAND or time_left(facts, now) is not None:
         return ""
     known(facts.instance_types)
-    return f"it is on demand and has no end; buy it as spot, or {END}"
+    unheeded = f" (its label {labels.EXPIRES_AT} ends nothing)" if names_an_end(facts) else ""
+    return f"it is on demand and has no end{unheeded}; {facts.otherwise}"
+
+
+def names_an_end(facts: Facts) -> bool:
+    """By a label, heeded or not."""
+    return not isinstance(facts.labels, Unknown) and labels.EXPIRES_AT in facts.labels
 
 
 def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str:

@@ -126,7 +126,7 @@ def test_at_level_remediate_labels_and_an_end_are_added(sandbox: dict[str, Any],
     plan = json.loads(stack.run("preview", "--json", *PACK, *mends).stdout)
 
     (inputs,) = [one["newState"]["inputs"] for one in plan["steps"] if one["urn"].endswith("::dear")]
-    labels = ("owner", "team", "cost-center", "expires-at")
+    labels = ("owner", "team", "cost-center", "expires-at", "managed", "stack")
     assert {*inputs["tags"]} == {"Name", *(f"accelctl:{name}" for name in labels)}
     assert inputs["tags"]["accelctl:team"] == "unassigned"
     assert inputs["userData"] == "[secret]"

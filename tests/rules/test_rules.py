@@ -179,3 +179,22 @@ def test_a_job_file_is_judged_as_spot_train_would_be(tmp_path: Path, text: str, 
     done = accelctl("check", str(file), "--environment", environment, cwd=tmp_path)
 
     assert done.returncode == code, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("p5-with-a-label-that-no-reaper-heeds", "accelctl:managed=accelctl"),
+        ("a-notebook-with-a-label-that-ends-nothing", "cheaper type"),
+        ("an-a3-with-a-label-that-ends-nothing", "max_run_duration"),
+        ("a-tpu-with-a-label-that-ends-nothing", "gcp-tpu-v5e"),
+        ("an-nd-with-a-label-that-ends-nothing", "azure-nd"),
+    ],
+)
+def test_a_label_that_nothing_heeds_is_named_and_the_advice_fits_the_type(name: str, advice: str) -> None:
+    """Only what would really end the machine is advised."""
+    (found,) = findings(next(case for case in CASES if case["name"] == name), DEVELOPMENT)
+
+    assert "its label accelctl:expires-at ends nothing" in found.what
+    assert advice in found.what
+    assert advice.startswith("accelctl:") or "accelctl:managed" not in found.what

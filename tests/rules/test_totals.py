@@ -19,7 +19,7 @@ from tests.cli.test_command_line import accelctl
 from tests.rules.cases import NOW
 
 WATCHED = replace(configuration.load("development"), reapers=("aws",))
-EIGHT_HOURS = {"accelctl:expires-at": f"{NOW + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"}
+EIGHT_HOURS = {"accelctl:managed": "accelctl", "accelctl:expires-at": f"{NOW + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"}
 P5 = ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge", "tags": EIGHT_HOURS})
 FOREVER = ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge"})
 TEMPLATE = ("aws:ec2/launchTemplate:LaunchTemplate", {"instanceType": "p5.48xlarge", "tags": EIGHT_HOURS})
