@@ -76,6 +76,8 @@ class Facts:
     """A spot request that buys again after an interruption."""
     pinned: bool | Unknown = True
     """What is paid for beforehand is kept from being bought again, or thrown away, by a change of its inputs."""
+    there: bool = False
+    """It stands in an account already, and is not only asked for."""
     reserves: bool = False
     """It is capacity that others run in: it costs, and is no machine."""
     reserved: bool = False

@@ -20,5 +20,5 @@ def facts(holding: Holding) -> Facts:
         capacity=CAPACITY[holding.tenure], ends_at=UNKNOWN if ends_at is None and others else ends_at,
         labels=instance.labels, public_address=holding.public_address, encrypted=UNKNOWN,
         token_only_metadata=holding.token_only_metadata, persistent=holding.tenure is Tenure.PERSISTENT_SPOT,
-        leaves_behind="a volume" if holding.keeps_volumes else "",
+        leaves_behind="a volume" if holding.keeps_volumes else "", there=True,
     )  # fmt: skip

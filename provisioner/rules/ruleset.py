@@ -107,9 +107,18 @@ def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str
     if cheap(facts, allowed) or facts.capacity is Capacity.CAPACITY_BLOCK:
         return ""
     left = time_left(facts, now)
-    if left is None or left <= allowed.longest_end:
+    if left is None or timedelta() < left <= allowed.longest_end:
         return ""
+    if left <= timedelta():
+        return past(facts, now + left)
     return f"it ends {left.days} days from now, and {allowed.longest_end.days} are allowed; end it sooner"
+
+
+def past(facts: Facts, ended: datetime) -> str:
+    moment = f"{ended:%Y-%m-%d %H:%M} UTC"
+    if facts.there:
+        return f"it should have ended at {moment}, and nothing has ended it; end it, and see whether its reaper runs"
+    return f"its end, {moment}, is past, so nothing would end it in time; give it one that is ahead"
 
 
 def time_left(facts: Facts, now: datetime) -> timedelta | None:
@@ -197,7 +206,7 @@ RULES = (
     Rule(name="accelerator-not-always-on", level=Level.MANDATORY, check=not_always_on,
          help="An expensive machine is spot, prepaid, or has an end; a group may go down to 0 or has a schedule."),
     Rule(name="end-within-limit", level=Level.MANDATORY, check=end_within_limit,
-         help="An end is near enough."),
+         help="An end is ahead, and near enough."),
     Rule(name="reservation-ends", level=Level.MANDATORY, check=reservation_ends,
          help="A reservation of expensive machines has an end."),
     Rule(name="required-labels", level=Level.MANDATORY, check=required_labels,
