@@ -9,7 +9,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project's root: the engine starts packs in policies/
 
+import grpc
 import pulumi
+from google.protobuf.json_format import MessageToDict
 from pulumi_policy import (
     EnforcementLevel,
     PolicyConfigSchema,
@@ -21,9 +23,11 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy import policy as sdk
 from pulumi_policy.proxy import UnknownValueError
 
-from provisioner.rules import configuration, documents, readers, remedies, ruleset, totals
+from provisioner.errors import ConfigError
+from provisioner.rules import configuration, documents, packs, readers, remedies, ruleset, totals
 from provisioner.rules.aws import OPTIONS
 from provisioner.rules.facts import UNKNOWN, Facts
 
@@ -63,10 +67,19 @@ def options(told: PolicyResourceOptions) -> Mapping[str, Any]:
     return {"protect": told.protect, "ignoreChanges": list(told.ignore_changes or ())}
 
 
+class Strict(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsage]
+    """Refuses a configuration that names what does not exist: the SDK itself hands it to nobody, in silence."""
+
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        try:
+            packs.refuse({name: MessageToDict(one.properties) for name, one in request.policyConfig.items()})
+        except ConfigError as refusal:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{refusal.message} {refusal.hint}")
+        return super().Configure(request, context)  # pyright: ignore[reportUnknownMemberType]
+
+
 def allowed(config: Mapping[str, Any]) -> configuration.Configuration:
-    """The bundled configuration of the environment, under what the pack's own says."""
-    tables = configuration.tables(str(config.get("environment", "development"))) | plain(config.get("allowed", {}))
-    return configuration.read(tables, "policy configuration", rules=(*ruleset.NAMES, *totals.NAMES))
+    return packs.allowed(plain(config))
 
 
 def policy(rule: ruleset.Rule) -> ResourceValidationPolicy:
@@ -167,7 +180,7 @@ def say_not_checked(args: ResourceValidationArgs, report: ReportViolation) -> No
 
 
 NOT_CHECKED = ResourceValidationPolicy(
-    name="not-checked", description="What could carry a machine and is not judged.",
+    name=packs.UNCHECKED, description="What could carry a machine and is not judged.",
     enforcement_level=EnforcementLevel.ADVISORY, validate=say_not_checked,
 )  # fmt: skip
 
@@ -176,4 +189,5 @@ if __name__ == "__main__":  # PolicyPack() never returns
     blocking = [total for total in totals.TOTALS if total.level is ruleset.Level.MANDATORY]
     whole = [total_policy(total, ruleset.Outcome.VIOLATION) for total in totals.TOTALS]
     unknown = [total_policy(total, ruleset.Outcome.UNKNOWN) for total in blocking]
+    sdk._PolicyAnalyzerServicer = Strict  # pyright: ignore[reportPrivateUsage]
     PolicyPack("accelctl", policies=[*map(policy, ruleset.RULES), *whole, *unknown, NOT_CHECKED])

@@ -74,6 +74,28 @@ def test_a_stack_of_ours_passes_its_own_rules_and_an_always_on_one_is_blocked(
     assert "reaper-present" in accepted.stdout, "an advice"
 
 
+WRONG = [
+    ({"required-lables": "mandatory"}, "there is no rule 'required-lables'. did you mean required-labels?"),
+    ({"required-labels": {"enviroment": "production"}}, "'enviroment' is not known. did you mean environment?"),
+]
+
+
+def test_a_configuration_that_names_what_is_not_there_is_refused(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """By name, and before the program is asked for anything."""
+    (tmp_path / "Pulumi.yaml").write_text(YAML)
+    (tmp_path / "__main__.py").write_text("")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    stack = Project(tmp_path, "misconfigured")
+    stack.run("stack", "init")
+    config = tmp_path / "wrong.json"
+
+    for told, said in WRONG:
+        config.write_text(json.dumps(told))
+        done = stack.run("preview", *PACK, "--policy-pack-config", str(config), well=False)
+
+        assert (done.returncode != 0, said in done.stdout + done.stderr) == (True, True), done.stdout + done.stderr
+
+
 def test_a_stack_that_may_cost_more_than_its_budget_is_blocked(sandbox: dict[str, Any], tmp_path: Path) -> None:
     """aws-p5 with two machines for eight hours may cost $881: the template's price, times what is made from it."""
     stack = project(tmp_path, "aws-p5-budget")

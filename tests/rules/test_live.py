@@ -17,7 +17,8 @@ def holding(marks: Mapping[str, str], *, state: InstanceState = InstanceState.RU
     """A p5 on demand with these labels."""
     machine = Instance(
         id="i-1", cloud="aws", region="us-east-1", zone="us-east-1a", instance_type="p5.48xlarge",
-        capacity_type=CapacityType.ON_DEMAND, state=state, launched_at=NOW - timedelta(days=1), labels=PAYS | dict(marks),
+        capacity_type=CapacityType.ON_DEMAND, state=state, launched_at=NOW - timedelta(days=1),
+        labels=PAYS | dict(marks),
     )  # fmt: skip
     return Holding(instance=machine, tenure=Tenure.ON_DEMAND)
 
