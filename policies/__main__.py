@@ -143,10 +143,17 @@ def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportVi
         if finding is None or finding.outcome is ruleset.Outcome.EXEMPT:
             return
         if finding.outcome is ruleset.Outcome.UNKNOWN:
-            raise UnknownValueError(NOT_YET, [args.name])  # the engine makes it an advisory note
+            raise not_known(finding)
         report(str(finding), None)
 
     return validate
+
+
+def not_known(finding: ruleset.Finding) -> UnknownValueError:
+    """The engine makes an advisory note of it, with this text."""
+    problem = UnknownValueError(NOT_YET, [finding.subject])
+    problem.message = str(finding)
+    return problem
 
 
 def of_stack(args: StackValidationArgs) -> list[ruleset.Finding]:

@@ -16,6 +16,9 @@ OTHERWISE = (
     f"buy it as spot, or hand it to the reaper with the labels {labels.MANAGED}={labels.MANAGED_VALUE} and "
     f"{labels.EXPIRES_AT}, the moment when it ends"
 )
+ACCELERATORS = ("acceleratorManufacturers", "acceleratorNames", "acceleratorTypes", "acceleratorTotalMemoryMib")
+"""Requirements that only a machine with accelerators meets, beside their least number."""
+ANY_ACCELERATED = "any type with accelerators"
 CAPACITY = {"spot": Capacity.SPOT, "capacity-block": Capacity.CAPACITY_BLOCK}
 
 
@@ -78,6 +81,26 @@ def facts(subject: str, instance_types: Any, **more: Any) -> Facts:
     return Facts(subject=subject, cloud="aws", instance_types=found, usd_per_hour=price_of(found), **more)
 
 
+def kind_of(row: Any) -> Any:
+    """A type by its name, or by what it is required to have; None where it is left to somebody else."""
+    wanted = at(row, "instanceRequirements")
+    return at(row, "instanceType") if wanted is None else required(wanted)
+
+
+def required(wanted: Any) -> Any:
+    """Of instance requirements: without a word of accelerators EC2 may choose whatever it has."""
+    least = at(wanted, "acceleratorCount", "min", default=0)
+    named = [at(wanted, name) for name in ACCELERATORS]
+    asks = any(one not in (None, [], UNKNOWN) for one in named) or (least is not UNKNOWN and least > 0)
+    return ANY_ACCELERATED if asks else UNKNOWN
+
+
+def kinds_of(rows: Any, *, template: bool) -> Any:
+    """Of the overrides of a group; without any, its type is its template's, which cannot be seen from the group."""
+    found = [UNKNOWN] if rows is UNKNOWN else [one for row in rows if (one := kind_of(row)) is not None]
+    return UNKNOWN if UNKNOWN in found or (template and not found) else found
+
+
 def metadata(inputs: Inputs) -> Any:
     return equal(at(inputs, "metadataOptions", "httpTokens", default="optional"), "required")
 
@@ -124,7 +147,7 @@ def volumes_left(disks: Iterable[Any]) -> Any:
 def template(subject: str, inputs: Inputs) -> Facts:
     """Its own labels say when what it launches ends; blocks of it may come later, by `up`."""
     market, tags = at(inputs, "instanceMarketOptions", "marketType"), at(inputs, "tags", default={})
-    kind, cards = at(inputs, "instanceType"), listed(at(inputs, "networkInterfaces"))
+    kind, cards = kind_of(inputs), listed(at(inputs, "networkInterfaces"))
     mappings = listed(at(inputs, "blockDeviceMappings"))
     disks = [] if mappings is UNKNOWN else [at(one, "ebs", default={}) for one in mappings]
     public = UNKNOWN if cards is UNKNOWN else any(truth(at(one, "associatePublicIpAddress")) is True for one in cards)
@@ -153,14 +176,12 @@ def spot_request(subject: str, inputs: Inputs) -> Facts:
 def fleet(subject: str, inputs: Inputs) -> Facts:
     """Types are its overrides'; a template's own type is judged with the template."""
     configs = listed(at(inputs, "launchTemplateConfigs"))
-    kinds: Any = UNKNOWN if configs is UNKNOWN else [
-        at(one, "instanceType") for config in configs for one in listed(at(config, "overrides"))
-    ]  # fmt: skip
+    rows: Any = UNKNOWN if configs is UNKNOWN else overrides_of(configs)
     keeps = at(inputs, "type", default="maintain") == "maintain"
     wanted = at(inputs, "targetCapacitySpecification", "totalTargetCapacity", default=0)
     market = at(inputs, "targetCapacitySpecification", "defaultTargetCapacityType")
     return facts(
-        subject, UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds, labels=at(inputs, "tags", default={}),
+        subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), group=keeps, least=wanted,
         most=wanted,
         ends_at=end_of(at(inputs, "tags", default={})), scheduled=at(inputs, "validUntil") is not None,
@@ -169,14 +190,20 @@ def fleet(subject: str, inputs: Inputs) -> Facts:
     )  # fmt: skip
 
 
+def overrides_of(configs: list[Any]) -> Any:
+    """Of a fleet's templates; UNKNOWN where those of one are."""
+    rows = [listed(at(config, "overrides")) for config in configs]
+    return UNKNOWN if UNKNOWN in rows else [one for row in rows for one in row]
+
+
 def scaling_group(subject: str, inputs: Inputs) -> Facts:
-    overrides = listed(at(inputs, "mixedInstancesPolicy", "launchTemplate", "overrides"))
-    kinds: Any = UNKNOWN if overrides is UNKNOWN else [at(one, "instanceType") for one in overrides]
+    rows = listed(at(inputs, "mixedInstancesPolicy", "launchTemplate", "overrides"))
     tags = listed(at(inputs, "tags"))
     held = UNKNOWN if tags is UNKNOWN else {at(one, "key"): at(one, "value") for one in tags}
     return facts(
         subject,
-        UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds,
+        kinds_of(rows, template=True),
+        from_template=rows == [],
         group=True,
         labels=held,
         least=at(inputs, "minSize", default=0),
@@ -199,13 +226,11 @@ def spot_fleet(subject: str, inputs: Inputs) -> Facts:
     """The legacy fleet: it keeps its size unless it says otherwise."""
     specifications = listed(at(inputs, "launchSpecifications"))
     configs = listed(at(inputs, "launchTemplateConfigs"))
-    kinds: Any = UNKNOWN if UNKNOWN in (specifications, configs) else [
-        *(at(one, "instanceType") for one in specifications),
-        *(at(one, "instanceType") for config in configs for one in listed(at(config, "overrides"))),
-    ]  # fmt: skip
+    rows: Any = UNKNOWN if UNKNOWN in (specifications, configs) else overrides_of(configs)
+    rows = UNKNOWN if rows is UNKNOWN else [*specifications, *rows]
     ends = truth(at(inputs, "terminateInstancesOnDelete"))
     return facts(
-        subject, UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds, labels=at(inputs, "tags", default={}),
+        subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
         capacity=Capacity.SPOT, group=at(inputs, "fleetType", default="maintain") == "maintain",
         least=at(inputs, "targetCapacity", default=0), most=at(inputs, "targetCapacity"),
         scheduled=at(inputs, "validUntil") is not None,

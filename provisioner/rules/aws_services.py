@@ -10,10 +10,13 @@ OTHERWISE = "nothing of SageMaker's ends it; take a cheaper type, or train in a 
 
 
 def node_group(subject: str, inputs: Inputs) -> Facts:
+    """Without types it takes its template's; without a template EKS takes a small one."""
     kinds, market = listed(at(inputs, "instanceTypes")), at(inputs, "capacityType", default="ON_DEMAND")
+    from_template = kinds == [] and at(inputs, "launchTemplate") is not None
     spot = {"SPOT": Capacity.SPOT, "CAPACITY_BLOCK": Capacity.CAPACITY_BLOCK}
     return facts(
-        subject, kinds, capacity=UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND), group=True,
+        subject, UNKNOWN if from_template else kinds, from_template=from_template,
+        capacity=UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND), group=True,
         labels=at(inputs, "tags", default={}), least=at(inputs, "scalingConfig", "minSize", default=0),
         most=at(inputs, "scalingConfig", "maxSize"),
     )  # fmt: skip

@@ -20,7 +20,7 @@ UNKNOWN = Unknown.UNKNOWN
 
 
 class NotYetKnown(Exception):
-    """A rule needed a fact that is not known yet."""
+    """A rule needed a fact that is not known yet, or that cannot be seen from the resource: its text says which."""
 
 
 class Capacity(StrEnum):

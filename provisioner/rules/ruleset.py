@@ -12,6 +12,7 @@ from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown, known
 
 HOURS_A_MONTH = 730
+LATER = "what this rule needs is not known yet; it is looked at again at up"
 
 
 class Level(StrEnum):
@@ -88,13 +89,20 @@ def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if facts.group:
         if known(facts.least) == 0 or known(facts.scheduled):
             return ""
-        known(facts.instance_types)
+        types_of(facts)
         return f"it keeps at least {known(facts.least)} machines for ever; set its least to 0, or give it a schedule"
     if known(facts.capacity) is not Capacity.ON_DEMAND or time_left(facts, now) is not None:
         return ""
-    known(facts.instance_types)
+    types_of(facts)
     unheeded = f" (its label {labels.EXPIRES_AT} ends nothing)" if names_an_end(facts) else ""
     return f"it is on demand and has no end{unheeded}; {facts.otherwise}"
+
+
+def types_of(facts: Facts) -> tuple[str, ...]:
+    """Raises NotYetKnown, with what to do where `up` would not know either."""
+    if facts.from_template and isinstance(facts.instance_types, Unknown):
+        raise NotYetKnown("what it keeps is its template's, which cannot be seen from here; name its types")
+    return known(facts.instance_types)
 
 
 def names_an_end(facts: Facts) -> bool:
@@ -238,8 +246,8 @@ def judge(facts: Facts, allowed: Configuration, now: datetime) -> Iterator[Findi
 def judged(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> Finding | None:
     try:
         what, outcome = rule.check(facts, allowed, now), Outcome.VIOLATION
-    except NotYetKnown:
-        what, outcome = "what this rule needs is not known yet; it is looked at again at up", Outcome.UNKNOWN
+    except NotYetKnown as why:
+        what, outcome = str(why) or LATER, Outcome.UNKNOWN
     if not what:
         return None
     finding = Finding(
