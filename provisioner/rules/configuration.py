@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
@@ -14,6 +14,8 @@ from provisioner.domain.quantities import duration
 from provisioner.errors import ConfigError
 
 FOLDER = Path(__file__).parent
+LONGEST_EXEMPTION = timedelta(days=366)
+"""What lasts longer is no exception; asked again each year, somebody still stands for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def amount(value: Any) -> Decimal:
         found = Decimal("none" if isinstance(value, bool) else str(value))
     except ArithmeticError:
         found = Decimal(-1)
-    if not found >= 0 or not found.is_finite():
+    if not found.is_finite() or found < 0:
         raise ValueError(f"'{value}' is no amount of USD, such as 1.50")
     return found
 
@@ -91,10 +93,35 @@ def truth(value: Any) -> bool:
     return value
 
 
+def exemptions(rows: Any) -> tuple[Exemption, ...]:
+    if not isinstance(rows, list) or not all(isinstance(one, dict) for one in cast("list[Any]", rows)):
+        raise TypeError(f"'{rows}' is no list of tables")
+    return tuple(exemption(number, row) for number, row in enumerate(cast("list[dict[str, Any]]", rows), 1))
+
+
+def exemption(number: int, row: Mapping[str, Any]) -> Exemption:
+    """Raises ValueError naming the key that is missing, not known, or says nothing."""
+    names = [field.name for field in fields(Exemption)]
+    for name in names:
+        if name != "until" and not str(row.get(name, "")).strip():
+            raise ValueError(f"number {number} does not say its {name}")
+    for name in row.keys() - set(names):
+        raise ValueError(f"number {number}: '{name}' is not known, only {', '.join(names)} are")
+    return Exemption(**{name: str(row[name]) for name in names[:-1]}, until=day(row.get("until"), number))
+
+
+def day(value: Any, number: int) -> date:
+    """A date, or its text, since JSON has no dates."""
+    try:
+        return date.fromisoformat(f"{value:%Y-%m-%d}" if isinstance(value, date) else str(value))
+    except ValueError:
+        raise ValueError(f"number {number}: until '{value}' is no day, such as 2026-12-01") from None
+
+
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "expensive_from": amount, "longest_end": span, "default_end": span, "required_labels": texts,
     "unassigned_allowed": truth, "regions": texts, "machines": texts, "budget": amount, "most_machines": whole,
-    "reapers": texts, "exemptions": lambda rows: tuple(Exemption(**row) for row in rows),
+    "reapers": texts, "exemptions": exemptions,
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from provisioner.catalog import labels
-from provisioner.rules.configuration import Configuration
+from provisioner.rules.configuration import LONGEST_EXEMPTION, Configuration
 from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown, known
 
 HOURS_A_MONTH = 730
@@ -262,6 +262,10 @@ def let_off(finding: Finding, allowed: Configuration, now: datetime) -> Finding:
     exempt = [one for one in allowed.exemptions if one.covers(finding.subject, finding.rule)]
     if not exempt or finding.outcome is not Outcome.VIOLATION:
         return finding
-    expired = exempt[0].until < now.date()
-    what = f"{finding.what}; its exemption by {exempt[0].owner} {'ended' if expired else 'ends'} on {exempt[0].until}"
-    return replace(finding, outcome=Outcome.VIOLATION if expired else Outcome.EXEMPT, what=what)
+    until, today = exempt[0].until, now.date()
+    end = f"ends on {until}" if until >= today else f"ended on {until}"
+    far = until > today + LONGEST_EXEMPTION
+    if far:
+        end = f"would end on {until}, and one lasts {LONGEST_EXEMPTION.days} days at most"
+    outcome = Outcome.VIOLATION if far or until < today else Outcome.EXEMPT
+    return replace(finding, outcome=outcome, what=f"{finding.what}; its exemption by {exempt[0].owner} {end}")

@@ -16,6 +16,7 @@ from tests.cli.test_command_line import accelctl
 from tests.rules.cases import CASES, NOW, findings, inputs_of
 
 DEVELOPMENT = configuration.load("development")
+OFF = {"pattern": "*", "rule": "orphan-proof", "reason": "r", "owner": "ann", "until": "2030-01-01"}
 
 
 def named(case: dict[str, Any]) -> str:
@@ -114,9 +115,12 @@ def exempted(until: date) -> Configuration:
     return replace(DEVELOPMENT, exemptions=(exemption,))
 
 
-@pytest.mark.parametrize(("days", "outcome"), [(1, Outcome.EXEMPT), (-1, Outcome.VIOLATION)])
+@pytest.mark.parametrize(
+    ("days", "outcome"),
+    [(1, Outcome.EXEMPT), (-1, Outcome.VIOLATION), (366, Outcome.EXEMPT), (20_000, Outcome.VIOLATION)],
+)
 def test_an_exemption_has_an_end(days: int, outcome: Outcome) -> None:
-    """Expired, it is a violation again, which says who had asked for it."""
+    """Expired, it is a violation again, which says who had asked for it; one for ever lets nobody off."""
     case = next(case for case in CASES if case["name"] == "p5-on-demand")
     (found,) = findings(case, exempted(NOW.date() + timedelta(days=days)))
 
@@ -140,6 +144,13 @@ def test_only_what_is_allowed() -> None:
     assert [one.rule for one in findings(case, replace(DEVELOPMENT, machines=("g5.*",)))] == ["allowed-machines"]
 
 
+def test_an_exemption_may_come_as_json() -> None:
+    """Where a day is a text, as in the configuration of the policy pack."""
+    found = configuration.read({"exemptions": [OFF]}, "policy configuration", rules=ruleset.NAMES)
+
+    assert found.exemptions[0].until == date(2030, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("tables", "said"),
     [
@@ -147,10 +158,16 @@ def test_only_what_is_allowed() -> None:
         ({"longest_end": "soon"}, "soon"),
         ({"exemptions": [{"pattern": "*", "rule": "no-such", "reason": "r", "owner": "o", "until": date(2030, 1, 1)}]},
          "no-such"),
+        (OFF | {"until": "never"}, "until 'never' is no day"),
+        (OFF | {"reason": ""}, "does not say its reason"),
+        (OFF | {"owner": "  "}, "does not say its owner"),
+        (OFF | {"until": None}, "until 'None' is no day"),
+        (OFF | {"untill": "2030-01-01"}, "'untill' is not known"),
     ],
 )  # fmt: skip
 def test_a_wrong_configuration_is_named(tables: dict[str, Any], said: str) -> None:
     """The key, the value, or the rule."""
+    tables = {"exemptions": [tables]} if "pattern" in tables else tables
     with pytest.raises(ConfigError) as refused:
         configuration.read(tables, "mine.toml", rules=ruleset.NAMES)
 
