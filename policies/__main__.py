@@ -152,7 +152,7 @@ def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportVi
 def not_known(finding: ruleset.Finding) -> UnknownValueError:
     """The engine makes an advisory note of it, with this text."""
     problem = UnknownValueError(NOT_YET, [finding.subject])
-    problem.message = str(finding)
+    problem.message = f"{finding.what} ({finding.subject})"
     return problem
 
 
@@ -182,7 +182,7 @@ def total_policy(total: totals.Total, outcome: ruleset.Outcome) -> StackValidati
 
 
 def say_not_checked(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    if readers.plain(args.resource_type) in readers.not_checked():
+    if readers.could_carry(args.resource_type, plain(args.props)):
         report(f"{args.name}: {args.resource_type} could carry a machine, and the rules cannot read it", None)
 
 

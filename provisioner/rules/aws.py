@@ -44,6 +44,11 @@ def equal(value: Any, wanted: str) -> Any:
     return value if isinstance(value, Unknown) else value == wanted
 
 
+def given(value: Any) -> Any:
+    """Whether anything is said there."""
+    return value if isinstance(value, Unknown) else value is not None
+
+
 def end_of(tags: Any) -> Any:
     """The label's moment, where the reaper heeds it: on what carries `accelctl:managed`; None where it is none."""
     found, managed = moment(at(tags, labels.EXPIRES_AT)), equal(at(tags, labels.MANAGED), labels.MANAGED_VALUE)
@@ -184,9 +189,8 @@ def fleet(subject: str, inputs: Inputs) -> Facts:
         subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), group=keeps, least=wanted,
         most=wanted,
-        ends_at=end_of(at(inputs, "tags", default={})), scheduled=at(inputs, "validUntil") is not None,
+        ends_at=end_of(at(inputs, "tags", default={})), scheduled=given(at(inputs, "validUntil")),
         leaves_behind="" if truth(at(inputs, "terminateInstances")) is True else "the machines of the fleet",
-        otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -233,7 +237,7 @@ def spot_fleet(subject: str, inputs: Inputs) -> Facts:
         subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
         capacity=Capacity.SPOT, group=at(inputs, "fleetType", default="maintain") == "maintain",
         least=at(inputs, "targetCapacity", default=0), most=at(inputs, "targetCapacity"),
-        scheduled=at(inputs, "validUntil") is not None,
+        scheduled=given(at(inputs, "validUntil")),
         leaves_behind=UNKNOWN if ends is UNKNOWN else "" if ends else "the machines of the fleet",
     )  # fmt: skip
 
@@ -246,6 +250,7 @@ def reservation(subject: str, inputs: Inputs) -> Facts:
         subject, UNKNOWN if kind is UNKNOWN else (kind,), capacity=Capacity.RESERVATION,
         ends_at=moment(end) if limited else None, labels=at(inputs, "tags", default={}),
         group=True, least=0, most=at(inputs, "instanceCount", default=1), reserves=True,
+        otherwise="set end_date_type to limited, and an end_date",
     )  # fmt: skip
 
 

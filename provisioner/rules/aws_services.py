@@ -80,6 +80,40 @@ def emr_cluster(subject: str, inputs: Inputs) -> Facts:
     )  # fmt: skip
 
 
+def emr_group(subject: str, inputs: Inputs) -> Facts:
+    """It goes when its cluster does, which is another resource's to say."""
+    kind, count = at(inputs, "instanceType"), at(inputs, "instanceCount", default=1)
+    return facts(
+        subject, UNKNOWN if kind is UNKNOWN else (kind,), group=True, least=count, most=count, takes_labels=False,
+        capacity=Capacity.ON_DEMAND if at(inputs, "bidPrice") is None else Capacity.SPOT, scheduled=UNKNOWN,
+    )  # fmt: skip
+
+
+def space(subject: str, inputs: Inputs) -> Facts:
+    """What its apps run on unless they say otherwise; they stay until they were idle long enough."""
+    held: Any = at(inputs, "spaceSettings", default={})
+    apps = [at(held, f"{name}AppSettings") for name in ("codeEditor", "jupyterLab", "jupyterServer", "kernelGateway")]
+    found = [at(one, "defaultResourceSpec", "instanceType") for one in apps if one is not None]
+    kinds: Any = UNKNOWN if UNKNOWN in found else [
+        str(one).removeprefix("ml.") for one in found if one not in (None, "system")
+    ]  # fmt: skip
+    idles = [at(one, "appLifecycleManagement", "idleSettings", "idleTimeoutInMinutes") for one in apps if one]
+    return facts(
+        subject, kinds, group=True, least=1, most=1, otherwise="set the idle timeout of its apps",
+        scheduled=UNKNOWN if UNKNOWN in idles else bool(idles) and None not in idles,
+        labels=at(inputs, "tags", default={}),
+    )  # fmt: skip
+
+
+def host(subject: str, inputs: Inputs) -> Facts:
+    """Paid for until it is released, empty or not; no price of a machine is its price."""
+    kind = at(inputs, "instanceType", default=at(inputs, "instanceFamily"))
+    return Facts(
+        subject=subject, cloud="aws", instance_types=UNKNOWN if kind is UNKNOWN else (kind,) if kind else (),
+        labels=at(inputs, "tags", default={}), otherwise="use machines of default tenancy: nothing releases a host",
+    )  # fmt: skip
+
+
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "aws:eks/nodeGroup:NodeGroup": node_group,
     "aws:sagemaker/notebookInstance:NotebookInstance": notebook,
@@ -88,5 +122,8 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "aws:batch/computeEnvironment:ComputeEnvironment": compute_environment,
     "aws:codebuild/fleet:Fleet": build_fleet,
     "aws:emr/cluster:Cluster": emr_cluster,
+    "aws:emr/instanceGroup:InstanceGroup": emr_group,
+    "aws:sagemaker/space:Space": space,
+    "aws:ec2/dedicatedHost:DedicatedHost": host,
 }
 """By the type's token."""

@@ -6,7 +6,7 @@ from typing import Any
 from provisioner.rules.aws import Inputs, at, end_of_stack, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
 
-SPOT = ("Spot", "Low")
+SPOT = ("Spot", "Low", "LowPriority")
 OTHERWISE = "buy it as spot, or make it with the stack azure-nd, whose schedule ends it"
 
 
@@ -82,20 +82,9 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     )  # fmt: skip
 
 
-def classic(subject: str, inputs: Inputs) -> Facts:
-    """The older provider's machine; its disk always goes with it."""
-    tags = at(inputs, "tags", default={})
-    return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "size")), ends_at=end_of_stack(tags),
-        capacity=bought(at(inputs, "priority", default="Regular")), labels=tags, otherwise=OTHERWISE,
-    )  # fmt: skip
-
-
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "azure-native:compute:VirtualMachine": machine,
     "azure-native:compute:VirtualMachineScaleSet": scale_set,
     "azure-native:containerservice:AgentPool": node_pool,
-    "azure:compute/linuxVirtualMachine:LinuxVirtualMachine": classic,
-    "azure:compute/windowsVirtualMachine:WindowsVirtualMachine": classic,
 }
 """By the type's token, azure-native's without the version of the API."""

@@ -54,8 +54,8 @@ class Facts:
     """The moment at which the cloud, the reaper or a schedule ends it: a label that nothing heeds is none."""
     lasts: timedelta | Unknown | None = None
     """The longest run that the cloud itself allows, from each start."""
-    otherwise: str = "buy it as spot"
-    """How a machine of this type is bought or ended, where it is neither spot nor has an end: advice."""
+    otherwise: str = ""
+    """How this type is bought or ended, where it would stay for ever: advice; empty for the usual way."""
     group: bool = False
     """It makes machines by itself: a scaling group, a fleet, a node group."""
     least: int | Unknown = 0

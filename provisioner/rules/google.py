@@ -88,7 +88,8 @@ def instance(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="gcp", instance_types=accelerated(at(inputs, "machineType"), inputs), labels=marks,
         usd_per_hour=None, capacity=bought(scheduling), ends_at=moment(ends),
-        lasts=longest_run(scheduling), public_address=has_address(listed(at(inputs, "networkInterfaces"))),
+        lasts=span(at(scheduling, "maxRunDuration")),
+        public_address=has_address(listed(at(inputs, "networkInterfaces"))),
         protected=truth(at(inputs, "deletionProtection")), leaves_behind=disks_left(inputs),
         restarts=truth(at(scheduling, "automaticRestart")), otherwise=ENDED,
     )  # fmt: skip
@@ -98,9 +99,9 @@ def template(subject: str, inputs: Inputs) -> Facts:
     return replace(instance(subject, inputs), blueprint=True)
 
 
-def longest_run(scheduling: Any) -> Any:
-    """None where there is none, or where it is none."""
-    seconds = at(scheduling, "maxRunDuration", "seconds")
+def span(block: Any) -> Any:
+    """Of a block with seconds; None where there is none, or where it is none."""
+    seconds = at(block, "seconds")
     if seconds is None or isinstance(seconds, Unknown):
         return seconds
     try:

@@ -12,6 +12,7 @@ from provisioner.rules.configuration import LONGEST_EXEMPTION, Configuration
 from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown, known
 
 HOURS_A_MONTH = 730
+DOWN = "set its least to 0, or give it a schedule"
 LATER = "what this rule needs is not known yet; it is looked at again at up"
 
 
@@ -90,12 +91,12 @@ def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
         if known(facts.least) == 0 or known(facts.scheduled):
             return ""
         types_of(facts)
-        return f"it keeps at least {known(facts.least)} machines for ever; set its least to 0, or give it a schedule"
+        return f"it keeps at least {known(facts.least)} machines for ever; {facts.otherwise or DOWN}"
     if known(facts.capacity) is not Capacity.ON_DEMAND or time_left(facts, now) is not None:
         return ""
     types_of(facts)
     unheeded = f" (its label {labels.EXPIRES_AT} ends nothing)" if names_an_end(facts) else ""
-    return f"it is on demand and has no end{unheeded}; {facts.otherwise}"
+    return f"it is on demand and has no end{unheeded}; {facts.otherwise or 'buy it as spot'}"
 
 
 def types_of(facts: Facts) -> tuple[str, ...]:
@@ -136,9 +137,9 @@ def time_left(facts: Facts, now: datetime) -> timedelta | None:
 
 
 def reservation_ends(facts: Facts, allowed: Configuration, now: datetime) -> str:
-    if cheap(facts, allowed) or facts.capacity is not Capacity.RESERVATION or known(facts.ends_at) is not None:
+    if cheap(facts, allowed) or facts.capacity is not Capacity.RESERVATION or time_left(facts, now) is not None:
         return ""
-    return "the reservation is paid for until somebody cancels it; set end_date_type to limited, and an end_date"
+    return f"the reservation is paid for until somebody cancels it; {facts.otherwise}"
 
 
 def capacity_block_pinned(facts: Facts, allowed: Configuration, now: datetime) -> str:

@@ -27,6 +27,11 @@ DEAR: dict[str, Any] = {
     "productionVariants": [{"instanceType": "ml.p5.48xlarge"}],
     "launchSpecifications": [{"instanceType": "p5.48xlarge"}],
     "computeResources": {"instanceTypes": ["p5.48xlarge"]}, "computeConfiguration": {"instanceType": "p5.48xlarge"},
+    "agentPoolProfiles": [{"vmSize": "Standard_ND96isr_H100_v5"}],
+    "vmSizesProfile": [{"name": "Standard_ND96isr_H100_v5"}],
+    "defaultNodePool": {"vmSize": "Standard_ND96isr_H100_v5"}, "virtualMachineSize": "Standard_ND96isr_H100_v5",
+    "properties": {"properties": {"vmSize": "Standard_ND96isr_H100_v5"}}, "gceSetup": {"machineType": "a3-highgpu-8g"},
+    "spaceSettings": {"jupyterLabAppSettings": {"defaultResourceSpec": {"instanceType": "ml.p5.48xlarge"}}},
     "coreInstanceGroup": {"instanceType": "p5.48xlarge"},
     "launchTemplateConfigs": [{"overrides": [{"instanceType": "p5.48xlarge"}]}],
 }  # fmt: skip

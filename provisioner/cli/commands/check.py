@@ -38,7 +38,7 @@ def command(
     """
     from provisioner.cli.rules import allowed, finding_document
     from provisioner.errors import ConfigError, PolicyViolation
-    from provisioner.rules.readers import not_checked, plain
+    from provisioner.rules.readers import could_carry
     from provisioner.rules.ruleset import Level, Outcome
 
     if not files and not live:
@@ -47,7 +47,7 @@ def command(
     found = resources([file for file in files if file.suffix != JOB_FILE])
     findings = [*judged(found, rules), *of_job_files([file for file in files if file.suffix == JOB_FILE], rules)]
     findings += of_account(regions, rules) if live else []
-    blind = [one for one in found if plain(one.token) in not_checked()]
+    blind = [one for one in found if could_carry(one.token, one.inputs)]
     if form == OutputFormat.JSON:
         unread = [{"subject": one.name, "type": one.token} for one in blind]
         output.document({"findings": [finding_document(one) for one in findings], "not_checked": unread})
