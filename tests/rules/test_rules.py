@@ -73,7 +73,18 @@ def test_check_says_the_same_of_a_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [('{\n"steps": [\n', "line 3"), ("[]", "neither a preview nor a stack"), ("{}", "stack export")]
+    ("text", "said"),
+    [
+        ('{\n"steps": [\n', "line 3"),
+        ("[]", "neither a preview nor a stack"),
+        ("{}", "stack export"),
+        ('{"deployment": []}', "neither a preview nor a stack"),
+        ('{"steps": [{"op": "create"}]}', "resource 1 has no state"),
+        ('{"steps": ["create"]}', "resource 1 has no state"),
+        ('{"deployment": {"resources": [{"urn": "x"}]}}', "resource 1 has no type"),
+        ('{"deployment": {"resources": [{"type": "a:b:C"}]}}', "resource 1 has no urn"),
+        ('{"deployment": {"resources": [{"type": "a:b:C", "urn": "x", "inputs": [1]}]}}', "resource 1 has inputs"),
+    ],
 )
 def test_a_malformed_file_is_exit_2(tmp_path: Path, text: str, said: str) -> None:
     """With its line, or what it should have been."""
@@ -186,6 +197,7 @@ def test_a_wrong_configuration_is_named(tables: dict[str, Any], said: str) -> No
             3,
         ),
         ("instances = [\n", "development", 2),
+        ('instances = ["p5.48xlarg"]\ncommand = "t"\n', "development", 2),
     ],
 )
 def test_a_job_file_is_judged_as_spot_train_would_be(tmp_path: Path, text: str, environment: str, code: int) -> None:
@@ -215,3 +227,16 @@ def test_a_label_that_nothing_heeds_is_named_and_the_advice_fits_the_type(name: 
     assert "its label accelctl:expires-at ends nothing" in found.what
     assert advice in found.what
     assert advice.startswith("accelctl:") or "accelctl:managed" not in found.what
+
+
+def test_a_type_that_cannot_be_is_named_with_the_nearest_and_one_that_may_be_is_said(tmp_path: Path) -> None:
+    """By the catalog alone: no cloud is asked. A step that takes something away needs no state."""
+    (tmp_path / "wrong.toml").write_text('instance = "p5.48xlarg"\ncommand = "t"\nfallback = "on-demand"\n')
+    (tmp_path / "new.toml").write_text('instance = "p9.48xlarge"\ncommand = "t"\n')
+    (tmp_path / "plan.json").write_text('{"steps": [{"op": "delete"}]}')
+
+    wrong = accelctl("check", "wrong.toml", cwd=tmp_path)
+    new = accelctl("check", "new.toml", "plan.json", cwd=tmp_path)
+
+    assert (wrong.returncode, "p5.48xlarge" in wrong.stderr) == (2, True), wrong.stderr
+    assert (new.returncode, "'p9.48xlarge' is unknown to the catalog" in new.stderr) == (0, True), new.stderr

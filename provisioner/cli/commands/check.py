@@ -1,5 +1,6 @@
 """accelctl check."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 10
 JOB_FILE = ".toml"
+MACHINE = re.compile(r"[a-z][a-z0-9-]*\.(nano|micro|small|medium|large|\d*xlarge|metal(-\w+)?)")
+"""Every name of an EC2 instance type."""
 
 
 @click.command(short_help="Judge job files, Pulumi previews, states or live machines by the rules.")
@@ -83,9 +86,23 @@ def of_job_files(files: Sequence[Path], allowed: "Configuration") -> "Iterator[F
     now = SystemClock().now()
     for file in files:
         asked = wishes({"job_file": file, "dry_run": True, "detach": False, "yes": True, "form": OutputFormat.TABLE})
+        refuse_misspelt(asked.spec.instance_types, file)
         marks = labels.ours(owner=asked.settings["owner"] or "the caller", **asked.spec.labels)
         for facts in of_job(asked.spec, marks, now):
             yield from judge(facts, allowed, now)
+
+
+def refuse_misspelt(instance_types: Sequence[str], file: Path) -> None:
+    """Raises ConfigError for a type that cannot exist; what the catalog alone does not know may exist, and is said."""
+    from provisioner.catalog import load, meant
+    from provisioner.errors import ConfigError
+
+    for one in instance_types:
+        if load().find("aws", one):
+            continue
+        if not MACHINE.fullmatch(one):
+            raise ConfigError(f"{file}: there is no instance type '{one}'.", hint=meant(one))
+        output.warn(f"{file}: '{one}' is unknown to the catalog; spot-train asks the cloud. {meant(one).capitalize()}")
 
 
 def of_account(regions: Sequence[str], allowed: "Configuration") -> "list[Finding]":
