@@ -56,6 +56,7 @@ def compute_environment(subject: str, inputs: Inputs) -> Facts:
     kinds, market = listed(at(inputs, "computeResources", "instanceTypes")), at(inputs, "computeResources", "type")
     return facts(
         subject, kinds, group=True, least=at(inputs, "computeResources", "minVcpus", default=0),
+        unit="vCPU",
         capacity=UNKNOWN if market is UNKNOWN else Capacity.SPOT if market == "SPOT" else Capacity.ON_DEMAND,
         labels=at(inputs, "tags", default={}),
     )  # fmt: skip

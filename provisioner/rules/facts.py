@@ -60,6 +60,8 @@ class Facts:
     """It makes machines by itself: a scaling group, a fleet, a node group."""
     least: int | Unknown = 0
     """The least number of machines that a group keeps."""
+    unit: str = "machine"
+    """What the least counts."""
     most: int | Unknown | None = None
     """The largest number of machines that a group may have; None where it has no such limit."""
     scheduled: bool | Unknown = False
@@ -76,6 +78,8 @@ class Facts:
     """A spot request that buys again after an interruption."""
     pinned: bool | Unknown = True
     """What is paid for beforehand is kept from being bought again, or thrown away, by a change of its inputs."""
+    stopped: bool = False
+    """It stands there switched off, and costs its disks alone."""
     there: bool = False
     """It stands in an account already, and is not only asked for."""
     reserves: bool = False

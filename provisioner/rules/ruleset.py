@@ -85,18 +85,23 @@ def cheap(facts: Facts, allowed: Configuration) -> bool:
 
 
 def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
-    if cheap(facts, allowed):
+    if cheap(facts, allowed) or facts.stopped:
         return ""
     if facts.group:
         if known(facts.least) == 0 or known(facts.scheduled):
             return ""
         types_of(facts)
-        return f"it keeps at least {known(facts.least)} machines for ever; {facts.otherwise or DOWN}"
+        return f"it keeps at least {counted(known(facts.least), facts.unit)} for ever; {facts.otherwise or DOWN}"
     if known(facts.capacity) is not Capacity.ON_DEMAND or time_left(facts, now) is not None:
         return ""
     types_of(facts)
     unheeded = f" (its label {labels.EXPIRES_AT} ends nothing)" if names_an_end(facts) else ""
     return f"it is on demand and has no end{unheeded}; {facts.otherwise or 'buy it as spot'}"
+
+
+def counted(number: float, unit: str) -> str:
+    """1 machine, 4 machines: the engine writes whole numbers with a point."""
+    return f"{number:.0f} {unit if number == 1 else f'{unit}s'}"
 
 
 def types_of(facts: Facts) -> tuple[str, ...]:
@@ -113,7 +118,7 @@ def names_an_end(facts: Facts) -> bool:
 
 def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str:
     """A capacity block is paid for in full: it costs no less when it ends sooner."""
-    if cheap(facts, allowed) or facts.capacity is Capacity.CAPACITY_BLOCK:
+    if cheap(facts, allowed) or facts.stopped or facts.capacity is Capacity.CAPACITY_BLOCK:
         return ""
     left = time_left(facts, now)
     if left is None or timedelta() < left <= allowed.longest_end:
@@ -162,7 +167,7 @@ def required_labels(facts: Facts, allowed: Configuration, now: datetime) -> str:
 def required(facts: Facts, allowed: Configuration) -> dict[str, str | None]:
     """The labels that are wanted, with what they say. Raises NotYetKnown."""
     held = known(facts.labels)
-    return {name: held.get(f"accelctl:{name}") or held.get(name) for name in allowed.required_labels}
+    return {name: labels.said(held, f"accelctl:{name}") for name in allowed.required_labels}
 
 
 def lacking(facts: Facts, allowed: Configuration) -> list[str]:

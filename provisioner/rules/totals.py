@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown
-from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, let_off, time_left
+from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, counted, let_off, time_left
 
 SUBJECT = "the stack"
 REAPERS = {"aws": "reaper-aws"}
@@ -82,7 +82,7 @@ def too_many(found: Sequence[Facts], allowed: Configuration, now: datetime) -> S
     if total > allowed.most_machines:
         return (
             Outcome.VIOLATION,
-            f"it may have {total} machines, more than the {allowed.most_machines} that are allowed",
+            f"it may have {counted(total, 'machine')}, more than the {allowed.most_machines} that are allowed",
         )
     blind = sorted(name for name, one in counts.items() if one is None)
     return (Outcome.UNKNOWN, f"nobody can say how many machines these have: {', '.join(blind)}") if blind else None

@@ -37,7 +37,7 @@ def test_what_is_not_checked_is_counted_and_named(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert json.loads(done.stdout)["not_checked"] == [{"subject": "host", "type": state["type"]}]
-    assert "1 resources could carry a machine and are not checked: host" in done.stderr
+    assert "1 resource could carry a machine and is not checked: host" in done.stderr
 
 
 @pytest.mark.parametrize(

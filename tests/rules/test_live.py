@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import pytest
+
 from provisioner.catalog import labels
 from provisioner.domain.estate import Holding, Tenure
 from provisioner.domain.instances import Instance, InstanceState
@@ -40,6 +42,12 @@ def test_a_machine_past_its_end_is_a_violation_in_its_own_words() -> None:
     assert "it should have ended at" in what
     assert "nothing has ended it" in what
     assert said(holding(ends(NOW + timedelta(hours=8)))) == {}
+
+
+@pytest.mark.parametrize("marks", [{}, ends(NOW - timedelta(hours=12))], ids=["no end", "past its end"])
+def test_a_machine_that_is_switched_off_is_not_always_on(marks: dict[str, str]) -> None:
+    """It costs its disks alone."""
+    assert said(holding(marks, state=InstanceState.STOPPED)) == {}
 
 
 def test_a_label_on_a_machine_that_nobody_manages_is_no_end() -> None:

@@ -240,3 +240,19 @@ def test_a_type_that_cannot_be_is_named_with_the_nearest_and_one_that_may_be_is_
 
     assert (wrong.returncode, "p5.48xlarge" in wrong.stderr) == (2, True), wrong.stderr
     assert (new.returncode, "'p9.48xlarge' is unknown to the catalog" in new.stderr) == (0, True), new.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("batch-that-keeps-processors", "at least 192 vCPUs for ever"),
+        ("batch-of-a-family", "at least 1 vCPU for ever"),
+        ("a-fleet-that-keeps-four", "at least 4 machines for ever"),
+    ],
+)
+def test_what_is_kept_is_counted_in_what_it_is(name: str, said: str) -> None:
+    """As people write numbers, though the engine gives them with a point."""
+    case = json.loads(json.dumps(next(case for case in CASES if case["name"] == name)), parse_int=float)
+    (found,) = findings(case, DEVELOPMENT)
+
+    assert said in found.what

@@ -42,7 +42,7 @@ def command(
     from provisioner.cli.rules import allowed, finding_document
     from provisioner.errors import ConfigError, PolicyViolation
     from provisioner.rules.readers import could_carry
-    from provisioner.rules.ruleset import Level, Outcome
+    from provisioner.rules.ruleset import Level, Outcome, counted
 
     if not files and not live:
         raise ConfigError("nothing is named to be checked.", hint="name files, or say --live.")
@@ -59,11 +59,12 @@ def command(
             output.data(f"{one.outcome if one.level is Level.MANDATORY else one.level} {one.rule}: {one}")
     if blind:
         names = ", ".join(f"{one.name} ({one.token})" for one in blind[:MOST_NAMES])
-        output.warn(f"{len(blind)} resources could carry a machine and are not checked: {names}.")
+        many = counted(len(blind), "resource")
+        output.warn(f"{many} could carry a machine and {'is' if len(blind) == 1 else 'are'} not checked: {names}.")
     broken = [one for one in findings if one.outcome is Outcome.VIOLATION and one.level is Level.MANDATORY]
     if broken:
         raise PolicyViolation(
-            f"{len(broken)} violations.", hint="each says how to mend it; docs/rules.md has them all."
+            f"{counted(len(broken), 'violation')}.", hint="each says how to mend it; docs/rules.md has them all."
         )
     output.note("no violation")
 
