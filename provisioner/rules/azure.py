@@ -32,7 +32,7 @@ def machine(subject: str, inputs: Inputs) -> Facts:
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "hardwareProfile", "vmSize")),
         capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of_stack(tags), labels=tags,
         public_address=public(made), leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
-        otherwise=OTHERWISE,
+        scheduled_end=True, otherwise=OTHERWISE,
     )  # fmt: skip
 
 

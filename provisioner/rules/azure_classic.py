@@ -15,7 +15,7 @@ def machine(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "size", default=at(inputs, "vmSize"))),
         capacity=bought(at(inputs, "priority", default="Regular")), labels=tags, ends_at=end_of_stack(tags),
-        otherwise=OTHERWISE,
+        scheduled_end=True, otherwise=OTHERWISE,
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ class Part(StrEnum):
 
     MACHINE = "machine"
     REAPER = "reaper"
+    ENDER = "ender"
     NETWORK = "network"
     IDENTITY = "identity"
 
@@ -54,6 +55,8 @@ class Facts:
     """The moment at which the cloud, the reaper or a schedule ends it: a label that nothing heeds is none."""
     lasts: timedelta | Unknown | None = None
     """The longest run that the cloud itself allows, from each start."""
+    scheduled_end: bool = False
+    """Nothing but a schedule in its stack keeps its end."""
     otherwise: str = ""
     """How this type is bought or ended, where it would stay for ever: advice; empty for the usual way."""
     group: bool = False

@@ -76,7 +76,7 @@ def tpu(subject: str, inputs: Inputs) -> Facts:
         usd_per_hour=tpu_price(kind, at(inputs, "zone")), capacity=bought(at(inputs, "schedulingConfig", default={})),
         ends_at=end_of_stack(marks), public_address=outer_address(inputs),
         leaves_behind=UNKNOWN if kept is UNKNOWN else "the node" if kept == "ABANDON" else "",
-        protected=kept == "PREVENT",
+        protected=kept == "PREVENT", scheduled_end=True,
         otherwise="buy it as spot, or make it with a stack gcp-tpu-v5e or gcp-tpu-v5p, whose schedule deletes it",
     )  # fmt: skip
 

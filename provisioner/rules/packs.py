@@ -10,7 +10,7 @@ KEYS = ("environment", "allowed", "owner")
 """Of one rule, beside its level."""
 UNCHECKED = "not-checked"
 """The policy that names what cannot be read; it has a level alone."""
-UNKNOWN = tuple(f"{total.name}-not-known" for total in totals.TOTALS if total.level is ruleset.Level.MANDATORY)
+UNKNOWN = ("budget-not-known", "machines-counted-not-known")
 """Policies for what a total cannot add up."""
 RULES = (*ruleset.NAMES, *totals.NAMES)
 SOURCE = "policy configuration"

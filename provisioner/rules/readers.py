@@ -12,6 +12,7 @@ from provisioner.rules import (
     azure,
     azure_classic,
     azure_services,
+    enders,
     floor,
     google,
     google_services,
@@ -29,12 +30,15 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     **azure_services.READERS,
     **azure_classic.READERS,
     **reaper.READERS,
+    **enders.READERS,
     **floor.READERS,
 }
 """By the type's token."""
-ROLES = dict.fromkeys(reaper.READERS, "judged as a part of the reaper") | dict.fromkeys(
-    floor.READERS, "judged by the security floor alone"
-)
+ROLES = {
+    **dict.fromkeys(reaper.READERS, "judged as a part of the reaper"),
+    **dict.fromkeys(enders.READERS, "keeps the end of a machine"),
+    **dict.fromkeys(floor.READERS, "judged by the security floor alone"),
+}
 CARRIES = re.compile(r"\w*(instance|machine|accelerator)_?types?|\w*vm_?sizes?|\w*node_?configs?", re.IGNORECASE)
 """Names of inputs; carriers.py has them as Python writes them."""
 SIZE = re.compile(r"standard_n[a-z]*\d\w*", re.IGNORECASE)

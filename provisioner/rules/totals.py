@@ -103,7 +103,26 @@ def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) 
     return None
 
 
+def nobody_ends(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
+    """Each machine that ends by a schedule alone has one in its stack: its labels are only words."""
+    for cloud in sorted({one.cloud for one in found}):
+        told = [one for one in found if one.cloud == cloud and needs_schedule(one, allowed)]
+        kept = [one for one in found if one.cloud == cloud and one.part is Part.ENDER]
+        if len(told) > len(kept):
+            names = ", ".join(sorted(one.subject for one in told))
+            has = f"labels say when these end, and the stack has {counted(len(kept), 'schedule')} that could: {names}"
+            return Outcome.VIOLATION, f"{has}; {told[0].otherwise}, or bring a schedule for each"
+    return None
+
+
+def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
+    ends = facts.scheduled_end and facts.ends_at is not None
+    return ends and facts.capacity is Capacity.ON_DEMAND and not cheap(facts, allowed)
+
+
 TOTALS = (
+    Total(name="ends-kept", level=Level.MANDATORY, check=nobody_ends,
+          help="Where only a schedule ends machines, the stack has one for each."),
     Total(name="budget", level=Level.MANDATORY, check=over_budget,
           help="What a stack may cost until its machines end is within its budget; an unknown price is said, never 0."),
     Total(name="machines-counted", level=Level.MANDATORY, check=too_many,
@@ -116,7 +135,8 @@ NAMES = tuple(total.name for total in TOTALS)
 
 def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """Every total that has something to say of a stack that carries machines."""
-    carrying = [one for one in found if one.part is Part.REAPER or one.from_template or one.instance_types != ()]
+    parts = (Part.REAPER, Part.ENDER)
+    carrying = [one for one in found if one.part in parts or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():
         if said := total.check(carrying, allowed, now):
             outcome, what = said

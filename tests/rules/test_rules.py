@@ -19,6 +19,15 @@ DEVELOPMENT = configuration.load("development")
 OFF = {"pattern": "*", "rule": "orphan-proof", "reason": "r", "owner": "ann", "until": "2030-01-01"}
 
 
+SCHEDULES: list[dict[str, Any]] = [
+    {"name": "ends-the-nd", "token": "azure-native:devtestlab:GlobalSchedule",
+     "inputs": {"taskType": "ComputeVmShutdownTask"}},
+    {"name": "ends-the-tpu", "token": "gcp:cloudscheduler/job:Job",
+     "inputs": {"httpTarget": {"httpMethod": "DELETE", "uri": "https://tpu.googleapis.com/v2/n"}}},
+]  # fmt: skip
+"""Of the two machines of the table that only a schedule ends."""
+
+
 def named(case: dict[str, Any]) -> str:
     return case["name"]
 
@@ -63,7 +72,7 @@ def test_check_says_the_same_of_a_preview(tmp_path: Path) -> None:
 def test_check_says_the_same_of_a_state(tmp_path: Path) -> None:
     """`pulumi stack export` of what passes: exit 0."""
     good = [case for case in CASES if not case["rules"] and not case["unknown"]]
-    resources = [step["newState"] for step in preview(good)["steps"]]
+    resources = [step["newState"] for step in preview([*good, *SCHEDULES])["steps"]]
     state = tmp_path / "state.json"
     state.write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))
 
