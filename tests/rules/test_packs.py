@@ -8,6 +8,7 @@ import pytest
 
 from provisioner.errors import ConfigError
 from provisioner.rules import packs
+from tests.cli.test_command_line import accelctl
 
 POLICIES = Path(__file__).parents[2] / "policies"
 
@@ -44,3 +45,22 @@ def test_the_configurations_that_come_with_the_pack_are_accepted(file: str) -> N
              for name, held in tables.items()}  # fmt: skip
 
     packs.refuse(given | {"all": {}, "not-checked": {}, "budget-not-known": {"allowed": {"budget": 100.0}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ('{"required-lables": {"environment": "production"}}', 2, "did you mean required-labels?"),
+        ('{"required-labels": {"enforcementLevel": "mandatory", "enviroment": "production"}}', 2, "environment"),
+        ("[]", 2, "no table of rules"),
+        ('{"a":', 2, "line 1"),
+        ('{"required-labels": "mandatory", "budget": {"allowed": {"budget": 10}}}', 0, "no violation"),
+    ],
+)
+def test_check_names_what_is_wrong_in_a_packs_configuration(tmp_path: Path, text: str, code: int, said: str) -> None:
+    """Of a misspelt rule without a level, Pulumi itself says only that the level is invalid."""
+    (tmp_path / "mine.json").write_text(text)
+
+    done = accelctl("check", "--pack-config", "mine.json", cwd=tmp_path)
+
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr

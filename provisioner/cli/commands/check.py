@@ -29,10 +29,13 @@ MACHINE = re.compile(r"[a-z][a-z0-9-]*\.(nano|micro|small|medium|large|\d*xlarge
 @click.option("--environment", type=click.Choice(["development", "production"]), default="development",
               show_default=True, help="Which of the bundled configurations.")  # fmt: skip
 @click.option("--config", "own", type=click.Path(path_type=Path), help="TOML that says otherwise, key by key.")
+@click.option("--pack-config", "pack", type=click.Path(path_type=Path),
+              help="A file for Pulumi's --policy-pack-config: names rules and keys that do not exist.")  # fmt: skip
 @output_option
 def command(
-    files: tuple[Path, ...], live: bool, regions: tuple[str, ...], environment: str, own: Path | None, form: str
-) -> None:
+    files: tuple[Path, ...], live: bool, regions: tuple[str, ...], environment: str, own: Path | None,
+    pack: Path | None, form: str,
+) -> None:  # fmt: skip
     """Exit 3 where a machine would be always on, or breaks another rule; 0 where nothing is wrong.
 
     \b
@@ -44,8 +47,10 @@ def command(
     from provisioner.rules.readers import could_carry
     from provisioner.rules.ruleset import Level, Outcome, counted
 
-    if not files and not live:
-        raise ConfigError("nothing is named to be checked.", hint="name files, or say --live.")
+    if pack:
+        refuse_pack(pack)
+    if not files and not live and not pack:
+        raise ConfigError("nothing is named to be checked.", hint="name files, or say --live or --pack-config.")
     rules = allowed(environment, own)
     found = resources([file for file in files if file.suffix != JOB_FILE])
     findings = [*judged(found, rules), *of_job_files([file for file in files if file.suffix == JOB_FILE], rules)]
@@ -67,6 +72,14 @@ def command(
             f"{counted(len(broken), 'violation')}.", hint="each says how to mend it; docs/rules.md has them all."
         )
     output.note("no violation")
+
+
+def refuse_pack(file: Path) -> None:
+    """Raises ConfigError naming what is wrong in the policy pack's configuration."""
+    from provisioner.cli.rules import text_of
+    from provisioner.rules import packs
+
+    packs.read(text_of(file), str(file))
 
 
 def resources(files: Sequence[Path]) -> "list[Resource]":
