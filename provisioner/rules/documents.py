@@ -45,7 +45,8 @@ def read(text: str, source: str) -> Iterator[Resource]:
             raise ConfigError(
                 f"{source}: resource {number} {missing}, so nothing can be said of it.", hint="write the file again."
             )
-        if not state["type"].startswith("pulumi:"):
+        component = state.get("custom") is False  # what it is made of follows as resources of its own
+        if not component and not state["type"].startswith("pulumi:"):
             yield resource(state)
 
 

@@ -27,11 +27,12 @@ def test_no_type_of_the_installed_sdks_is_passed_over_in_silence(cloud: str) -> 
 
 
 def test_what_is_not_checked_is_counted_and_named(tmp_path: Path) -> None:
-    """The verdict stays what it is; the count is there for who reads JSON."""
+    """The verdict stays what it is; the count is there for who reads JSON. A component is what it is made of."""
     state: dict[str, Any] = {"urn": "urn:pulumi:s::p::aws:appstream/fleet:Fleet::host", "inputs": {},
              "type": "aws:appstream/fleet:Fleet"}  # fmt: skip
     plan = tmp_path / "plan.json"
-    plan.write_text(json.dumps({"steps": [{"op": "create", "newState": state}]}))
+    component = {"urn": "urn::farm", "type": "acme:x:Farm", "custom": False, "inputs": {"instanceType": "p5.48xlarge"}}
+    plan.write_text(json.dumps({"steps": [{"op": "create", "newState": one} for one in (state, component)]}))
 
     done = accelctl("check", str(plan), "--output", "json", cwd=tmp_path)
 
