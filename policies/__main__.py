@@ -9,6 +9,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project's root: the engine starts packs in policies/
 
+import grpc
+import pulumi
+from google.protobuf.json_format import MessageToDict
 from pulumi_policy import (
     EnforcementLevel,
     PolicyConfigSchema,
@@ -20,9 +23,11 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy import policy as sdk
 from pulumi_policy.proxy import UnknownValueError
 
-from provisioner.rules import configuration, documents, readers, remedies, ruleset, totals
+from provisioner.errors import ConfigError
+from provisioner.rules import configuration, documents, packs, readers, remedies, ruleset, totals
 from provisioner.rules.aws import OPTIONS
 from provisioner.rules.facts import UNKNOWN, Facts
 
@@ -62,10 +67,19 @@ def options(told: PolicyResourceOptions) -> Mapping[str, Any]:
     return {"protect": told.protect, "ignoreChanges": list(told.ignore_changes or ())}
 
 
+class Strict(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsage]
+    """Refuses a configuration that names what does not exist: the SDK itself hands it to nobody, in silence."""
+
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        try:
+            packs.refuse({name: MessageToDict(one.properties) for name, one in request.policyConfig.items()})
+        except ConfigError as refusal:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{refusal.message} {refusal.hint}")
+        return super().Configure(request, context)  # pyright: ignore[reportUnknownMemberType]
+
+
 def allowed(config: Mapping[str, Any]) -> configuration.Configuration:
-    """The bundled configuration of the environment, under what the pack's own says."""
-    tables = configuration.tables(str(config.get("environment", "development"))) | plain(config.get("allowed", {}))
-    return configuration.read(tables, "policy configuration", rules=(*ruleset.NAMES, *totals.NAMES))
+    return packs.allowed(plain(config))
 
 
 def policy(rule: ruleset.Rule) -> ResourceValidationPolicy:
@@ -93,7 +107,7 @@ def remediation(remedy: Remedy | None) -> Callable[[ResourceValidationArgs], Any
             return None
         case = remedies.Case(
             token=readers.plain(args.resource_type), facts=found, allowed=allowed(config), now=datetime.now(UTC),
-            caller=str(config.get("owner") or caller()),
+            caller=str(config.get("owner") or caller()), stack=pulumi.get_stack(),
         )  # fmt: skip
         added = list(remedy(case))
         for one in added:
@@ -129,10 +143,17 @@ def validation(rule: ruleset.Rule) -> Callable[[ResourceValidationArgs, ReportVi
         if finding is None or finding.outcome is ruleset.Outcome.EXEMPT:
             return
         if finding.outcome is ruleset.Outcome.UNKNOWN:
-            raise UnknownValueError(NOT_YET, [args.name])  # the engine makes it an advisory note
+            raise not_known(finding)
         report(str(finding), None)
 
     return validate
+
+
+def not_known(finding: ruleset.Finding) -> UnknownValueError:
+    """The engine makes an advisory note of it, with this text."""
+    problem = UnknownValueError(NOT_YET, [finding.subject])
+    problem.message = f"{finding.what} ({finding.subject})"
+    return problem
 
 
 def of_stack(args: StackValidationArgs) -> list[ruleset.Finding]:
@@ -161,18 +182,19 @@ def total_policy(total: totals.Total, outcome: ruleset.Outcome) -> StackValidati
 
 
 def say_not_checked(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    if readers.plain(args.resource_type) in readers.not_checked():
+    if readers.could_carry(args.resource_type, plain(args.props)):
         report(f"{args.name}: {args.resource_type} could carry a machine, and the rules cannot read it", None)
 
 
 NOT_CHECKED = ResourceValidationPolicy(
-    name="not-checked", description="What could carry a machine and is not judged.",
+    name=packs.UNCHECKED, description="What could carry a machine and is not judged.",
     enforcement_level=EnforcementLevel.ADVISORY, validate=say_not_checked,
 )  # fmt: skip
 
 
 if __name__ == "__main__":  # PolicyPack() never returns
-    blocking = [total for total in totals.TOTALS if total.level is ruleset.Level.MANDATORY]
+    blocking = [total for total in totals.TOTALS if f"{total.name}-not-known" in packs.UNKNOWN]
     whole = [total_policy(total, ruleset.Outcome.VIOLATION) for total in totals.TOTALS]
     unknown = [total_policy(total, ruleset.Outcome.UNKNOWN) for total in blocking]
+    sdk._PolicyAnalyzerServicer = Strict  # pyright: ignore[reportPrivateUsage]
     PolicyPack("accelctl", policies=[*map(policy, ruleset.RULES), *whole, *unknown, NOT_CHECKED])

@@ -41,6 +41,12 @@ class Catalog:
         return get_close_matches(wanted, names, n=3) or [name for name in names if name.startswith(wanted)][:3]
 
 
+def meant(instance_type: str) -> str:
+    """A hint at the names that may have been meant."""
+    names = ", ".join(load().near(instance_type))
+    return f"did you mean: {names}?" if names else "such as p4d.24xlarge or g5.xlarge."
+
+
 @cache
 def load() -> Catalog:
     """The bundled catalog."""

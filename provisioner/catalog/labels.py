@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 MANAGED = "accelctl:managed"
 """On everything; its value is MANAGED_VALUE. What lacks it is not ours and is never touched."""
@@ -22,6 +23,11 @@ REAP = "accelctl:reap"
 """The reaper's mark: time, token and reason."""
 STACK = "accelctl:stack"
 """On what a Pulumi stack owns; its value is the stack's name."""
+
+
+def said(held: Mapping[str, Any], key: str) -> Any:
+    """What a label says: people write `owner` for `accelctl:owner`, and mean it. None where it says nothing."""
+    return held.get(key) or held.get(key.removeprefix("accelctl:")) or None
 
 
 def ours(**more: str) -> dict[str, str]:

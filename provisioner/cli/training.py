@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import click
 
-from provisioner.catalog import labels
+from provisioner.catalog import labels, meant
 from provisioner.catalog import load as load_catalog
 from provisioner.catalog.tariffs import tariff
 from provisioner.cli import output
@@ -98,8 +98,7 @@ def known_types(place: Workplace, spec: JobSpec) -> None:
             if known.retiring:
                 output.warn(f"{instance_type} is being retired by its cloud, and its driver image with it.")
             continue
-        names = ", ".join(catalog.near(instance_type))
-        near = f"did you mean: {names}?" if names else "such as p4d.24xlarge or g5.xlarge."
+        near = meant(instance_type)
         unknown = f"--instance: '{instance_type}' is unknown to the catalog"
         try:
             described = cloud.describe_machine(instance_type, regions=spec.regions)

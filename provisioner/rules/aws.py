@@ -12,6 +12,13 @@ Inputs = Mapping[str, Any]
 """Plain values; what is not known yet is UNKNOWN, at any depth."""
 OPTIONS = "accelctl:options"
 """Beside the inputs: what Pulumi itself was told of the resource, `protect` and `ignoreChanges`."""
+OTHERWISE = (
+    f"buy it as spot, or hand it to the reaper with the labels {labels.MANAGED}={labels.MANAGED_VALUE} and "
+    f"{labels.EXPIRES_AT}, the moment when it ends"
+)
+ACCELERATORS = ("acceleratorManufacturers", "acceleratorNames", "acceleratorTypes", "acceleratorTotalMemoryMib")
+"""Requirements that only a machine with accelerators meets, beside their least number."""
+ANY_ACCELERATED = "any type with accelerators"
 CAPACITY = {"spot": Capacity.SPOT, "capacity-block": Capacity.CAPACITY_BLOCK}
 
 
@@ -37,9 +44,20 @@ def equal(value: Any, wanted: str) -> Any:
     return value if isinstance(value, Unknown) else value == wanted
 
 
+def given(value: Any) -> Any:
+    """Whether anything is said there."""
+    return value if isinstance(value, Unknown) else value is not None
+
+
 def end_of(tags: Any) -> Any:
-    """The label's moment; None where there is none, or where it is none."""
-    return moment(at(tags, labels.EXPIRES_AT))
+    """The label's moment, where the reaper heeds it: on what carries `accelctl:managed`; None where it is none."""
+    found, managed = moment(at(tags, labels.EXPIRES_AT)), equal(at(tags, labels.MANAGED), labels.MANAGED_VALUE)
+    return found if managed is True else UNKNOWN if managed is UNKNOWN and found is not None else None
+
+
+def end_of_stack(tags: Any) -> Any:
+    """The label's moment on the clouds that have no reaper: only our stacks bring a schedule that ends a machine."""
+    return None if at(tags, labels.STACK) is None else end_of(tags)
 
 
 def moment(text: Any) -> Any:
@@ -68,6 +86,26 @@ def facts(subject: str, instance_types: Any, **more: Any) -> Facts:
     return Facts(subject=subject, cloud="aws", instance_types=found, usd_per_hour=price_of(found), **more)
 
 
+def kind_of(row: Any) -> Any:
+    """A type by its name, or by what it is required to have; None where it is left to somebody else."""
+    wanted = at(row, "instanceRequirements")
+    return at(row, "instanceType") if wanted is None else required(wanted)
+
+
+def required(wanted: Any) -> Any:
+    """Of instance requirements: without a word of accelerators EC2 may choose whatever it has."""
+    least = at(wanted, "acceleratorCount", "min", default=0)
+    named = [at(wanted, name) for name in ACCELERATORS]
+    asks = any(one not in (None, [], UNKNOWN) for one in named) or (least is not UNKNOWN and least > 0)
+    return ANY_ACCELERATED if asks else UNKNOWN
+
+
+def kinds_of(rows: Any, *, template: bool) -> Any:
+    """Of the overrides of a group; without any, its type is its template's, which cannot be seen from the group."""
+    found = [UNKNOWN] if rows is UNKNOWN else [one for row in rows if (one := kind_of(row)) is not None]
+    return UNKNOWN if UNKNOWN in found or (template and not found) else found
+
+
 def metadata(inputs: Inputs) -> Any:
     return equal(at(inputs, "metadataOptions", "httpTokens", default="optional"), "required")
 
@@ -91,7 +129,7 @@ def instance(subject: str, inputs: Inputs) -> Facts:
         token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs),
         leaves_behind=volumes_left(disks), from_template=template and kind is None, reserved=reserved(inputs),
-        asked_wrongly=too_dear(kind, limit_of(inputs)),
+        asked_wrongly=too_dear(kind, limit_of(inputs)), otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -124,7 +162,7 @@ def volumes_left(disks: Iterable[Any]) -> Any:
 def template(subject: str, inputs: Inputs) -> Facts:
     """Its own labels say when what it launches ends; blocks of it may come later, by `up`."""
     market, tags = at(inputs, "instanceMarketOptions", "marketType"), at(inputs, "tags", default={})
-    kind, cards = at(inputs, "instanceType"), listed(at(inputs, "networkInterfaces"))
+    kind, cards = kind_of(inputs), listed(at(inputs, "networkInterfaces"))
     mappings = listed(at(inputs, "blockDeviceMappings"))
     disks = [] if mappings is UNKNOWN else [at(one, "ebs", default={}) for one in mappings]
     public = UNKNOWN if cards is UNKNOWN else any(truth(at(one, "associatePublicIpAddress")) is True for one in cards)
@@ -134,7 +172,7 @@ def template(subject: str, inputs: Inputs) -> Facts:
         labels=tags, public_address=public, token_only_metadata=metadata(inputs),
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
-        reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)),
+        reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)), otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -154,29 +192,33 @@ def spot_request(subject: str, inputs: Inputs) -> Facts:
 def fleet(subject: str, inputs: Inputs) -> Facts:
     """Types are its overrides'; a template's own type is judged with the template."""
     configs = listed(at(inputs, "launchTemplateConfigs"))
-    kinds: Any = UNKNOWN if configs is UNKNOWN else [
-        at(one, "instanceType") for config in configs for one in listed(at(config, "overrides"))
-    ]  # fmt: skip
+    rows: Any = UNKNOWN if configs is UNKNOWN else overrides_of(configs)
     keeps = at(inputs, "type", default="maintain") == "maintain"
     wanted = at(inputs, "targetCapacitySpecification", "totalTargetCapacity", default=0)
     market = at(inputs, "targetCapacitySpecification", "defaultTargetCapacityType")
     return facts(
-        subject, UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds, labels=at(inputs, "tags", default={}),
+        subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), group=keeps, least=wanted,
         most=wanted,
-        ends_at=end_of(at(inputs, "tags", default={})), scheduled=at(inputs, "validUntil") is not None,
+        ends_at=end_of(at(inputs, "tags", default={})), scheduled=given(at(inputs, "validUntil")),
         leaves_behind="" if truth(at(inputs, "terminateInstances")) is True else "the machines of the fleet",
     )  # fmt: skip
 
 
+def overrides_of(configs: list[Any]) -> Any:
+    """Of a fleet's templates; UNKNOWN where those of one are."""
+    rows = [listed(at(config, "overrides")) for config in configs]
+    return UNKNOWN if UNKNOWN in rows else [one for row in rows for one in row]
+
+
 def scaling_group(subject: str, inputs: Inputs) -> Facts:
-    overrides = listed(at(inputs, "mixedInstancesPolicy", "launchTemplate", "overrides"))
-    kinds: Any = UNKNOWN if overrides is UNKNOWN else [at(one, "instanceType") for one in overrides]
+    rows = listed(at(inputs, "mixedInstancesPolicy", "launchTemplate", "overrides"))
     tags = listed(at(inputs, "tags"))
     held = UNKNOWN if tags is UNKNOWN else {at(one, "key"): at(one, "value") for one in tags}
     return facts(
         subject,
-        UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds,
+        kinds_of(rows, template=True),
+        from_template=rows == [],
         group=True,
         labels=held,
         least=at(inputs, "minSize", default=0),
@@ -191,6 +233,7 @@ def launch_configuration(subject: str, inputs: Inputs) -> Facts:
         subject, UNKNOWN if kind is UNKNOWN else (kind,), takes_labels=False, token_only_metadata=metadata(inputs),
         capacity=Capacity.ON_DEMAND if at(inputs, "spotPrice") is None else Capacity.SPOT,
         public_address=truth(at(inputs, "associatePublicIpAddress")), encrypted=encrypted([root]), blueprint=True,
+        otherwise="set its spot_price, or use a launch template, which has labels",
     )  # fmt: skip
 
 
@@ -198,16 +241,14 @@ def spot_fleet(subject: str, inputs: Inputs) -> Facts:
     """The legacy fleet: it keeps its size unless it says otherwise."""
     specifications = listed(at(inputs, "launchSpecifications"))
     configs = listed(at(inputs, "launchTemplateConfigs"))
-    kinds: Any = UNKNOWN if UNKNOWN in (specifications, configs) else [
-        *(at(one, "instanceType") for one in specifications),
-        *(at(one, "instanceType") for config in configs for one in listed(at(config, "overrides"))),
-    ]  # fmt: skip
+    rows: Any = UNKNOWN if UNKNOWN in (specifications, configs) else overrides_of(configs)
+    rows = UNKNOWN if rows is UNKNOWN else [*specifications, *rows]
     ends = truth(at(inputs, "terminateInstancesOnDelete"))
     return facts(
-        subject, UNKNOWN if kinds is UNKNOWN or UNKNOWN in kinds else kinds, labels=at(inputs, "tags", default={}),
+        subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
         capacity=Capacity.SPOT, group=at(inputs, "fleetType", default="maintain") == "maintain",
         least=at(inputs, "targetCapacity", default=0), most=at(inputs, "targetCapacity"),
-        scheduled=at(inputs, "validUntil") is not None,
+        scheduled=given(at(inputs, "validUntil")),
         leaves_behind=UNKNOWN if ends is UNKNOWN else "" if ends else "the machines of the fleet",
     )  # fmt: skip
 
@@ -220,6 +261,7 @@ def reservation(subject: str, inputs: Inputs) -> Facts:
         subject, UNKNOWN if kind is UNKNOWN else (kind,), capacity=Capacity.RESERVATION,
         ends_at=moment(end) if limited else None, labels=at(inputs, "tags", default={}),
         group=True, least=0, most=at(inputs, "instanceCount", default=1), reserves=True,
+        otherwise="set end_date_type to limited, and an end_date",
     )  # fmt: skip
 
 

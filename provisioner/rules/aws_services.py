@@ -3,15 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
-from provisioner.rules.aws import Inputs, at, end_of, equal, facts, listed
+from provisioner.rules.aws import Inputs, at, equal, facts, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
+
+OTHERWISE = "nothing of SageMaker's ends it; take a cheaper type, or train in a job, which has a longest run"
 
 
 def node_group(subject: str, inputs: Inputs) -> Facts:
+    """Without types it takes its template's; without a template EKS takes a small one."""
     kinds, market = listed(at(inputs, "instanceTypes")), at(inputs, "capacityType", default="ON_DEMAND")
+    from_template = kinds == [] and at(inputs, "launchTemplate") is not None
     spot = {"SPOT": Capacity.SPOT, "CAPACITY_BLOCK": Capacity.CAPACITY_BLOCK}
     return facts(
-        subject, kinds, capacity=UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND), group=True,
+        subject, UNKNOWN if from_template else kinds, from_template=from_template,
+        capacity=UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND), group=True,
         labels=at(inputs, "tags", default={}), least=at(inputs, "scalingConfig", "minSize", default=0),
         most=at(inputs, "scalingConfig", "maxSize"),
     )  # fmt: skip
@@ -24,8 +29,8 @@ def notebook(subject: str, inputs: Inputs) -> Facts:
     return facts(
         subject,
         UNKNOWN if kind is UNKNOWN else (str(kind).removeprefix("ml."),),
-        ends_at=end_of(tags),
         labels=tags,
+        otherwise=OTHERWISE,
         public_address=equal(public, "Enabled"),
     )
 
@@ -36,14 +41,14 @@ def endpoint(subject: str, inputs: Inputs) -> Facts:
     kinds: Any = UNKNOWN if variants is UNKNOWN else [
         str(at(one, "instanceType", default="")).removeprefix("ml.") for one in variants
     ]  # fmt: skip
-    return facts(subject, kinds, group=True, least=1, labels=tags, ends_at=end_of(tags))
+    return facts(subject, kinds, group=True, least=1, labels=tags)
 
 
 def app(subject: str, inputs: Inputs) -> Facts:
     """A Studio app runs until somebody deletes it; `system` is SageMaker's own machine."""
     kind, tags = at(inputs, "resourceSpec", "instanceType", default="system"), at(inputs, "tags", default={})
     kinds: Any = UNKNOWN if kind is UNKNOWN else () if kind == "system" else (str(kind).removeprefix("ml."),)
-    return facts(subject, kinds, ends_at=end_of(tags), labels=tags)
+    return facts(subject, kinds, labels=tags, otherwise=OTHERWISE)
 
 
 def compute_environment(subject: str, inputs: Inputs) -> Facts:
@@ -51,6 +56,7 @@ def compute_environment(subject: str, inputs: Inputs) -> Facts:
     kinds, market = listed(at(inputs, "computeResources", "instanceTypes")), at(inputs, "computeResources", "type")
     return facts(
         subject, kinds, group=True, least=at(inputs, "computeResources", "minVcpus", default=0),
+        unit="vCPU",
         capacity=UNKNOWN if market is UNKNOWN else Capacity.SPOT if market == "SPOT" else Capacity.ON_DEMAND,
         labels=at(inputs, "tags", default={}),
     )  # fmt: skip
@@ -75,6 +81,40 @@ def emr_cluster(subject: str, inputs: Inputs) -> Facts:
     )  # fmt: skip
 
 
+def emr_group(subject: str, inputs: Inputs) -> Facts:
+    """It goes when its cluster does, which is another resource's to say."""
+    kind, count = at(inputs, "instanceType"), at(inputs, "instanceCount", default=1)
+    return facts(
+        subject, UNKNOWN if kind is UNKNOWN else (kind,), group=True, least=count, most=count, takes_labels=False,
+        capacity=Capacity.ON_DEMAND if at(inputs, "bidPrice") is None else Capacity.SPOT, scheduled=UNKNOWN,
+    )  # fmt: skip
+
+
+def space(subject: str, inputs: Inputs) -> Facts:
+    """What its apps run on unless they say otherwise; they stay until they were idle long enough."""
+    held: Any = at(inputs, "spaceSettings", default={})
+    apps = [at(held, f"{name}AppSettings") for name in ("codeEditor", "jupyterLab", "jupyterServer", "kernelGateway")]
+    found = [at(one, "defaultResourceSpec", "instanceType") for one in apps if one is not None]
+    kinds: Any = UNKNOWN if UNKNOWN in found else [
+        str(one).removeprefix("ml.") for one in found if one not in (None, "system")
+    ]  # fmt: skip
+    idles = [at(one, "appLifecycleManagement", "idleSettings", "idleTimeoutInMinutes") for one in apps if one]
+    return facts(
+        subject, kinds, group=True, least=1, most=1, otherwise="set the idle timeout of its apps",
+        scheduled=UNKNOWN if UNKNOWN in idles else bool(idles) and None not in idles,
+        labels=at(inputs, "tags", default={}),
+    )  # fmt: skip
+
+
+def host(subject: str, inputs: Inputs) -> Facts:
+    """Paid for until it is released, empty or not; no price of a machine is its price."""
+    kind = at(inputs, "instanceType", default=at(inputs, "instanceFamily"))
+    return Facts(
+        subject=subject, cloud="aws", instance_types=UNKNOWN if kind is UNKNOWN else (kind,) if kind else (),
+        labels=at(inputs, "tags", default={}), otherwise="use machines of default tenancy: nothing releases a host",
+    )  # fmt: skip
+
+
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "aws:eks/nodeGroup:NodeGroup": node_group,
     "aws:sagemaker/notebookInstance:NotebookInstance": notebook,
@@ -83,5 +123,8 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "aws:batch/computeEnvironment:ComputeEnvironment": compute_environment,
     "aws:codebuild/fleet:Fleet": build_fleet,
     "aws:emr/cluster:Cluster": emr_cluster,
+    "aws:emr/instanceGroup:InstanceGroup": emr_group,
+    "aws:sagemaker/space:Space": space,
+    "aws:ec2/dedicatedHost:DedicatedHost": host,
 }
 """By the type's token."""

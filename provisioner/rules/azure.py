@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import azure
-from provisioner.rules.aws import Inputs, at, end_of, listed
+from provisioner.rules.aws import Inputs, at, end_of_stack, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
-SPOT = ("Spot", "Low")
+SPOT = ("Spot", "Low", "LowPriority")
+OTHERWISE = "buy it as spot, or make it with the stack azure-nd, whose schedule ends it"
 
 
 def accelerated(size: Any) -> Any:
@@ -42,7 +43,7 @@ def asked_wrongly(size: Any, place: Any, profile: Any) -> Any:
 
 
 def machine(subject: str, inputs: Inputs) -> Facts:
-    """Disks are always encrypted at rest. The end is Azure's own schedule, whose moment stands in the tags."""
+    """Disks are always encrypted at rest. An end is Azure's own schedule, which a stack of ours brings."""
     tags, profile = at(inputs, "tags", default={}), at(inputs, "networkProfile", default={})
     made = listed(at(profile, "networkInterfaceConfigurations"))
     size = at(inputs, "hardwareProfile", "vmSize")
@@ -50,8 +51,9 @@ def machine(subject: str, inputs: Inputs) -> Facts:
         subject=subject, cloud="azure", instance_types=accelerated(size),
         usd_per_hour=price_of(size, place := at(inputs, "location")),
         asked_wrongly=asked_wrongly(size, place, inputs),
-        capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of(tags), labels=tags,
+        capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of_stack(tags), labels=tags,
         public_address=public(made), leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
+        scheduled_end=True, otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -105,21 +107,9 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     )  # fmt: skip
 
 
-def classic(subject: str, inputs: Inputs) -> Facts:
-    """The older provider's machine; its disk always goes with it."""
-    tags = at(inputs, "tags", default={})
-    return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "size")), ends_at=end_of(tags),
-        usd_per_hour=price_of(at(inputs, "size"), at(inputs, "location")),
-        capacity=bought(at(inputs, "priority", default="Regular")), labels=tags,
-    )  # fmt: skip
-
-
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "azure-native:compute:VirtualMachine": machine,
     "azure-native:compute:VirtualMachineScaleSet": scale_set,
     "azure-native:containerservice:AgentPool": node_pool,
-    "azure:compute/linuxVirtualMachine:LinuxVirtualMachine": classic,
-    "azure:compute/windowsVirtualMachine:WindowsVirtualMachine": classic,
 }
 """By the type's token, azure-native's without the version of the API."""

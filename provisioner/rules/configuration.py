@@ -1,19 +1,21 @@
 """What a team allows: thresholds, machines, regions, exemptions. Unknown rules and keys are refused by name."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from provisioner.domain.quantities import duration
 from provisioner.errors import ConfigError
 
 FOLDER = Path(__file__).parent
+LONGEST_EXEMPTION = timedelta(days=366)
+"""What lasts longer is no exception; asked again each year, somebody still stands for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +56,72 @@ class Configuration:
     exemptions: tuple[Exemption, ...] = ()
 
 
+def amount(value: Any) -> Decimal:
+    """Raises ValueError for what is no number, or below 0."""
+    try:
+        found = Decimal("none" if isinstance(value, bool) else str(value))
+    except ArithmeticError:
+        found = Decimal(-1)
+    if not found.is_finite() or found < 0:
+        raise ValueError(f"'{value}' is no amount of USD, such as 1.50")
+    return found
+
+
+def whole(value: Any) -> int:
+    """JSON has only one kind of number, so 16.0 is 16."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+        raise ValueError(f"'{value}' is no whole number, such as 16")
+    return int(value)
+
+
+def span(value: Any) -> timedelta:
+    if not isinstance(value, str):
+        raise TypeError(f"'{value}' is not a duration such as 90s, 5m, 1h30m or 2d")
+    return duration(value)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    held = cast("list[Any]", value) if isinstance(value, list) else [value]
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in held):
+        raise ValueError(f"'{value}' is no list of texts, such as [\"us-east-1\"]")
+    return tuple(held)
+
+
+def truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"'{value}' is neither true nor false")
+    return value
+
+
+def exemptions(rows: Any) -> tuple[Exemption, ...]:
+    if not isinstance(rows, list) or not all(isinstance(one, dict) for one in cast("list[Any]", rows)):
+        raise TypeError(f"'{rows}' is no list of tables")
+    return tuple(exemption(number, row) for number, row in enumerate(cast("list[dict[str, Any]]", rows), 1))
+
+
+def exemption(number: int, row: Mapping[str, Any]) -> Exemption:
+    """Raises ValueError naming the key that is missing, not known, or says nothing."""
+    names = [field.name for field in fields(Exemption)]
+    for name in names:
+        if name != "until" and not str(row.get(name, "")).strip():
+            raise ValueError(f"number {number} does not say its {name}")
+    for name in row.keys() - set(names):
+        raise ValueError(f"number {number}: '{name}' is not known, only {', '.join(names)} are")
+    return Exemption(**{name: str(row[name]) for name in names[:-1]}, until=day(row.get("until"), number))
+
+
+def day(value: Any, number: int) -> date:
+    """A date, or its text, since JSON has no dates."""
+    try:
+        return date.fromisoformat(f"{value:%Y-%m-%d}" if isinstance(value, date) else str(value))
+    except ValueError:
+        raise ValueError(f"number {number}: until '{value}' is no day, such as 2026-12-01") from None
+
+
 PARSERS: dict[str, Callable[[Any], Any]] = {
-    "expensive_from": lambda value: Decimal(str(value)), "longest_end": duration, "default_end": duration,
-    "required_labels": tuple,
-    "unassigned_allowed": bool, "regions": tuple, "machines": tuple,
-    "budget": lambda value: Decimal(str(value)), "most_machines": int, "reapers": tuple,
-    "exemptions": lambda rows: tuple(Exemption(**row) for row in rows),
+    "expensive_from": amount, "longest_end": span, "default_end": span, "required_labels": texts,
+    "unassigned_allowed": truth, "regions": texts, "machines": texts, "budget": amount, "most_machines": whole,
+    "reapers": texts, "exemptions": exemptions,
 }  # fmt: skip
 
 
@@ -75,17 +137,23 @@ def tables(name: str) -> dict[str, Any]:
 
 def read(tables: Mapping[str, Any], source: str, *, rules: tuple[str, ...] = ()) -> Configuration:
     """Raises ConfigError naming the key, or the exemption's rule, that is not known."""
-    names = [field.name for field in fields(Configuration)]
     for key in tables:
-        if key not in names:
-            near = get_close_matches(key, names, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}."
-            raise ConfigError(f"{source}: '{key}' is not known.", hint=hint)
-    try:
-        found = Configuration(**{key: PARSERS[key](value) for key, value in tables.items()})
-    except (TypeError, ValueError, ArithmeticError) as wrong:
-        raise ConfigError(f"{source}: {wrong}.", hint="see docs/rules.md for every key.") from wrong
-    for exemption in found.exemptions:
-        if rules and exemption.rule not in rules:
-            raise ConfigError(f"{source}: there is no rule '{exemption.rule}'.", hint=f"known: {', '.join(rules)}.")
+        refuse_unknown(key, PARSERS, f"{source}: '{key}' is not known.")
+    found = Configuration(**{key: parsed(key, value, source) for key, value in tables.items()})
+    for exemption in found.exemptions if rules else ():
+        refuse_unknown(exemption.rule, rules, f"{source}: there is no rule '{exemption.rule}'.")
     return found
+
+
+def refuse_unknown(name: str, known: Collection[str], said: str) -> None:
+    """Raises ConfigError with the nearest name, or all of them."""
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        raise ConfigError(said, hint=f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}.")
+
+
+def parsed(key: str, value: Any, source: str) -> Any:
+    try:
+        return PARSERS[key](value)
+    except (TypeError, ValueError) as wrong:
+        raise ConfigError(f"{source}: {key}: {wrong}.", hint="see docs/rules.md for every key.") from wrong

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.rules import configuration, floor, readers, reaper, ruleset
+from provisioner.rules import configuration, enders, floor, readers, reaper, ruleset
 from provisioner.rules.facts import UNKNOWN
 
 CLOUDS = {"aws": "AWS", "gcp": "Google Cloud", "azure-native": "Azure", "azure": "Azure (classic provider)"}
@@ -22,8 +22,12 @@ DEAR = {
 }  # fmt: skip
 NOTHING_KNOWN: Any = UNKNOWN
 PROBES: tuple[Mapping[str, Any], ...] = (NOTHING_KNOWN, DEAR)
-PARTS = dict.fromkeys(reaper.READERS, "reaper-works") | dict.fromkeys(floor.READERS, "security-floor")
-"""What is no machine has one rule."""
+PARTS = {
+    **dict.fromkeys(reaper.READERS, "reaper-works"),
+    **dict.fromkeys(floor.READERS, "security-floor"),
+    **dict.fromkeys(enders.READERS, "ends-kept"),
+}
+"""What is no machine has one rule; that of schedules is one of whole stacks."""
 ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 STRICT = replace(configuration.load("development"), machines=("none",), regions=("nowhere",))
 
@@ -44,7 +48,7 @@ def rules_of(token: str) -> set[str]:
 def table(cloud: str) -> str:
     """Markdown: a row for each type of the cloud, a column for each rule."""
     lines = [f"| Type | {' | '.join(ruleset.NAMES)} |", f"| --- |{' --- |' * len(ruleset.NAMES)}"]
-    for token in sorted(token for token in readers.READERS if token.startswith(f"{cloud}:")):
+    for token in sorted(one for one in readers.READERS.keys() - enders.READERS if one.startswith(f"{cloud}:")):
         held = rules_of(token)
         lines.append(f"| `{token}` | {' | '.join('●' if name in held else ' ' for name in ruleset.NAMES)} |")
     return "\n".join(lines)

@@ -16,7 +16,7 @@ NOT_YET = {
 }  # fmt: skip
 """The engine's signs for text, booleans, numbers, lists, assets and maps that are not known yet: pulumi's
 sdk/go/common/resource/plugin/rpc.go."""
-GOING = {"delete", "delete-replaced", "discard", "discard-replaced"}
+GOING = {"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace", "read-discard"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,23 +40,51 @@ def read(text: str, source: str) -> Iterator[Resource]:
             f"{source}: it is neither a preview nor a stack.",
             hint="'pulumi preview --json' and 'pulumi stack export' write what can be checked.",
         )
-    for state in states:
-        token = str(state.get("type", ""))
-        if token and not token.startswith("pulumi:"):
-            name = str(state.get("urn", "")).rsplit("::", 1)[-1]
-            options = {"protect": state.get("protect"), "ignoreChanges": state.get("ignoreChanges") or ()}
-            yield Resource(name=name, token=token, inputs=plain(state.get("inputs") or {}) | {OPTIONS: options})
+    for number, state in enumerate(states, 1):
+        if missing := lacks(state):
+            raise ConfigError(
+                f"{source}: resource {number} {missing}, so nothing can be said of it.", hint="write the file again."
+            )
+        component = state.get("custom") is False  # what it is made of follows as resources of its own
+        if not component and not state["type"].startswith("pulumi:"):
+            yield resource(state)
 
 
-def states_of(document: Any) -> list[Mapping[str, Any]] | None:
+def resource(state: Mapping[str, Any]) -> Resource:
+    options = {"protect": state.get("protect"), "ignoreChanges": state.get("ignoreChanges") or ()}
+    name = state["urn"].rsplit("::", 1)[-1]
+    return Resource(name=name, token=state["type"], inputs=plain(state.get("inputs") or {}) | {OPTIONS: options})
+
+
+def lacks(state: Any) -> str:
+    """What a resource's state has to have and has not; empty for nothing."""
+    if not isinstance(state, dict):
+        return "has no state"
+    held = cast(dict[str, Any], state)
+    for name in ("type", "urn"):
+        if not held.get(name) or not isinstance(held[name], str):
+            return f"has no {name}"
+    return "" if isinstance(held.get("inputs") or {}, dict) else "has inputs that are no table"
+
+
+def states_of(document: Any) -> list[Any] | None:
     """What will be there; None for another kind of document."""
     if not isinstance(document, dict):
         return None
     held = cast(dict[str, Any], document)
     if isinstance(held.get("steps"), list):
-        return [step["newState"] for step in held["steps"] if step.get("newState") and step.get("op") not in GOING]
-    deployment = cast(dict[str, Any] | None, held.get("deployment"))
-    return list(deployment.get("resources") or []) if deployment else None
+        return [state for step in held["steps"] for state in after(step)]
+    deployment: Any = held.get("deployment")
+    if not deployment or not isinstance(deployment, dict):
+        return None
+    resources: Any = cast("dict[str, Any]", deployment).get("resources") or []
+    return cast("list[Any]", resources) if isinstance(resources, list) else None
+
+
+def after(step: Any) -> list[Any]:
+    """What is there after a step: nothing, where it takes something away."""
+    held = cast(dict[str, Any], step) if isinstance(step, dict) else {}
+    return [] if held.get("op") in GOING else [held.get("newState")]
 
 
 def plain(value: Any) -> Any:

@@ -20,7 +20,7 @@ UNKNOWN = Unknown.UNKNOWN
 
 
 class NotYetKnown(Exception):
-    """A rule needed a fact that is not known yet."""
+    """A rule needed a fact that is not known yet, or that cannot be seen from the resource: its text says which."""
 
 
 class Capacity(StrEnum):
@@ -37,6 +37,7 @@ class Part(StrEnum):
 
     MACHINE = "machine"
     REAPER = "reaper"
+    ENDER = "ender"
     NETWORK = "network"
     IDENTITY = "identity"
 
@@ -51,12 +52,19 @@ class Facts:
     region: str | Unknown = ""
     capacity: Capacity | Unknown = Capacity.ON_DEMAND
     ends_at: datetime | Unknown | None = None
+    """The moment at which the cloud, the reaper or a schedule ends it: a label that nothing heeds is none."""
     lasts: timedelta | Unknown | None = None
     """The longest run that the cloud itself allows, from each start."""
+    scheduled_end: bool = False
+    """Nothing but a schedule in its stack keeps its end."""
+    otherwise: str = ""
+    """How this type is bought or ended, where it would stay for ever: advice; empty for the usual way."""
     group: bool = False
     """It makes machines by itself: a scaling group, a fleet, a node group."""
     least: int | Unknown = 0
     """The least number of machines that a group keeps."""
+    unit: str = "machine"
+    """What the least counts."""
     most: int | Unknown | None = None
     """The largest number of machines that a group may have; None where it has no such limit."""
     scheduled: bool | Unknown = False
@@ -73,6 +81,10 @@ class Facts:
     """A spot request that buys again after an interruption."""
     pinned: bool | Unknown = True
     """What is paid for beforehand is kept from being bought again, or thrown away, by a change of its inputs."""
+    stopped: bool = False
+    """It stands there switched off, and costs its disks alone."""
+    there: bool = False
+    """It stands in an account already, and is not only asked for."""
     reserves: bool = False
     """It is capacity that others run in: it costs, and is no machine."""
     reserved: bool = False

@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Callable, Iterable
+from ipaddress import ip_network
 from typing import Any, cast
 
 from provisioner.rules.aws import Inputs, at, listed
 from provisioner.rules.facts import UNKNOWN, Facts, Part
 
 ANYBODY = {"0.0.0.0/0", "::/0", "*", "Internet", "Any"}
+OWN = {4: 8, 6: 16}
+"""The shortest prefix of a network that is somebody's, by the version of IP: 10.0.0.0/8 is one."""
 SSH = 22
 OPEN = "ssh is open to everybody; let in a proxy, an endpoint or a network of yours"
-ALL = "it may do everything; name the actions, or at least the resources"
+ALL = "it may do everything, or everything of a service, with whatever there is; name the actions, or the resources"
 ALMIGHTY = {"roles/owner", "roles/editor"}
+MIGHTY = ("AdministratorAccess", "PowerUserAccess", "IAMFullAccess")
+"""AWS's own policies with which everything can be had."""
 
 
 def door(subject: str, cloud: str, opened: Any) -> Facts:
@@ -41,7 +46,16 @@ def anybody(sources: Any) -> Any:
     found = listed(sources)
     if found is UNKNOWN:
         return UNKNOWN
-    return some(UNKNOWN if one is UNKNOWN else one in ANYBODY for one in found)
+    return some(UNKNOWN if one is UNKNOWN else one in ANYBODY or everybodys(one) for one in found)
+
+
+def everybodys(source: Any) -> bool:
+    """A network so wide that it is nobody's own: half of the Internet twice is all of it."""
+    try:
+        network = ip_network(str(source), strict=False)
+    except ValueError:
+        return False
+    return network.prefixlen < OWN[network.version]
 
 
 def reaches_ssh(protocol: Any, first: Any, last: Any) -> Any:
@@ -118,20 +132,35 @@ def azure_lets_in(rule: Any) -> Any:
 
 
 def policy(subject: str, inputs: Inputs) -> Facts:
-    """A document that allows every action on everything."""
-    text = at(inputs, "policy")
+    return role(subject, "aws", allows_all(at(inputs, "policy")))
+
+
+def allows_all(text: Any) -> Any:
+    """Of a policy's document."""
     if text is UNKNOWN:
-        return role(subject, "aws", UNKNOWN)
+        return UNKNOWN
     try:
         document = json.loads(text) if isinstance(text, str) else text
     except ValueError:
-        return role(subject, "aws", False)
-    return role(subject, "aws", any(map(almighty, several(at(document, "Statement")))))
+        return False
+    return any(map(almighty, several(at(document, "Statement"))))
 
 
 def almighty(statement: Any) -> bool:
-    held = [several(at(statement, name)) for name in ("Action", "Resource")]
-    return at(statement, "Effect") == "Allow" and all("*" in one for one in held) and not at(statement, "Condition")
+    """Everything, everything of a service, or everything but something; on whatever there is, or nearly."""
+    if at(statement, "Effect") != "Allow" or at(statement, "Condition"):
+        return False
+    wild = any(str(one) == "*" or str(one).endswith(":*") for one in several(at(statement, "Action")))
+    everywhere = "*" in several(at(statement, "Resource")) or at(statement, "NotResource") is not None
+    return everywhere and (wild or at(statement, "NotAction") is not None)
+
+
+def whole_role(subject: str, inputs: Inputs) -> Facts:
+    """With what is written into it, and what it is given beside that."""
+    inline, arns = listed(at(inputs, "inlinePolicies")), listed(at(inputs, "managedPolicyArns"))
+    texts: Any = [UNKNOWN] if inline is UNKNOWN else [allows_all(at(one, "policy")) for one in inline]
+    given: Any = [UNKNOWN] if arns is UNKNOWN else [mighty(one) for one in arns]
+    return role(subject, "aws", some([*texts, *given]))
 
 
 def several(value: Any) -> list[Any]:
@@ -139,8 +168,13 @@ def several(value: Any) -> list[Any]:
 
 
 def attachment(subject: str, inputs: Inputs) -> Facts:
-    arn = at(inputs, "policyArn", default="")
-    return role(subject, "aws", UNKNOWN if arn is UNKNOWN else arn.endswith(":aws:policy/AdministratorAccess"))
+    several_of_them = listed(at(inputs, "policyArns"))
+    arns: Any = [UNKNOWN] if several_of_them is UNKNOWN else [*several_of_them, at(inputs, "policyArn", default="")]
+    return role(subject, "aws", some(map(mighty, arns)))
+
+
+def mighty(arn: Any) -> Any:
+    return UNKNOWN if arn is UNKNOWN else str(arn).endswith(tuple(f":aws:policy/{name}" for name in MIGHTY))
 
 
 def google_member(subject: str, inputs: Inputs) -> Facts:
@@ -156,10 +190,18 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "gcp:compute/firewall:Firewall": firewall,
     "azure-native:network:NetworkSecurityGroup": azure_group,
     "azure-native:network:SecurityRule": azure_rule,
+    "aws:iam/role:Role": whole_role,
     "aws:iam/policy:Policy": policy,
     "aws:iam/rolePolicy:RolePolicy": policy,
     "aws:iam/userPolicy:UserPolicy": policy,
+    "aws:iam/groupPolicy:GroupPolicy": policy,
+    "aws:iam/policyAttachment:PolicyAttachment": attachment,
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": attachment,
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment": attachment,
+    "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": attachment,
+    "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive": attachment,
+    "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive": attachment,
+    "aws:iam/groupPolicyAttachmentsExclusive:GroupPolicyAttachmentsExclusive": attachment,
     "gcp:projects/iAMMember:IAMMember": google_member,
 }
 """By the type's token."""

@@ -8,11 +8,12 @@ from typing import Any
 
 from provisioner.catalog import labels
 from provisioner.catalog.tpus import family_of, type_of
-from provisioner.rules.aws import Inputs, at, end_of, equal, listed, moment, truth
+from provisioner.rules.aws import Inputs, at, end_of_stack, equal, listed, moment, truth
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
 
 ACCELERATED = ("a2", "a3", "a4", "a4x", "g2", "g4", "tpu7x")
 """Families of machine types that have accelerators; those whose names begin with ct have TPUs."""
+ENDED = "buy it as spot, or set scheduling.max_run_duration with instance_termination_action = DELETE"
 
 
 def ours(found: Any) -> Any:
@@ -73,9 +74,10 @@ def tpu(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="gcp", instance_types=UNKNOWN if kind is UNKNOWN else (kind,), labels=marks,
         usd_per_hour=tpu_price(kind, at(inputs, "zone")), capacity=bought(at(inputs, "schedulingConfig", default={})),
-        ends_at=end_of(marks), public_address=outer_address(inputs),
+        ends_at=end_of_stack(marks), public_address=outer_address(inputs),
         leaves_behind=UNKNOWN if kept is UNKNOWN else "the node" if kept == "ABANDON" else "",
-        protected=kept == "PREVENT",
+        protected=kept == "PREVENT", scheduled_end=True,
+        otherwise="buy it as spot, or make it with a stack gcp-tpu-v5e or gcp-tpu-v5p, whose schedule deletes it",
     )  # fmt: skip
 
 
@@ -85,10 +87,11 @@ def instance(subject: str, inputs: Inputs) -> Facts:
     ends = at(scheduling, "terminationTime")
     return Facts(
         subject=subject, cloud="gcp", instance_types=accelerated(at(inputs, "machineType"), inputs), labels=marks,
-        usd_per_hour=None, capacity=bought(scheduling), ends_at=end_of(marks) if ends is None else moment(ends),
-        lasts=longest_run(scheduling), public_address=has_address(listed(at(inputs, "networkInterfaces"))),
+        usd_per_hour=None, capacity=bought(scheduling), ends_at=moment(ends),
+        lasts=span(at(scheduling, "maxRunDuration")),
+        public_address=has_address(listed(at(inputs, "networkInterfaces"))),
         protected=truth(at(inputs, "deletionProtection")), leaves_behind=disks_left(inputs),
-        restarts=truth(at(scheduling, "automaticRestart")),
+        restarts=truth(at(scheduling, "automaticRestart")), otherwise=ENDED,
     )  # fmt: skip
 
 
@@ -96,9 +99,9 @@ def template(subject: str, inputs: Inputs) -> Facts:
     return replace(instance(subject, inputs), blueprint=True)
 
 
-def longest_run(scheduling: Any) -> Any:
-    """None where there is none, or where it is none."""
-    seconds = at(scheduling, "maxRunDuration", "seconds")
+def span(block: Any) -> Any:
+    """Of a block with seconds; None where there is none, or where it is none."""
+    seconds = at(block, "seconds")
     if seconds is None or isinstance(seconds, Unknown):
         return seconds
     try:
@@ -155,6 +158,7 @@ def queued(subject: str, inputs: Inputs) -> Facts:
         subject=subject, cloud="gcp", instance_types=UNKNOWN if UNKNOWN in kinds else tuple(kinds), takes_labels=False,
         usd_per_hour=tpu_price(kinds[0], at(inputs, "zone")) if kinds else None,
         public_address=some(outer_address(one) for one in nodes),
+        otherwise="a queued resource is neither spot nor ended by Google; ask for a TPU VM",
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Facts of machines as they stand in an account: the same rules, for what is there already."""
 
 from provisioner.domain.estate import Holding, OwnerKind, Tenure
+from provisioner.domain.instances import InstanceState
 from provisioner.rules import aws
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
 
@@ -20,5 +21,6 @@ def facts(holding: Holding) -> Facts:
         capacity=CAPACITY[holding.tenure], ends_at=UNKNOWN if ends_at is None and others else ends_at,
         labels=instance.labels, public_address=holding.public_address, encrypted=UNKNOWN,
         token_only_metadata=holding.token_only_metadata, persistent=holding.tenure is Tenure.PERSISTENT_SPOT,
-        leaves_behind="a volume" if holding.keeps_volumes else "",
+        leaves_behind="a volume" if holding.keeps_volumes else "", there=True,
+        stopped=instance.state is InstanceState.STOPPED,
     )  # fmt: skip

@@ -1,11 +1,23 @@
 """Which resource types the rules can read, and which could carry a machine and are not read: those are said."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any, cast
 
-from provisioner.rules import aws, aws_services, azure, floor, google, reaper
+from provisioner.rules import (
+    aws,
+    aws_services,
+    azure,
+    azure_classic,
+    azure_services,
+    enders,
+    floor,
+    google,
+    google_services,
+    reaper,
+)  # fmt: skip
 from provisioner.rules.aws import Inputs
 from provisioner.rules.facts import Facts
 
@@ -13,14 +25,23 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     **aws.READERS,
     **aws_services.READERS,
     **google.READERS,
+    **google_services.READERS,
     **azure.READERS,
+    **azure_services.READERS,
+    **azure_classic.READERS,
     **reaper.READERS,
+    **enders.READERS,
     **floor.READERS,
 }
 """By the type's token."""
-ROLES = dict.fromkeys(reaper.READERS, "judged as a part of the reaper") | dict.fromkeys(
-    floor.READERS, "judged by the security floor alone"
-)
+ROLES = {
+    **dict.fromkeys(reaper.READERS, "judged as a part of the reaper"),
+    **dict.fromkeys(enders.READERS, "keeps the end of a machine"),
+    **dict.fromkeys(floor.READERS, "judged by the security floor alone"),
+}
+CARRIES = re.compile(r"\w*(instance|machine|accelerator)_?types?|\w*vm_?sizes?|\w*node_?configs?", re.IGNORECASE)
+"""Names of inputs; carriers.py has them as Python writes them."""
+SIZE = re.compile(r"standard_n[a-z]*\d\w*", re.IGNORECASE)
 VERSIONED = re.compile(r"azure-native(?:_\w+)?:(\w+?)(?:/v\w+)?:(\w+)")
 
 
@@ -42,6 +63,26 @@ def not_checked() -> frozenset[str]:
     """
     listed = (files("provisioner.rules") / "carriers.txt").read_text().split()
     return frozenset(listed) - frozenset(READERS)
+
+
+def could_carry(token: str, inputs: Any) -> bool:
+    """Whether it is not judged, and could carry a machine: by the SDK that has the type, or by what it is given.
+
+    The second finds the types of SDKs that are not installed here.
+    """
+    if reader_of(token):
+        return False
+    return plain(token) in not_checked() or names_a_machine(inputs)
+
+
+def names_a_machine(value: Any) -> bool:
+    """At any depth: an input named like a machine's type, or a size of Azure's N series."""
+    if isinstance(value, Mapping):
+        held = cast("Mapping[str, Any]", value)
+        return any(CARRIES.fullmatch(name) or names_a_machine(one) for name, one in held.items())
+    if isinstance(value, list):
+        return any(map(names_a_machine, cast("list[Any]", value)))
+    return isinstance(value, str) and SIZE.fullmatch(value) is not None
 
 
 def types_table() -> str:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from provisioner.catalog import labels
+from provisioner.rules import azure_classic, azure_services
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import Facts
-from provisioner.rules.ruleset import RULES, Outcome, judged, lacking
+from provisioner.rules.ruleset import RULES, Outcome, judged, lacking, names_an_end
 
 UNASSIGNED = "unassigned"
 TAGGED = (
@@ -23,22 +24,24 @@ TAGGED = (
     "aws:codebuild/fleet:Fleet", "aws:sagemaker/app:App", "aws:sagemaker/endpointConfiguration:EndpointConfiguration",
     "aws:sagemaker/notebookInstance:NotebookInstance",
     "azure-native:compute:VirtualMachine", "azure-native:compute:VirtualMachineScaleSet",
-    "azure-native:containerservice:AgentPool", "azure:compute/linuxVirtualMachine:LinuxVirtualMachine",
-    "azure:compute/windowsVirtualMachine:WindowsVirtualMachine",
+    "azure-native:containerservice:AgentPool",
+    "aws:ec2/dedicatedHost:DedicatedHost", "aws:sagemaker/space:Space",
+    *azure_services.READERS, *azure_classic.READERS,
 )  # fmt: skip
 LABELLED = (
     "gcp:tpu/v2Vm:V2Vm", "gcp:compute/instance:Instance", "gcp:compute/instanceTemplate:InstanceTemplate",
-    "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate",
+    "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate", "gcp:workbench/instance:Instance",
 )  # fmt: skip
 PLACES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TAGGED, ("tags",)), **dict.fromkeys(LABELLED, ("labels",)),
     "gcp:container/nodePool:NodePool": ("nodeConfig", "resourceLabels"),
+    "gcp:container/cluster:Cluster": ("resourceLabels",),
 }  # fmt: skip
 """Where a type has its labels, as a mapping."""
-LONGEST_RUN = LABELLED[1:]
+LONGEST_RUN = LABELLED[1:4]
 """Types that Google itself ends."""
 ENDED_BY_LABEL = ("aws:ec2/instance:Instance",)
-"""What the reaper ends by its label. A template's label ends nothing: what is made from it has labels of its own."""
+"""What the reaper ends by its labels. A template's label ends nothing: what is made from it has labels of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,8 @@ class Case:
     allowed: Configuration
     now: datetime
     caller: str = ""
+    stack: str = ""
+    """The Pulumi stack that owns it."""
 
     def broken(self, name: str) -> bool:
         """Whether a rule is surely broken, and nobody is let off."""
@@ -86,7 +91,8 @@ def default_end(case: Case) -> Iterator[Addition]:
         )
         yield Addition(path=("scheduling", "instanceTerminationAction"), value="DELETE")
     elif case.token in ENDED_BY_LABEL:
-        yield from labelled(case.token, {labels.EXPIRES_AT: midnight(case.now + case.allowed.default_end)})
+        own, end = names_an_end(case.facts), midnight(case.now + case.allowed.default_end)
+        yield from labelled(case.token, labels.ours(stack=case.stack) | ({} if own else {labels.EXPIRES_AT: end}))
 
 
 def labelled(token: str, added: Mapping[str, str]) -> Iterator[Addition]:

@@ -8,11 +8,12 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from provisioner.catalog import labels
-from provisioner.rules.configuration import Configuration
+from provisioner.rules.configuration import LONGEST_EXEMPTION, Configuration
 from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown, known
 
 HOURS_A_MONTH = 730
-END = f"set the label {labels.EXPIRES_AT} to the moment when it ends"
+DOWN = "set its least to 0, or give it a schedule"
+LATER = "what this rule needs is not known yet; it is looked at again at up"
 
 
 class Level(StrEnum):
@@ -84,27 +85,54 @@ def cheap(facts: Facts, allowed: Configuration) -> bool:
 
 
 def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
-    if cheap(facts, allowed):
+    if cheap(facts, allowed) or facts.stopped:
         return ""
     if facts.group:
         if known(facts.least) == 0 or known(facts.scheduled):
             return ""
-        known(facts.instance_types)
-        return f"it keeps at least {known(facts.least)} machines for ever; set its least to 0, or give it a schedule"
+        types_of(facts)
+        return f"it keeps at least {counted(known(facts.least), facts.unit)} for ever; {facts.otherwise or DOWN}"
     if known(facts.capacity) is not Capacity.ON_DEMAND or time_left(facts, now) is not None:
         return ""
-    known(facts.instance_types)
-    return f"it is on demand and has no end; buy it as spot, or {END}"
+    types_of(facts)
+    unheeded = f" (its label {labels.EXPIRES_AT} ends nothing)" if names_an_end(facts) else ""
+    return f"it is on demand and has no end{unheeded}; {facts.otherwise or 'buy it as spot'}"
+
+
+def counted(number: float, unit: str) -> str:
+    """1 machine, 4 machines: the engine writes whole numbers with a point."""
+    return f"{number:.0f} {unit if number == 1 else f'{unit}s'}"
+
+
+def types_of(facts: Facts) -> tuple[str, ...]:
+    """Raises NotYetKnown, with what to do where `up` would not know either."""
+    if facts.from_template and isinstance(facts.instance_types, Unknown):
+        raise NotYetKnown("what it keeps is its template's, which cannot be seen from here; name its types")
+    return known(facts.instance_types)
+
+
+def names_an_end(facts: Facts) -> bool:
+    """By a label, heeded or not."""
+    return not isinstance(facts.labels, Unknown) and labels.EXPIRES_AT in facts.labels
 
 
 def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str:
     """A capacity block is paid for in full: it costs no less when it ends sooner."""
-    if cheap(facts, allowed) or facts.capacity is Capacity.CAPACITY_BLOCK:
+    if cheap(facts, allowed) or facts.stopped or facts.capacity is Capacity.CAPACITY_BLOCK:
         return ""
     left = time_left(facts, now)
-    if left is None or left <= allowed.longest_end:
+    if left is None or timedelta() < left <= allowed.longest_end:
         return ""
+    if left <= timedelta():
+        return past(facts, now + left)
     return f"it ends {left.days} days from now, and {allowed.longest_end.days} are allowed; end it sooner"
+
+
+def past(facts: Facts, ended: datetime) -> str:
+    moment = f"{ended:%Y-%m-%d %H:%M} UTC"
+    if facts.there:
+        return f"it should have ended at {moment}, and nothing has ended it; end it, and see whether its reaper runs"
+    return f"its end, {moment}, is past, so nothing would end it in time; give it one that is ahead"
 
 
 def time_left(facts: Facts, now: datetime) -> timedelta | None:
@@ -114,9 +142,9 @@ def time_left(facts: Facts, now: datetime) -> timedelta | None:
 
 
 def reservation_ends(facts: Facts, allowed: Configuration, now: datetime) -> str:
-    if cheap(facts, allowed) or facts.capacity is not Capacity.RESERVATION or known(facts.ends_at) is not None:
+    if cheap(facts, allowed) or facts.capacity is not Capacity.RESERVATION or time_left(facts, now) is not None:
         return ""
-    return "the reservation is paid for until somebody cancels it; set end_date_type to limited, and an end_date"
+    return f"the reservation is paid for until somebody cancels it; {facts.otherwise}"
 
 
 def capacity_block_pinned(facts: Facts, allowed: Configuration, now: datetime) -> str:
@@ -139,7 +167,7 @@ def required_labels(facts: Facts, allowed: Configuration, now: datetime) -> str:
 def required(facts: Facts, allowed: Configuration) -> dict[str, str | None]:
     """The labels that are wanted, with what they say. Raises NotYetKnown."""
     held = known(facts.labels)
-    return {name: held.get(f"accelctl:{name}") or held.get(name) for name in allowed.required_labels}
+    return {name: labels.said(held, f"accelctl:{name}") for name in allowed.required_labels}
 
 
 def lacking(facts: Facts, allowed: Configuration) -> list[str]:
@@ -192,7 +220,7 @@ RULES = (
     Rule(name="accelerator-not-always-on", level=Level.MANDATORY, check=not_always_on,
          help="An expensive machine is spot, prepaid, or has an end; a group may go down to 0 or has a schedule."),
     Rule(name="end-within-limit", level=Level.MANDATORY, check=end_within_limit,
-         help="An end is near enough."),
+         help="An end is ahead, and near enough."),
     Rule(name="reservation-ends", level=Level.MANDATORY, check=reservation_ends,
          help="A reservation of expensive machines has an end."),
     Rule(name="required-labels", level=Level.MANDATORY, check=required_labels,
@@ -224,8 +252,8 @@ def judge(facts: Facts, allowed: Configuration, now: datetime) -> Iterator[Findi
 def judged(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> Finding | None:
     try:
         what, outcome = rule.check(facts, allowed, now), Outcome.VIOLATION
-    except NotYetKnown:
-        what, outcome = "what this rule needs is not known yet; it is looked at again at up", Outcome.UNKNOWN
+    except NotYetKnown as why:
+        what, outcome = str(why) or LATER, Outcome.UNKNOWN
     if not what:
         return None
     finding = Finding(
@@ -240,6 +268,10 @@ def let_off(finding: Finding, allowed: Configuration, now: datetime) -> Finding:
     exempt = [one for one in allowed.exemptions if one.covers(finding.subject, finding.rule)]
     if not exempt or finding.outcome is not Outcome.VIOLATION:
         return finding
-    expired = exempt[0].until < now.date()
-    what = f"{finding.what}; its exemption by {exempt[0].owner} {'ended' if expired else 'ends'} on {exempt[0].until}"
-    return replace(finding, outcome=Outcome.VIOLATION if expired else Outcome.EXEMPT, what=what)
+    until, today = exempt[0].until, now.date()
+    end = f"ends on {until}" if until >= today else f"ended on {until}"
+    far = until > today + LONGEST_EXEMPTION
+    if far:
+        end = f"would end on {until}, and one lasts {LONGEST_EXEMPTION.days} days at most"
+    outcome = Outcome.VIOLATION if far or until < today else Outcome.EXEMPT
+    return replace(finding, outcome=outcome, what=f"{finding.what}; its exemption by {exempt[0].owner} {end}")

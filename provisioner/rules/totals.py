@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown
-from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, let_off, time_left
+from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, counted, let_off, time_left
 
 SUBJECT = "the stack"
 REAPERS = {"aws": "reaper-aws"}
@@ -82,7 +82,7 @@ def too_many(found: Sequence[Facts], allowed: Configuration, now: datetime) -> S
     if total > allowed.most_machines:
         return (
             Outcome.VIOLATION,
-            f"it may have {total} machines, more than the {allowed.most_machines} that are allowed",
+            f"it may have {counted(total, 'machine')}, more than the {allowed.most_machines} that are allowed",
         )
     blind = sorted(name for name, one in counts.items() if one is None)
     return (Outcome.UNKNOWN, f"nobody can say how many machines these have: {', '.join(blind)}") if blind else None
@@ -103,7 +103,26 @@ def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) 
     return None
 
 
+def nobody_ends(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
+    """Each machine that ends by a schedule alone has one in its stack: its labels are only words."""
+    for cloud in sorted({one.cloud for one in found}):
+        told = [one for one in found if one.cloud == cloud and needs_schedule(one, allowed)]
+        kept = [one for one in found if one.cloud == cloud and one.part is Part.ENDER]
+        if len(told) > len(kept):
+            names = ", ".join(sorted(one.subject for one in told))
+            has = f"labels say when these end, and the stack has {counted(len(kept), 'schedule')} that could: {names}"
+            return Outcome.VIOLATION, f"{has}; {told[0].otherwise}, or bring a schedule for each"
+    return None
+
+
+def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
+    ends = facts.scheduled_end and facts.ends_at is not None
+    return ends and facts.capacity is Capacity.ON_DEMAND and not cheap(facts, allowed)
+
+
 TOTALS = (
+    Total(name="ends-kept", level=Level.MANDATORY, check=nobody_ends,
+          help="Where only a schedule ends machines, the stack has one for each."),
     Total(name="budget", level=Level.MANDATORY, check=over_budget,
           help="What a stack may cost until its machines end is within its budget; an unknown price is said, never 0."),
     Total(name="machines-counted", level=Level.MANDATORY, check=too_many,
@@ -116,7 +135,8 @@ NAMES = tuple(total.name for total in TOTALS)
 
 def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """Every total that has something to say of a stack that carries machines."""
-    carrying = [one for one in found if one.part is Part.REAPER or one.from_template or one.instance_types != ()]
+    parts = (Part.REAPER, Part.ENDER)
+    carrying = [one for one in found if one.part in parts or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():
         if said := total.check(carrying, allowed, now):
             outcome, what = said

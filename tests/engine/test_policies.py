@@ -74,6 +74,28 @@ def test_a_stack_of_ours_passes_its_own_rules_and_an_always_on_one_is_blocked(
     assert "reaper-present" in accepted.stdout, "an advice"
 
 
+WRONG = [
+    ({"required-lables": "mandatory"}, "there is no rule 'required-lables'. did you mean required-labels?"),
+    ({"required-labels": {"enviroment": "production"}}, "'enviroment' is not known. did you mean environment?"),
+]
+
+
+def test_a_configuration_that_names_what_is_not_there_is_refused(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    """By name, and before the program is asked for anything."""
+    (tmp_path / "Pulumi.yaml").write_text(YAML)
+    (tmp_path / "__main__.py").write_text("")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    stack = Project(tmp_path, "misconfigured")
+    stack.run("stack", "init")
+    config = tmp_path / "wrong.json"
+
+    for told, said in WRONG:
+        config.write_text(json.dumps(told))
+        done = stack.run("preview", *PACK, "--policy-pack-config", str(config), well=False)
+
+        assert (done.returncode != 0, said in done.stdout + done.stderr) == (True, True), done.stdout + done.stderr
+
+
 def test_a_stack_that_may_cost_more_than_its_budget_or_of_other_machines_is_blocked(
     sandbox: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -135,7 +157,7 @@ def test_at_level_remediate_labels_and_an_end_are_added(sandbox: dict[str, Any],
     plan = json.loads(stack.run("preview", "--json", *PACK, *mends).stdout)
 
     (inputs,) = [one["newState"]["inputs"] for one in plan["steps"] if one["urn"].endswith("::dear")]
-    labels = ("owner", "team", "cost-center", "expires-at")
+    labels = ("owner", "team", "cost-center", "expires-at", "managed", "stack")
     assert {*inputs["tags"]} == {"Name", *(f"accelctl:{name}" for name in labels)}
     assert inputs["tags"]["accelctl:team"] == "unassigned"
     assert inputs["userData"] == "[secret]"

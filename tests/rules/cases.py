@@ -1,11 +1,13 @@
 """The table of cases, as each door wants it."""
 
 import copy
+import re
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from provisioner.catalog.labels import for_google
 from provisioner.rules import floor, ruleset
 from provisioner.rules.aws import OPTIONS
 from provisioner.rules.documents import plain
@@ -38,9 +40,11 @@ def moments(value: Any) -> Any:
 
 
 def moment(text: str) -> str:
-    if not text.startswith("NOW+"):
+    told = re.fullmatch(r"NOW\+(\d+)h(, as Google writes it)?", text)
+    if told is None:
         return text
-    return f"{NOW + timedelta(hours=int(text[4:-1])):%Y-%m-%dT%H:%M:%SZ}"
+    written = f"{NOW + timedelta(hours=int(told[1])):%Y-%m-%dT%H:%M:%SZ}"
+    return for_google({"at": written})["at"] if told[2] else written
 
 
 def unknown(value: Any) -> Any:

@@ -8,7 +8,8 @@ import pytest
 
 from provisioner.rules import coverage
 from provisioner.rules.carriers import carriers
-from provisioner.rules.readers import READERS, not_checked, plain, types_table
+from provisioner.rules.facts import UNKNOWN
+from provisioner.rules.readers import READERS, could_carry, not_checked, plain, types_table
 from tests.cli.test_command_line import accelctl
 from tests.rules.cases import CASES
 
@@ -26,17 +27,48 @@ def test_no_type_of_the_installed_sdks_is_passed_over_in_silence(cloud: str) -> 
 
 
 def test_what_is_not_checked_is_counted_and_named(tmp_path: Path) -> None:
-    """The verdict stays what it is; the count is there for who reads JSON."""
-    state: dict[str, Any] = {"urn": "urn:pulumi:s::p::aws:ec2/dedicatedHost:DedicatedHost::host", "inputs": {},
-             "type": "aws:ec2/dedicatedHost:DedicatedHost"}  # fmt: skip
+    """The verdict stays what it is; the count is there for who reads JSON. A component is what it is made of."""
+    state: dict[str, Any] = {"urn": "urn:pulumi:s::p::aws:appstream/fleet:Fleet::host", "inputs": {},
+             "type": "aws:appstream/fleet:Fleet"}  # fmt: skip
     plan = tmp_path / "plan.json"
-    plan.write_text(json.dumps({"steps": [{"op": "create", "newState": state}]}))
+    component = {"urn": "urn::farm", "type": "acme:x:Farm", "custom": False, "inputs": {"instanceType": "p5.48xlarge"}}
+    plan.write_text(json.dumps({"steps": [{"op": "create", "newState": one} for one in (state, component)]}))
 
     done = accelctl("check", str(plan), "--output", "json", cwd=tmp_path)
 
     assert done.returncode == 0
     assert json.loads(done.stdout)["not_checked"] == [{"subject": "host", "type": state["type"]}]
-    assert "1 resources could carry a machine and are not checked: host" in done.stderr
+    assert "1 resource could carry a machine and is not checked: host" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        ("aws-native:ec2:Instance", {"instanceType": "p5.48xlarge"}),
+        ("google-native:compute/v1:Instance", {"machineType": "zones/z/machineTypes/a3-highgpu-8g"}),
+        ("gcp:tpu/node:Node", {"acceleratorType": "v5litepod-8"}),
+        ("azure:batch/pool:Pool", {"vmSize": "STANDARD_NC24ADS_A100_V4"}),
+        ("acme:cloud:Farm", {"pools": [{"sku": {"name": "Standard_ND96isr_H100_v5"}}]}),
+        ("acme:cloud:Nodes", {"nodeConfig": UNKNOWN}),
+    ],
+)
+def test_a_type_of_an_sdk_that_is_not_installed_is_known_by_its_inputs(token: str, inputs: dict[str, Any]) -> None:
+    """Whatever its provider is: an input named like a machine's type, or a size with accelerators."""
+    assert could_carry(token, inputs)
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        ("aws:s3/bucket:Bucket", {"tags": {"type": "machine"}}),
+        ("acme:cloud:Disk", {"sku": {"name": "Standard_LRS"}, "diskType": "ssd"}),
+        ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge"}),
+    ],
+    ids=["a bucket", "a disk", "judged"],
+)
+def test_what_carries_no_machine_or_is_judged_is_not_named(token: str, inputs: dict[str, Any]) -> None:
+    """So that the count means something."""
+    assert not could_carry(token, inputs)
 
 
 def test_the_table_of_the_docs_is_made_from_the_code() -> None:

@@ -17,6 +17,7 @@ from provisioner.rules.ruleset import Outcome
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 DEVELOPMENT, PRODUCTION = configuration.load("development"), configuration.load("production")
+HANDED_OVER = {"accelctl:managed": "accelctl", "accelctl:stack": "dev"}
 INSTANCE = "aws:ec2/instance:Instance"
 DEAR: dict[str, Any] = {
     "instanceType": "p5.48xlarge", "instanceTypes": ["p5.48xlarge"], "machineType": "a3-highgpu-8g",
@@ -26,6 +27,11 @@ DEAR: dict[str, Any] = {
     "productionVariants": [{"instanceType": "ml.p5.48xlarge"}],
     "launchSpecifications": [{"instanceType": "p5.48xlarge"}],
     "computeResources": {"instanceTypes": ["p5.48xlarge"]}, "computeConfiguration": {"instanceType": "p5.48xlarge"},
+    "agentPoolProfiles": [{"vmSize": "Standard_ND96isr_H100_v5"}],
+    "vmSizesProfile": [{"name": "Standard_ND96isr_H100_v5"}],
+    "defaultNodePool": {"vmSize": "Standard_ND96isr_H100_v5"}, "virtualMachineSize": "Standard_ND96isr_H100_v5",
+    "properties": {"properties": {"vmSize": "Standard_ND96isr_H100_v5"}}, "gceSetup": {"machineType": "a3-highgpu-8g"},
+    "spaceSettings": {"jupyterLabAppSettings": {"defaultResourceSpec": {"instanceType": "ml.p5.48xlarge"}}},
     "coreInstanceGroup": {"instanceType": "p5.48xlarge"},
     "launchTemplateConfigs": [{"overrides": [{"instanceType": "p5.48xlarge"}]}],
 }  # fmt: skip
@@ -34,7 +40,7 @@ DEAR: dict[str, Any] = {
 def case(token: str, inputs: Any, allowed: Configuration = DEVELOPMENT) -> Case:
     reader = reader_of(token)
     assert reader is not None
-    return Case(token=token, facts=reader("r", plain(inputs)), allowed=allowed, now=NOW, caller="Ann")
+    return Case(token=token, facts=reader("r", plain(inputs)), allowed=allowed, now=NOW, caller="Ann", stack="dev")
 
 
 def mended(rule: str, token: str, inputs: Any, allowed: Configuration = DEVELOPMENT) -> dict[str, Any]:
@@ -93,15 +99,22 @@ def test_an_end_is_the_midnight_after_and_so_the_same_all_day() -> None:
     """`up` twice on a day asks for the same."""
     tags = mended("end-within-limit", INSTANCE, DEAR)["tags"]
 
-    assert tags == {"accelctl:expires-at": "2026-11-22T00:00:00Z"}
+    assert tags == HANDED_OVER | {"accelctl:expires-at": "2026-11-22T00:00:00Z"}
+
+
+def test_a_persons_own_end_stays_and_is_handed_to_the_reaper() -> None:
+    """A label that nothing heeded becomes one that ends the machine at the moment that the person chose."""
+    own = {"accelctl:expires-at": "2026-11-21T20:00:00Z"}
+
+    assert mended("end-within-limit", INSTANCE, DEAR | {"tags": own})["tags"] == HANDED_OVER | own
 
 
 @pytest.mark.parametrize(
     ("token", "more"),
     [
         (INSTANCE, {"instanceMarketOptions": {"marketType": "spot"}}),
-        (INSTANCE, {"tags": {"accelctl:expires-at": "2026-11-21T20:00:00Z"}}),
-        (INSTANCE, {"tags": {"accelctl:expires-at": "2027-11-21T20:00:00Z"}}),
+        (INSTANCE, {"tags": HANDED_OVER | {"accelctl:expires-at": "2026-11-21T20:00:00Z"}}),
+        (INSTANCE, {"tags": HANDED_OVER | {"accelctl:expires-at": "2027-11-21T20:00:00Z"}}),
         (INSTANCE, {"tags": UNKNOWN}),
         (INSTANCE, {"instanceType": "c6i.large"}),
         ("aws:ec2/launchTemplate:LaunchTemplate", {}),

@@ -16,6 +16,16 @@ from tests.cli.test_command_line import accelctl
 from tests.rules.cases import CASES, NOW, findings, inputs_of
 
 DEVELOPMENT = configuration.load("development")
+OFF = {"pattern": "*", "rule": "orphan-proof", "reason": "r", "owner": "ann", "until": "2030-01-01"}
+
+
+SCHEDULES: list[dict[str, Any]] = [
+    {"name": "ends-the-nd", "token": "azure-native:devtestlab:GlobalSchedule",
+     "inputs": {"taskType": "ComputeVmShutdownTask"}},
+    {"name": "ends-the-tpu", "token": "gcp:cloudscheduler/job:Job",
+     "inputs": {"httpTarget": {"httpMethod": "DELETE", "uri": "https://tpu.googleapis.com/v2/n"}}},
+]  # fmt: skip
+"""Of the two machines of the table that only a schedule ends."""
 
 
 def named(case: dict[str, Any]) -> str:
@@ -73,7 +83,7 @@ def test_check_says_the_same_of_a_preview(tmp_path: Path) -> None:
 def test_check_says_the_same_of_a_state(tmp_path: Path) -> None:
     """`pulumi stack export` of what passes: exit 0."""
     good = [case for case in CASES if not case["rules"] and not case["unknown"]]
-    resources = [step["newState"] for step in preview(good)["steps"]]
+    resources = [step["newState"] for step in preview([*good, *SCHEDULES])["steps"]]
     state = tmp_path / "state.json"
     state.write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))
 
@@ -83,7 +93,18 @@ def test_check_says_the_same_of_a_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [('{\n"steps": [\n', "line 3"), ("[]", "neither a preview nor a stack"), ("{}", "stack export")]
+    ("text", "said"),
+    [
+        ('{\n"steps": [\n', "line 3"),
+        ("[]", "neither a preview nor a stack"),
+        ("{}", "stack export"),
+        ('{"deployment": []}', "neither a preview nor a stack"),
+        ('{"steps": [{"op": "create"}]}', "resource 1 has no state"),
+        ('{"steps": ["create"]}', "resource 1 has no state"),
+        ('{"deployment": {"resources": [{"urn": "x"}]}}', "resource 1 has no type"),
+        ('{"deployment": {"resources": [{"type": "a:b:C"}]}}', "resource 1 has no urn"),
+        ('{"deployment": {"resources": [{"type": "a:b:C", "urn": "x", "inputs": [1]}]}}', "resource 1 has inputs"),
+    ],
 )
 def test_a_malformed_file_is_exit_2(tmp_path: Path, text: str, said: str) -> None:
     """With its line, or what it should have been."""
@@ -125,9 +146,12 @@ def exempted(until: date) -> Configuration:
     return replace(DEVELOPMENT, exemptions=(exemption,))
 
 
-@pytest.mark.parametrize(("days", "outcome"), [(1, Outcome.EXEMPT), (-1, Outcome.VIOLATION)])
+@pytest.mark.parametrize(
+    ("days", "outcome"),
+    [(1, Outcome.EXEMPT), (-1, Outcome.VIOLATION), (366, Outcome.EXEMPT), (20_000, Outcome.VIOLATION)],
+)
 def test_an_exemption_has_an_end(days: int, outcome: Outcome) -> None:
-    """Expired, it is a violation again, which says who had asked for it."""
+    """Expired, it is a violation again, which says who had asked for it; one for ever lets nobody off."""
     case = next(case for case in CASES if case["name"] == "p5-on-demand")
     (found,) = findings(case, exempted(NOW.date() + timedelta(days=days)))
 
@@ -151,6 +175,13 @@ def test_only_what_is_allowed() -> None:
     assert [one.rule for one in findings(case, replace(DEVELOPMENT, machines=("g5.*",)))] == ["allowed-machines"]
 
 
+def test_an_exemption_may_come_as_json() -> None:
+    """Where a day is a text, as in the configuration of the policy pack."""
+    found = configuration.read({"exemptions": [OFF]}, "policy configuration", rules=ruleset.NAMES)
+
+    assert found.exemptions[0].until == date(2030, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("tables", "said"),
     [
@@ -158,10 +189,16 @@ def test_only_what_is_allowed() -> None:
         ({"longest_end": "soon"}, "soon"),
         ({"exemptions": [{"pattern": "*", "rule": "no-such", "reason": "r", "owner": "o", "until": date(2030, 1, 1)}]},
          "no-such"),
+        (OFF | {"until": "never"}, "until 'never' is no day"),
+        (OFF | {"reason": ""}, "does not say its reason"),
+        (OFF | {"owner": "  "}, "does not say its owner"),
+        (OFF | {"until": None}, "until 'None' is no day"),
+        (OFF | {"untill": "2030-01-01"}, "'untill' is not known"),
     ],
 )  # fmt: skip
 def test_a_wrong_configuration_is_named(tables: dict[str, Any], said: str) -> None:
     """The key, the value, or the rule."""
+    tables = {"exemptions": [tables]} if "pattern" in tables else tables
     with pytest.raises(ConfigError) as refused:
         configuration.read(tables, "mine.toml", rules=ruleset.NAMES)
 
@@ -180,6 +217,7 @@ def test_a_wrong_configuration_is_named(tables: dict[str, Any], said: str) -> No
             3,
         ),
         ("instances = [\n", "development", 2),
+        ('instances = ["p5.48xlarg"]\ncommand = "t"\n', "development", 2),
     ],
 )
 def test_a_job_file_is_judged_as_spot_train_would_be(tmp_path: Path, text: str, environment: str, code: int) -> None:
@@ -190,3 +228,51 @@ def test_a_job_file_is_judged_as_spot_train_would_be(tmp_path: Path, text: str, 
     done = accelctl("check", str(file), "--environment", environment, cwd=tmp_path)
 
     assert done.returncode == code, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("p5-with-a-label-that-no-reaper-heeds", "accelctl:managed=accelctl"),
+        ("a-notebook-with-a-label-that-ends-nothing", "cheaper type"),
+        ("an-a3-with-a-label-that-ends-nothing", "max_run_duration"),
+        ("a-tpu-with-a-label-that-ends-nothing", "gcp-tpu-v5e"),
+        ("an-nd-with-a-label-that-ends-nothing", "azure-nd"),
+    ],
+)
+def test_a_label_that_nothing_heeds_is_named_and_the_advice_fits_the_type(name: str, advice: str) -> None:
+    """Only what would really end the machine is advised."""
+    (found,) = findings(next(case for case in CASES if case["name"] == name), DEVELOPMENT)
+
+    assert "its label accelctl:expires-at ends nothing" in found.what
+    assert advice in found.what
+    assert advice.startswith("accelctl:") or "accelctl:managed" not in found.what
+
+
+def test_a_type_that_cannot_be_is_named_with_the_nearest_and_one_that_may_be_is_said(tmp_path: Path) -> None:
+    """By the catalog alone: no cloud is asked. A step that takes something away needs no state."""
+    (tmp_path / "wrong.toml").write_text('instance = "p5.48xlarg"\ncommand = "t"\nfallback = "on-demand"\n')
+    (tmp_path / "new.toml").write_text('instance = "p9.48xlarge"\ncommand = "t"\n')
+    (tmp_path / "plan.json").write_text('{"steps": [{"op": "delete"}]}')
+
+    wrong = accelctl("check", "wrong.toml", cwd=tmp_path)
+    new = accelctl("check", "new.toml", "plan.json", cwd=tmp_path)
+
+    assert (wrong.returncode, "p5.48xlarge" in wrong.stderr) == (2, True), wrong.stderr
+    assert (new.returncode, "'p9.48xlarge' is unknown to the catalog" in new.stderr) == (0, True), new.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("batch-that-keeps-processors", "at least 192 vCPUs for ever"),
+        ("batch-of-a-family", "at least 1 vCPU for ever"),
+        ("a-fleet-that-keeps-four", "at least 4 machines for ever"),
+    ],
+)
+def test_what_is_kept_is_counted_in_what_it_is(name: str, said: str) -> None:
+    """As people write numbers, though the engine gives them with a point."""
+    case = json.loads(json.dumps(next(case for case in CASES if case["name"] == name)), parse_int=float)
+    (found,) = findings(case, DEVELOPMENT)
+
+    assert said in found.what

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.catalog import labels
 from provisioner.rules import configuration, totals
 from provisioner.rules.configuration import Configuration, Exemption
 from provisioner.rules.documents import plain
@@ -16,10 +17,10 @@ from provisioner.rules.facts import Facts
 from provisioner.rules.readers import reader_of
 from provisioner.rules.ruleset import Outcome
 from tests.cli.test_command_line import accelctl
-from tests.rules.cases import NOW
+from tests.rules.cases import NOT_YET, NOW
 
 WATCHED = replace(configuration.load("development"), reapers=("aws",))
-EIGHT_HOURS = {"accelctl:expires-at": f"{NOW + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"}
+EIGHT_HOURS = {"accelctl:managed": "accelctl", "accelctl:expires-at": f"{NOW + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"}
 P5 = ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge", "tags": EIGHT_HOURS})
 FOREVER = ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge"})
 TEMPLATE = ("aws:ec2/launchTemplate:LaunchTemplate", {"instanceType": "p5.48xlarge", "tags": EIGHT_HOURS})
@@ -150,3 +151,33 @@ def test_check_judges_the_whole_plan(tmp_path: Path, budget: str, code: int) -> 
     assert done.returncode == code, done.stdout + done.stderr
     assert "advisory reaper-present: the stack" in done.stdout
     assert ("it may cost $4" in done.stdout) == bool(code)
+
+
+ENDED = {"accelctl:managed": "accelctl", "accelctl:stack": "mine"} | EIGHT_HOURS
+ND = ("azure-native:compute:VirtualMachine", {"hardwareProfile": {"vmSize": "Standard_ND96isr_H100_v5"}, "tags": ENDED})
+SHUTDOWN = ("azure-native:devtestlab:GlobalSchedule", {"taskType": "ComputeVmShutdownTask", "status": "Enabled"})
+TPU = ("gcp:tpu/v2Vm:V2Vm", {"acceleratorType": "v5litepod-256", "labels": labels.for_google(ENDED)})
+JOB = ("gcp:cloudscheduler/job:Job", {"httpTarget": {"httpMethod": "DELETE", "uri": "https://tpu.googleapis.com/v2/x"}})
+LATER = ("gcp:cloudscheduler/job:Job", {"httpTarget": {"httpMethod": "DELETE", "uri": NOT_YET}})
+SPOT = (ND[0], ND[1] | {"priority": "Spot"})
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [[ND, SHUTDOWN], [ND, SHUTDOWN, ND, SHUTDOWN], [TPU, JOB], [TPU, LATER], [SPOT], [P5]],
+    ids=["a schedule", "one for each", "a job", "not known yet", "spot", "AWS has a reaper"],
+)
+def test_an_end_that_a_schedule_of_the_stack_keeps_is_one(stack: list[tuple[str, dict[str, Any]]]) -> None:
+    """As our own stacks bring it."""
+    assert said(WATCHED, *stack) == {}
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [[ND], [ND, ND, SHUTDOWN], [ND, (SHUTDOWN[0], SHUTDOWN[1] | {"status": "Disabled"})], [TPU, SHUTDOWN],
+     [TPU, (JOB[0], JOB[1] | {"paused": True})]],
+    ids=["none", "too few", "off", "another cloud's", "paused"],
+)  # fmt: skip
+def test_labels_alone_end_nothing_where_no_reaper_runs(stack: list[tuple[str, dict[str, Any]]]) -> None:
+    """Whoever wrote them: the machine would stay for ever."""
+    assert said(WATCHED, *stack) == {"ends-kept": Outcome.VIOLATION}

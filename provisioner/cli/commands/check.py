@@ -1,5 +1,6 @@
 """accelctl check."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 10
 JOB_FILE = ".toml"
+MACHINE = re.compile(r"[a-z][a-z0-9-]*\.(nano|micro|small|medium|large|\d*xlarge|metal(-\w+)?)")
+"""Every name of an EC2 instance type."""
 
 
 @click.command(short_help="Judge job files, Pulumi previews, states or live machines by the rules.")
@@ -26,10 +29,13 @@ JOB_FILE = ".toml"
 @click.option("--environment", type=click.Choice(["development", "production"]), default="development",
               show_default=True, help="Which of the bundled configurations.")  # fmt: skip
 @click.option("--config", "own", type=click.Path(path_type=Path), help="TOML that says otherwise, key by key.")
+@click.option("--pack-config", "pack", type=click.Path(path_type=Path),
+              help="A file for Pulumi's --policy-pack-config: names rules and keys that do not exist.")  # fmt: skip
 @output_option
 def command(
-    files: tuple[Path, ...], live: bool, regions: tuple[str, ...], environment: str, own: Path | None, form: str
-) -> None:
+    files: tuple[Path, ...], live: bool, regions: tuple[str, ...], environment: str, own: Path | None,
+    pack: Path | None, form: str,
+) -> None:  # fmt: skip
     """Exit 3 where a machine would be always on, or breaks another rule; 0 where nothing is wrong.
 
     \b
@@ -38,16 +44,18 @@ def command(
     """
     from provisioner.cli.rules import allowed, finding_document
     from provisioner.errors import ConfigError, PolicyViolation
-    from provisioner.rules.readers import not_checked, plain
-    from provisioner.rules.ruleset import Level, Outcome
+    from provisioner.rules.readers import could_carry
+    from provisioner.rules.ruleset import Level, Outcome, counted
 
-    if not files and not live:
-        raise ConfigError("nothing is named to be checked.", hint="name files, or say --live.")
+    if pack:
+        refuse_pack(pack)
+    if not files and not live and not pack:
+        raise ConfigError("nothing is named to be checked.", hint="name files, or say --live or --pack-config.")
     rules = allowed(environment, own)
     found = resources([file for file in files if file.suffix != JOB_FILE])
     findings = [*judged(found, rules), *of_job_files([file for file in files if file.suffix == JOB_FILE], rules)]
     findings += of_account(regions, rules) if live else []
-    blind = [one for one in found if plain(one.token) in not_checked()]
+    blind = [one for one in found if could_carry(one.token, one.inputs)]
     if form == OutputFormat.JSON:
         unread = [{"subject": one.name, "type": one.token} for one in blind]
         output.document({"findings": [finding_document(one) for one in findings], "not_checked": unread})
@@ -56,13 +64,22 @@ def command(
             output.data(f"{one.outcome if one.level is Level.MANDATORY else one.level} {one.rule}: {one}")
     if blind:
         names = ", ".join(f"{one.name} ({one.token})" for one in blind[:MOST_NAMES])
-        output.warn(f"{len(blind)} resources could carry a machine and are not checked: {names}.")
+        many = counted(len(blind), "resource")
+        output.warn(f"{many} could carry a machine and {'is' if len(blind) == 1 else 'are'} not checked: {names}.")
     broken = [one for one in findings if one.outcome is Outcome.VIOLATION and one.level is Level.MANDATORY]
     if broken:
         raise PolicyViolation(
-            f"{len(broken)} violations.", hint="each says how to mend it; docs/rules.md has them all."
+            f"{counted(len(broken), 'violation')}.", hint="each says how to mend it; docs/rules.md has them all."
         )
     output.note("no violation")
+
+
+def refuse_pack(file: Path) -> None:
+    """Raises ConfigError naming what is wrong in the policy pack's configuration."""
+    from provisioner.cli.rules import text_of
+    from provisioner.rules import packs
+
+    packs.read(text_of(file), str(file))
 
 
 def resources(files: Sequence[Path]) -> "list[Resource]":
@@ -83,9 +100,23 @@ def of_job_files(files: Sequence[Path], allowed: "Configuration") -> "Iterator[F
     now = SystemClock().now()
     for file in files:
         asked = wishes({"job_file": file, "dry_run": True, "detach": False, "yes": True, "form": OutputFormat.TABLE})
+        refuse_misspelt(asked.spec.instance_types, file)
         marks = labels.ours(owner=asked.settings["owner"] or "the caller", **asked.spec.labels)
         for facts in of_job(asked.spec, marks, now):
             yield from judge(facts, allowed, now)
+
+
+def refuse_misspelt(instance_types: Sequence[str], file: Path) -> None:
+    """Raises ConfigError for a type that cannot exist; what the catalog alone does not know may exist, and is said."""
+    from provisioner.catalog import load, meant
+    from provisioner.errors import ConfigError
+
+    for one in instance_types:
+        if load().find("aws", one):
+            continue
+        if not MACHINE.fullmatch(one):
+            raise ConfigError(f"{file}: there is no instance type '{one}'.", hint=meant(one))
+        output.warn(f"{file}: '{one}' is unknown to the catalog; spot-train asks the cloud. {meant(one).capitalize()}")
 
 
 def of_account(regions: Sequence[str], allowed: "Configuration") -> "list[Finding]":

@@ -1,0 +1,52 @@
+"""Facts of Azure's services that rent machines in their own name. Shapes: the pulumi-azure-native package, 3."""
+
+from collections.abc import Callable
+from typing import Any
+
+from provisioner.rules.aws import ANY_ACCELERATED, Inputs, at, given, listed
+from provisioner.rules.azure import accelerated, bought, node_pool
+from provisioner.rules.facts import UNKNOWN, Capacity, Facts
+from provisioner.rules.pools import added, together
+
+
+def cluster(subject: str, inputs: Inputs) -> Facts:
+    """AKS's pools that are written into the cluster."""
+    profiles = listed(at(inputs, "agentPoolProfiles"))
+    given: list[Any] = [UNKNOWN] if profiles is UNKNOWN else profiles or [{}]
+    return together([node_pool(subject, one) for one in given], at(inputs, "tags", default={}))
+
+
+def fleet(subject: str, inputs: Inputs) -> Facts:
+    """It keeps its capacity, of either kind, in sizes by name or by what they need."""
+    sizes = listed(at(inputs, "vmSizesProfile"))
+    needs = at(inputs, "vmAttributes", "acceleratorSupport") == "Required"
+    found: list[Any] = [UNKNOWN] if sizes is UNKNOWN else [accelerated(at(one, "name")) for one in sizes]
+    kinds: Any = UNKNOWN if UNKNOWN in found else tuple(name for one in found for name in one)
+    kept = added(at(inputs, name, "capacity", default=0) for name in ("regularPriorityProfile", "spotPriorityProfile"))
+    return Facts(
+        subject=subject, cloud="azure", instance_types=(ANY_ACCELERATED,) if needs and kinds == () else kinds,
+        capacity=Capacity.SPOT if at(inputs, "regularPriorityProfile") is None else Capacity.ON_DEMAND, group=True,
+        least=kept, most=kept, labels=at(inputs, "tags", default={}),
+    )  # fmt: skip
+
+
+def compute(subject: str, inputs: Inputs) -> Facts:
+    """Azure Machine Learning's: a cluster keeps its minimum, a person's machine stays until it is idle."""
+    held = at(inputs, "properties", default={})
+    inner, single = at(held, "properties", default={}), at(held, "computeType") == "ComputeInstance"
+    least = 1 if single else at(inner, "scaleSettings", "minNodeCount", default=0)
+    return Facts(
+        subject=subject, cloud="azure", instance_types=accelerated(at(inner, "vmSize")), group=True, least=least,
+        most=1 if single else at(inner, "scaleSettings", "maxNodeCount", default=0),
+        capacity=bought(at(inner, "vmPriority", default="Dedicated")), labels=at(inputs, "tags", default={}),
+        scheduled=given(at(inner, "idleTimeBeforeShutdown", default=at(inner, "schedules"))),
+        otherwise="set idle_time_before_shutdown" if single else "set its minimum to 0",
+    )  # fmt: skip
+
+
+READERS: dict[str, Callable[[str, Inputs], Facts]] = {
+    "azure-native:containerservice:ManagedCluster": cluster,
+    "azure-native:azurefleet:Fleet": fleet,
+    "azure-native:machinelearningservices:Compute": compute,
+}
+"""By the type's token, without the version of the API."""

@@ -1,0 +1,57 @@
+"""The configuration that a policy pack is given: for each rule its keys, and beside them the rules' own `allowed`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from provisioner.errors import ConfigError
+from provisioner.rules import configuration, ruleset, totals
+
+KEYS = ("environment", "allowed", "owner")
+"""Of one rule, beside its level."""
+LEVEL = "enforcementLevel"
+UNCHECKED = "not-checked"
+"""The policy that names what cannot be read; it has a level alone."""
+UNKNOWN = ("budget-not-known", "machines-counted-not-known")
+"""Policies for what a total cannot add up."""
+RULES = (*ruleset.NAMES, *totals.NAMES)
+SOURCE = "policy configuration"
+
+
+def read(text: str, source: str) -> None:
+    """A file for `--policy-pack-config`, judged before Pulumi sees it. Raises ConfigError."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as wrong:
+        raise ConfigError(f"{source}, line {wrong.lineno}: {wrong.msg}.", hint="give it JSON.") from wrong
+    if not isinstance(document, dict):
+        raise ConfigError(f"{source}: it is no table of rules.", hint="policies/production.json is one.")
+    held = cast("dict[str, Any]", document)
+    refuse({name: keys_of(told) for name, told in held.items()})
+
+
+def keys_of(told: Any) -> dict[str, Any]:
+    """Of one rule, whose level stands alone or among them."""
+    held = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    return {key: value for key, value in held.items() if key != LEVEL}
+
+
+def allowed(config: Mapping[str, Any]) -> configuration.Configuration:
+    """The bundled configuration of the environment, under what the pack's own says. Raises ConfigError."""
+    tables = configuration.tables(str(config.get("environment", "development"))) | config.get("allowed", {})
+    return configuration.read(tables, SOURCE, rules=RULES)
+
+
+def refuse(given: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises ConfigError naming the first rule, key or value that is wrong. Levels are the engine's to judge."""
+    for name, config in given.items():
+        if name == "all" and config:
+            mend = "Pulumi hands the other keys of 'all' to no rule; write them under each rule's name."
+            raise ConfigError(f"{SOURCE}: 'all' takes a level alone, not '{next(iter(config))}'.", hint=mend)
+        configuration.refuse_unknown(
+            name, ("all", *RULES, *UNKNOWN, UNCHECKED), f"{SOURCE}: there is no rule '{name}'."
+        )
+        for key in config:
+            known = () if name == UNCHECKED else KEYS
+            configuration.refuse_unknown(key, known, f"{SOURCE}: {name}: '{key}' is not known.")
+        allowed(config)
