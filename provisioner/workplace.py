@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,11 @@ class Workplace:
     @cached_property
     def cloud(self) -> Cloud:
         return provider(
-            self.settings["cloud"], clock=self.clock, region=self.settings["region"], store=self.settings["store"]
+            self.settings["cloud"],
+            clock=self.clock,
+            region=self.settings["region"],
+            store=self.settings["store"],
+            only=self.settings["regions"],
         )
 
     @cached_property
@@ -55,8 +59,12 @@ class Workplace:
 
     @property
     def regions(self) -> list[str]:
-        """Where there may be machines of ours: what is prepared, and what the settings name beside it."""
+        """Where jobs may run: what is prepared, and what the settings name beside it."""
         return sorted({*self.cloud.prepared_regions(), *self.settings["regions"]})
+
+    def inhabited(self) -> Iterator[str]:
+        """Where there may be machines to look at. Raises Unseen at the end, where not every region can be listed."""
+        return self.cloud.inhabited_regions(everybodys=self.settings["scope"] is Scope.ACCOUNT)
 
     @cached_property
     def objects(self) -> Objects:

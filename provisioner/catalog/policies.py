@@ -59,7 +59,7 @@ LOOKS = (
     "ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeFleets", "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes", "ec2:DescribeInstances", "ec2:DescribeInternetGateways",
     "ec2:DescribeLaunchTemplates", "ec2:DescribeNatGateways", "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribePlacementGroups", "ec2:DescribeRouteTables",
+    "ec2:DescribePlacementGroups", "ec2:DescribeRegions", "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
     "ec2:GetConsoleOutput", "iam:GetPolicy", "iam:ListInstanceProfiles", "iam:ListRoles", "scheduler:GetSchedule",

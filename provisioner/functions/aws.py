@@ -48,7 +48,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     if event.get("detail-type") == WARNING:
         return recovered(place, event, enough)
     done = place.rounds(context.aws_request_id[:8], enough=enough, remembers=True).run(
-        place.regions, apply=mode == "apply"
+        place.inhabited(), apply=mode == "apply"
     )
     return told(place, done)
 

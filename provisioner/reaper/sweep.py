@@ -99,14 +99,14 @@ class Sweeper:
         self._topic, self._enough = topic, enough
         self._told: tuple[Told, ...] = ()
 
-    def run(self, regions: Sequence[str], *, apply: bool) -> Report:
-        """Without `apply` nothing changes."""
+    def run(self, regions: Sequence[str], *, apply: bool, blind: Sequence[Blind] = ()) -> Report:
+        """Without `apply` nothing changes. `blind` are regions that are known to be out of sight."""
         now = self._cloud.time()
         machines = sorted(self._observer.machines(regions, now), key=dearest)
         decided = [Swept(machine=one, decision=self._decided(one, now)) for one in machines]
         done = dict(self._acted(decided, caps_of(machines), now)) if apply else {}
         swept = tuple(done.get(one.key, one) for one in decided)
-        return Report(at=now, machines=swept, blind=tuple(self._observer.blind), told=self._told)
+        return Report(at=now, machines=swept, blind=(*blind, *self._observer.blind), told=self._told)
 
     def _decided(self, one: Observed, now: datetime) -> Decision:
         return decide(one, self._thresholds.of(one.instance.labels), now)

@@ -37,6 +37,9 @@ KEYS = (
         default="accelctl",
         help="accelctl's machines, or everybody's accelerators too, which are marked and never ended",
     ),
+    Key(
+        name="regions", parse=text, default="", help="regions to look at beside the prepared ones; all that are enabled"
+    ),
     Key(name="ownerTopic", parse=topic, default="", help="ARN of an SNS topic that tells owners of marks"),
     Key(name="alarmTopic", parse=topic, default="", help="ARN of an SNS topic that hears the alarm"),
     *LABELS,
@@ -92,7 +95,8 @@ class Reaper(pulumi.ComponentResource):
 
     def _variables(self) -> dict[str, str]:
         said = {"REAP": self._config["reap"], "STORE": self._bucket, "THRESHOLDS": self._config["thresholds"],
-                "SCOPE": self._config["scope"], "OWNER_TOPIC": self._config["ownerTopic"]}  # fmt: skip
+                "SCOPE": self._config["scope"], "REGIONS": self._config["regions"],
+                "OWNER_TOPIC": self._config["ownerTopic"]}  # fmt: skip
         return {f"ACCELCTL_{name}": value for name, value in said.items() if value}
 
     def _schedule(self) -> None:

@@ -33,6 +33,10 @@ class Estate:
     """CloudWatch refuses whoever asks for them."""
     off: frozenset[str] = frozenset()
     """Regions that the account has not switched on."""
+    regions: tuple[str, ...] = (REGION,)
+    """That the account has enabled."""
+    empty: frozenset[str] = frozenset()
+    """Those of them that hold nothing; each of the others holds all the machines."""
     holding: frozenset[int] = frozenset()
     """A program holds three quarters of their GPU's memory; of the others nobody publishes what is held."""
     attended: frozenset[int] = frozenset()

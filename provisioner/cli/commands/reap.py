@@ -40,7 +40,7 @@ def command(apply: bool, regions: tuple[str, ...], scope: str | None, summary: b
             raise click.UsageError("--summary looks at nothing: it goes with --output alone.")
         summarise(place, form)
         return
-    chosen = refuse_unknown(place.cloud, regions=regions) or place.regions
+    chosen = refuse_unknown(place.cloud, regions=regions) or place.inhabited()
     done = place.rounds(uuid.uuid4().hex[:8], tell=tell, remembers=apply).run(chosen, apply=apply)
     if form == OutputFormat.JSON:
         output.document(round_document(done))

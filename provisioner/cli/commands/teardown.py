@@ -52,7 +52,8 @@ def command(
     """
     from provisioner.cli.selection import selected
     from provisioner.cli.stays import Stays, say_prepaid, say_stacks, say_unseen
-    from provisioner.teardown.execute import plan, seen
+    from provisioner.clouds.regions import seen
+    from provisioner.teardown.execute import plan
     from provisioner.workplace import Workplace
 
     place = Workplace()
