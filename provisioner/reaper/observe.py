@@ -180,7 +180,10 @@ class Observer:
             record = self._jobs.find(job)
         except AccelctlError:
             return JobStanding.UNREADABLE, None
-        return (standing(record, instance.id), record) if record else (JobStanding.OVER, None)
+        if record is None:
+            home = instance.labels.get(labels.STORE, self._objects.name)
+            return (JobStanding.OVER if home == self._objects.name else JobStanding.ELSEWHERE), None
+        return standing(record, instance.id), record
 
 
 def worth_asking(one: Observed, metrics: frozenset[Metric], thresholds: Thresholds, now: datetime) -> bool:
