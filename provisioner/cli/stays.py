@@ -30,6 +30,11 @@ def say_stacks(stacks: Mapping[str, int], *, include: bool) -> None:
         output.note(f"{count} things belong to the Pulumi stack '{stack}' and {what}")
 
 
+def staying(prepaid: Sequence[Prepaid], *, include_stacks: bool) -> list[Prepaid]:
+    """Without the reservations that `pulumi destroy` of their stacks cancels; a block is protected from it."""
+    return [one for one in prepaid if one.paid or not include_stacks or labels.STACK not in one.labels]
+
+
 def say_prepaid(prepaid: Sequence[Prepaid]) -> None:
     for one in prepaid:
         until = f"until {one.ends_at:%Y-%m-%d %H:%M} UTC" if one.ends_at else "until it is cancelled"

@@ -1,6 +1,7 @@
 """What rounds did, kept for a week: one object, replaced by compare-and-swap. Pure but for `Histories`.
 
-A round that dies before it is written here is missing from the summary; its marks and its log tell of it all the same.
+A round is written here when it begins and when it is over: of one that dies in between its beginning stays, and its
+marks and its log tell what it did.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,8 @@ KEY = "reaper/history.json"
 VERSION = 1
 KEPT = 7
 """Days, today included."""
+LONGEST = timedelta(minutes=20)
+"""Of a round: the function has ten minutes."""
 ATTEMPTS = 8
 """Of writing, while other rounds write."""
 Place = str
@@ -55,11 +58,19 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """`unknown` are the machines that nobody could judge in the last round, and since when."""
+    """`unknown` are the machines that nobody could judge in the last round, and since when.
+
+    `begun` are the rounds, by token, that are not over.
+    """
 
     version: int = VERSION
     days: Mapping[date, Day] = field(default_factory=dict[date, Day])
     unknown: Mapping[Place, datetime] = field(default_factory=dict[Place, datetime])
+    begun: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+
+    def unfinished(self, now: datetime) -> int:
+        """Rounds that died: no function runs for as long."""
+        return sum(now - at > LONGEST for at in self.begun.values())
 
     @property
     def oldest(self) -> tuple[Place, datetime] | None:
@@ -73,12 +84,20 @@ class History:
 ACTS = {"marked": {Action.MARK}, "ended": {Action.STOP, Action.TERMINATE}, "spared": {Action.UNMARK}}
 
 
-def with_round(history: History, report: Report, looked_at: Iterable[str], *, failed: bool) -> History:
-    """The history with one more round. Of regions that were not looked at, or could not be, unknown stays unknown."""
+def with_begun(history: History, token: str, now: datetime) -> History:
+    """The history with a round that begins; who began more than a week ago is forgotten."""
+    kept = {one: at for one, at in history.begun.items() if now - at < timedelta(days=KEPT)}
+    return replace(history, begun={token: now} | kept)
+
+
+def with_round(history: History, report: Report, looked_at: Iterable[str], *, failed: bool, token: str = "") -> History:
+    """The history with one more round that is over. Of regions that were not looked at, or could not be, unknown stays
+    unknown."""
     today = report.at.astimezone(UTC).date()
     days = {day: held for day, held in history.days.items() if day > today - timedelta(days=KEPT)}
     days[today] = with_events(days.get(today, Day()), report, failed=failed)
-    return replace(history, days=days, unknown=still_unknown(history.unknown, report, looked_at))
+    begun = {one: at for one, at in history.begun.items() if one != token}
+    return replace(history, days=days, unknown=still_unknown(history.unknown, report, looked_at), begun=begun)
 
 
 def with_events(day: Day, report: Report, *, failed: bool) -> Day:

@@ -4,6 +4,7 @@ The command and every function run this and nothing else.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol
@@ -17,7 +18,7 @@ from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.records import Records, Unreadable
 from provisioner.jobs.step import Stepped
-from provisioner.reaper.history import Histories, History, with_round
+from provisioner.reaper.history import Histories, History, with_begun, with_round
 from provisioner.reaper.known import KnownJobs
 from provisioner.reaper.observe import Blind, Observer, side_by_side
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
@@ -112,6 +113,8 @@ class Rounds:
 
     def run(self, regions: Iterable[str], *, apply: bool) -> Round:
         """Without `apply` nothing changes. A listing of regions may end with Unseen: those are blind then."""
+        if self.remembers:
+            self._begin()
         places, unlisted = seen(regions)
         known, thresholds = KnownJobs(Records(self.objects)), self.thresholds
         jobs = tuple(self._jobs(known, apply=apply))
@@ -126,11 +129,18 @@ class Rounds:
         done = Round(report=report, others=(*jobs, *self._beside(known, places)))
         return self._remembered(done, places) if self.remembers else done
 
+    def _begin(self) -> None:
+        """What cannot be kept now is tried again, and said, at the end."""
+        with suppress(AccelctlError):
+            Histories(self.objects).change(lambda one: with_begun(one, self.token, self.clock.now()))
+
     def _remembered(self, done: Round, regions: Sequence[str]) -> Round:
         """What cannot be kept is said, like everything that could not be done."""
         failed = bool(done.failed)
         try:
-            held = Histories(self.objects).change(lambda one: with_round(one, done.report, regions, failed=failed))
+            held = Histories(self.objects).change(
+                lambda one: with_round(one, done.report, regions, failed=failed, token=self.token)
+            )
         except AccelctlError as refusal:
             lost = Other(
                 kind="history", id="", action="keep", outcome=Outcome.REFUSED, reason=refusal.message

@@ -20,7 +20,8 @@ def week_document(history: History, now: datetime) -> dict[str, Any]:
     ended = together(days, "ended")
     return {
         "from": datetime.combine(first, time(), UTC), "to": now, "rounds": sum(day.rounds for day in days),
-        "rounds_failed": sum(day.failed for day in days), "seen": max((day.seen for day in days), default=0),
+        "rounds_failed": sum(day.failed for day in days), "rounds_unfinished": history.unfinished(now),
+        "seen": max((day.seen for day in days), default=0),
         "unknown": max((day.unknown for day in days), default=0), "marked": listed(together(days, "marked")),
         "ended": listed(ended), "spared": listed(together(days, "spared")), "saved": saved(ended, now),
         "unpriced": sum(one.saves_per_day is None for one in ended.values()), "oldest_unknown": oldest(history),

@@ -13,6 +13,7 @@ from moto.ec2.models.instances import Instance
 from moto.events.models import events_backends
 
 from provisioner.sandbox import buckets, images
+from provisioner.sandbox.alarms import Alarms
 from provisioner.sandbox.blocks import Blocks
 from provisioner.sandbox.clock import SandboxClock
 from provisioner.sandbox.doors import Doors
@@ -69,6 +70,7 @@ class SandboxCloud:
         self.schedules.install()
         self.functions = Functions(root, lambda: self.url, self.credentials, self.clock, self.client_of_role)
         self.functions.install()
+        Alarms(self.clock).install()
         self.groups = Groups(self.clock, self.own_client)
         self.groups.install()
         images.install()

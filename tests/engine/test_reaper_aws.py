@@ -1,13 +1,14 @@
 """reaper-aws under the real engine: the schedule and the interruption warning do the work, no process of ours lives."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from provisioner.sandbox.client import ask
-from tests.e2e.estate import machines, measured, pass_hours
+from tests.e2e.estate import machines, measured, now, pass_hours
 from tests.e2e.jobs import Job, accelctl, counting
 from tests.engine.project import NO_CHANGE, PACK, Project, project
 from tests.sandbox.world import aws, state_of, until
@@ -41,6 +42,15 @@ def summaries() -> list[dict[str, Any]]:
 
 def alarm_of(metric: str) -> dict[str, Any]:
     return next(one for one in aws("cloudwatch").describe_alarms()["MetricAlarms"] if one["MetricName"] == metric)
+
+
+def succeeded_just_now() -> bool:
+    """A round said so within the last two minutes."""
+    found = aws("cloudwatch").get_metric_statistics(
+        Namespace="accelctl/reaper", MetricName="Success", Period=60, Statistics=["Sum"],
+        StartTime=now() - timedelta(minutes=2), EndTime=now() + timedelta(minutes=1),
+    )  # fmt: skip
+    return bool(found["Datapoints"])
 
 
 def test_what_is_deployed_is_watched_and_up_again_changes_nothing(stack: Project) -> None:
@@ -124,8 +134,12 @@ def test_its_role_ends_nothing_that_is_not_ours(stack: Project) -> None:
 
 
 def test_a_round_that_fails_for_good_is_a_dead_letter(stack: Project) -> None:
-    """Its role may put it into the queue that the alarm watches."""
+    """Its role may put it into the queue that the alarm watches; three periods without success are an alarm too."""
     queue = stack.outputs()["failures"]
+    rounds_pass()
+    assert until(succeeded_just_now)
+    ask("clock", advance="61")
+    assert until(lambda: alarm_of("Success")["StateValue"] == "OK")
     ask("fault", operation="DescribeInstances", code="UnauthorizedOperation", times="99")
     before = len(ask("status")["failed_functions"])
     for tries in range(6):
@@ -136,6 +150,7 @@ def test_a_round_that_fails_for_good_is_a_dead_letter(stack: Project) -> None:
         return aws("sqs").receive_message(QueueUrl=queue).get("Messages", [])
 
     assert until(letters, 60)[0]["Body"] == "{}"
+    assert until(lambda: alarm_of("Success")["StateValue"] == "ALARM")
     ask("fault", operation="DescribeInstances", code="UnauthorizedOperation", times="0")
 
 

@@ -11,7 +11,7 @@ from provisioner.errors import CloudError
 from provisioner.jobs.objects import Objects, open_objects
 from provisioner.reaper.activity import Verdict
 from provisioner.reaper.decide import Action, Decision
-from provisioner.reaper.history import KEY, Histories, History, with_round
+from provisioner.reaper.history import KEY, Histories, History, with_begun, with_round
 from provisioner.reaper.observe import Blind
 from provisioner.reaper.sweep import Outcome, Report, Swept
 from provisioner.reaper.week import week_document
@@ -79,6 +79,17 @@ def test_the_oldest_unknown_is_counted_from_the_first_round_that_could_not_judge
     assert History().age_of_oldest(NOON) == timedelta(0)
 
 
+def test_a_round_that_began_and_never_ended_is_counted() -> None:
+    """Twenty minutes after its beginning; one that runs is not, nor one that is over, nor one that was tried again."""
+    held = with_begun(with_begun(History(), "killed", NOON), "lives", NOON + HOUR)
+    held = with_begun(with_begun(held, "tried again", NOON), "tried again", NOON + HOUR)
+    done = with_round(held, Report(at=NOON + HOUR, machines=(), blind=()), HERE, failed=False, token="tried again")
+
+    assert week_document(done, NOON + HOUR)["rounds_unfinished"] == 1
+    assert week_document(done, NOON + 2 * HOUR)["rounds_unfinished"] == 2
+    assert set(with_begun(done, "next", NOON + timedelta(days=8)).begun) == {"next"}
+
+
 @pytest.fixture
 def objects() -> Objects:
     return open_objects("memory://")
@@ -125,6 +136,7 @@ def test_reap_keeps_what_it_did_and_its_summary_tells_it() -> None:
     week = json.loads(told.stdout)
     assert ([one["id"] for one in week["ended"]], [one["id"] for one in week["marked"]]) == ([id_of(1)], [id_of(3)])
     assert (week["rounds"], week["seen"], week["ended"][0]["region"]) == (1, 4, REGION)
+    assert week["rounds_unfinished"] == 0
     assert ("1 round(s) since" in text, id_of(1) in text, "saved so far" in text) == (True, True, True)
     assert (broken.returncode, unread.returncode, "delete it" in unread.stderr) == (4, 4, True)
 

@@ -68,7 +68,8 @@ def show_week(week: dict[str, Any]) -> None:
         for what in ("ended", "marked", "spared") for one in week[what]
     ]  # fmt: skip
     output.data(
-        f"{week['rounds']} round(s) since {week['from']:%Y-%m-%d} ({week['rounds_failed']} with failures): "
+        f"{week['rounds']} round(s) since {week['from']:%Y-%m-%d} ({week['rounds_failed']} with failures, "
+        f"{week['rounds_unfinished']} more that began and never ended): "
         f"at most {week['seen']} machines seen, {week['unknown']} of them unknown"
     )
     if rows:

@@ -51,7 +51,7 @@ def command(
     accelctl teardown --everything
     """
     from provisioner.cli.selection import selected
-    from provisioner.cli.stays import Stays, say_prepaid, say_stacks, say_unseen
+    from provisioner.cli.stays import Stays, say_prepaid, say_stacks, say_unseen, staying
     from provisioner.clouds.regions import seen
     from provisioner.teardown.execute import plan
     from provisioner.workplace import Workplace
@@ -64,7 +64,7 @@ def command(
     stacks = dict(place.cloud.stacks(beside=there.unseen)) if everything else {}
     say_stacks(stacks, include=include_stacks)
     paid, blind = seen(place.cloud.prepaid(job=selection.job, beside=there.unseen))
-    paid = [one for one in paid if selection.carried(one.labels)]
+    paid = staying([one for one in paid if selection.carried(one.labels)], include_stacks=include_stacks)
     say_prepaid(paid)
     say_unseen({**there.unseen, **blind})
     if there.items or kept or (stacks and include_stacks) or any(record.ended_at is None for record in jobs):
