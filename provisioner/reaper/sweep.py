@@ -38,7 +38,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     GONE = "gone"
     LATER = "later"
-    """There was no time for it; the next run takes it up."""
+    """There was no time for it, or this run had ended as much as one may; the next run takes it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ class Sweeper:
         allowed: list[Swept] = []
         for one in batch:
             if refusal := caps.refusal(one.machine):
-                yield one.key, replace(one, outcome=Outcome.REFUSED, why=refusal)
+                yield one.key, replace(one, outcome=Outcome.LATER, why=refusal)
             else:
                 caps.spend(one.machine)
                 allowed.append(one)

@@ -84,7 +84,7 @@ def show(done: "Round", *, apply: bool) -> None:
     report = done.report
     rows = [
         (one.machine.instance.id, one.machine.instance.instance_type, one.machine.instance.region,
-         one.decision.verdict, acted(one), output.money(one.decision.saves_per_day), one.decision.reason)
+         one.decision.verdict, acted(one), output.money(one.decision.saves_per_day), one.why or one.decision.reason)
         for one in report.machines
     ]  # fmt: skip
     heads = ("MACHINE", "TYPE", "REGION", "VERDICT", "ACTION", "SAVES A DAY", "WHY")
