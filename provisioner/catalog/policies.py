@@ -68,6 +68,7 @@ LOOKS = (
 )  # fmt: skip
 LOGS = "arn:aws:logs:*:*:log-group:/aws/lambda/accelctl-*"
 ENDS = (
+    "autoscaling:TerminateInstanceInAutoScalingGroup",
     "ec2:CancelSpotInstanceRequests", "ec2:CreateTags", "ec2:DeleteFleets", "ec2:DeleteLaunchTemplate",
     "ec2:DeleteNetworkInterface", "ec2:DeletePlacementGroup", "ec2:DeleteTags", "ec2:DeleteVolume",
     "ec2:StopInstances", "ec2:TerminateInstances",

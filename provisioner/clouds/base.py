@@ -339,6 +339,10 @@ class ReapsInstances(Protocol):
         """Terminates; already terminated is success."""
         ...
 
+    def scale_in(self, region: str, ids: Sequence[str]) -> Refusals:
+        """Members of groups, each with its place in its group. HeldByOwner where the group's minimum would break."""
+        ...
+
     def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
         """Requests that would launch their machine again: they go before it."""
         ...

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from provisioner.catalog import labels
 from provisioner.clouds.base import Notifies, ReapsInstances, Refusals
-from provisioner.errors import AccelctlError, CloudError, InstanceNotFound
+from provisioner.domain.estate import OwnerKind
+from provisioner.errors import AccelctlError, CloudError, HeldByOwner, InstanceNotFound
 from provisioner.reaper import marks
 from provisioner.reaper.caps import Caps, caps_of
 from provisioner.reaper.decide import Action, Decision, decide
@@ -23,7 +24,7 @@ from provisioner.reaper.observe import Blind, Observer, ReapableCloud
 from provisioner.reaper.observed import Mark, Observed
 from provisioner.reaper.thresholds import Thresholds
 
-ENDS = {Action.STOP, Action.TERMINATE}
+ENDS = {Action.STOP, Action.TERMINATE, Action.SCALE_OWNER}
 
 
 Key = tuple[str, str]
@@ -37,6 +38,8 @@ class Outcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     GONE = "gone"
+    HELD = "held"
+    """Whoever replaces it keeps it; only its owner can change that."""
     LATER = "later"
     """There was no time for it, or this run had ended as much as one may; the next run takes it up."""
 
@@ -118,10 +121,6 @@ class Sweeper:
         self._tell_owners(decided)
         for batch in batches(decided, {Action.MARK}):
             yield from self._batch(batch, caps, now)
-        for one in decided:
-            if one.decision.action is Action.SCALE_OWNER:
-                held = f"'{one.machine.owner_name}' would replace it: scale that {one.machine.owner} in"
-                yield one.key, replace(one, outcome=Outcome.REFUSED, why=held)
 
     def _batch(self, batch: Sequence[Swept], caps: Caps, now: datetime) -> Iterator[tuple[Key, Swept]]:
         if self._enough():
@@ -147,7 +146,10 @@ class Sweeper:
         """Within the caps, and only what a second look finds unchanged."""
         allowed: list[Swept] = []
         for one in batch:
-            if refusal := caps.refusal(one.machine):
+            if one.decision.action is Action.SCALE_OWNER and one.machine.owner is not OwnerKind.GROUP:
+                held = f"'{one.machine.owner_name}' would replace it: scale that {one.machine.owner} in"
+                yield one.key, replace(one, outcome=Outcome.HELD, why=held)
+            elif refusal := caps.refusal(one.machine):
                 yield one.key, replace(one, outcome=Outcome.LATER, why=refusal)
             else:
                 caps.spend(one.machine)
@@ -184,8 +186,8 @@ class Sweeper:
         held = dict(self._cloud.cancel_requests(region, list(requests))) if requests else {}
         kept = {requests[request]: refusal for request, refusal in held.items()}
         going = [one for one in ids(batch) if one not in kept]
-        way = self._cloud.stop if action is Action.STOP else self._cloud.end
-        return kept | dict(way(region, going))
+        ways = {Action.STOP: self._cloud.stop, Action.SCALE_OWNER: self._cloud.scale_in}
+        return kept | dict(ways.get(action, self._cloud.end)(region, going))
 
 
 def batches(decided: Sequence[Swept], actions: set[Action]) -> list[list[Swept]]:
@@ -209,6 +211,8 @@ def outcomes(batch: Sequence[Swept], refused: Refusals) -> Iterator[tuple[Key, S
             yield one.key, replace(one, outcome=Outcome.DONE)
         elif isinstance(refusal, InstanceNotFound):
             yield one.key, replace(one, outcome=Outcome.GONE)
+        elif isinstance(refusal, HeldByOwner):
+            yield one.key, replace(one, outcome=Outcome.HELD, why=refusal.message)
         else:
             yield one.key, replace(one, outcome=Outcome.REFUSED, why=refusal.message)
 

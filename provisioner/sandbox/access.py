@@ -237,7 +237,7 @@ def tags_of_named(call: Call) -> list[dict[str, str]]:
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
     """
-    if call.service == "autoscaling" and (group := groups(call).get(call.params.get("AutoScalingGroupName", ""))):
+    if call.service == "autoscaling" and (group := groups(call).get(group_named(call))):
         return [{f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in group.tags}]
     if call.service != "ec2" or call.operation.startswith(("Describe", "Get")):
         return []
@@ -246,6 +246,12 @@ def tags_of_named(call: Call) -> list[dict[str, str]]:
     if call.operation == "DeletePlacementGroup":
         named = [ids_by_name(backend).get(call.params.get("GroupName", ""), "")]
     return [{f"aws:ResourceTag/{k}": v for k, v in backend.tags.get(one, {}).items()} for one in named]
+
+
+def group_named(call: Call) -> str:
+    """The group that the call is about, or whose member it is about."""
+    held = ec2_backends[DEFAULT_ACCOUNT_ID][call.region].tags.get(call.params.get("InstanceId", ""), {})
+    return call.params.get("AutoScalingGroupName", "") or held.get("aws:autoscaling:groupName", "")
 
 
 def groups(call: Call) -> dict[str, Any]:

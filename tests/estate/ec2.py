@@ -24,7 +24,7 @@ class Refusal(Exception):
 def answer(estate: Estate, operation: str, params: Params, region: str) -> str:
     """The inside of the answer; a listing of anything but machines is empty. Raises Refusal."""
     acts = {"StopInstances": stop, "TerminateInstances": terminate, "CreateTags": tag, "DeleteTags": untag,
-            "CancelSpotInstanceRequests": cancel}  # fmt: skip
+            "CancelSpotInstanceRequests": cancel, "TerminateInstanceInAutoScalingGroup": scale_in}  # fmt: skip
     if operation == "DescribeRegions":
         rows = "".join(f"<item><regionName>{one}</regionName></item>" for one in estate.regions)
         return f"<regionInfo>{rows}</regionInfo>"
@@ -104,6 +104,20 @@ def terminate(estate: Estate, params: Params) -> str:
     return ""
 
 
+def scale_in(estate: Estate, params: Params) -> str:
+    machine = params["InstanceId"]
+    if not estate.knows(machine):
+        raise Refusal(
+            "ValidationError", f"Instance Id not found - No managed instance found for instance ID: {machine}"
+        )
+    if number_of(machine) in estate.needed or params["ShouldDecrementDesiredCapacity"] != "true":
+        raise Refusal("ValidationError", "Currently, desiredSize equals minSize (1). Terminating instance without "
+                      "replacement will violate group's min size constraint.")  # fmt: skip
+    estate.acts.append(("scale-in", machine))
+    estate.state[machine] = "terminated"
+    return "<TerminateInstanceInAutoScalingGroupResult/>"
+
+
 def request_of(number: int) -> str:
     return f"sir-{number:08x}"
 
@@ -181,7 +195,7 @@ def body(operation: str, inside: str) -> str:
 
 def error(refusal: Refusal, operation: str) -> str:
     said = f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
-    if operation.startswith(("GetCaller", "List", "GetPolicy", "Publish")):
+    if operation.startswith(("TerminateInstanceIn", "GetCaller", "List", "GetPolicy", "Publish")):
         return f"<ErrorResponse><Error>{said}</Error></ErrorResponse>"
     return f"<Response><Errors><Error>{said}</Error></Errors><RequestID>r</RequestID></Response>"
 

@@ -7,6 +7,7 @@ from provisioner.clock import Clock
 from provisioner.clouds.aws.attendance import attended
 from provisioner.clouds.aws.describe import Machines
 from provisioner.clouds.aws.estate import holdings
+from provisioner.clouds.aws.groups import scale_in
 from provisioner.clouds.aws.identity import Identities
 from provisioner.clouds.aws.inhabited import inhabited
 from provisioner.clouds.aws.instances import Instances
@@ -183,6 +184,9 @@ class Aws:
 
     def end(self, region: str, ids: Sequence[str]) -> Refusals:
         return self._instances.end(region, ids)
+
+    def scale_in(self, region: str, ids: Sequence[str]) -> Refusals:
+        return scale_in(self._sessions, region, ids)
 
     def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
         return self._instances.cancel_requests(region, ids)
