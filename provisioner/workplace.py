@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from provisioner.reaper.round import Rounds
 
 
+STORELESS = "there is no job store: no job is known, and nothing is kept for the week; 'accelctl setup' makes it"
+
+
 class Workplace:
     """One command's surroundings."""
 
@@ -86,21 +89,28 @@ class Workplace:
 
     @cached_property
     def stepper(self) -> Stepper:
+        return self._stepper_of(self.objects)
+
+    def _stepper_of(self, objects: Objects) -> Stepper:
         from provisioner.agent.bundle import user_data
 
         return Stepper(
-            objects=self.objects, cloud=self.cloud, clock=self.clock, holder=holder(), tariff=tariff(),
+            objects=objects, cloud=self.cloud, clock=self.clock, holder=holder(), tariff=tariff(),
             user_data=user_data,
         )  # fmt: skip
 
     def rounds(self, token: str, **more: Any) -> "Rounds":
-        """The reaper's, as the settings have them. Raises ConfigError for thresholds that cannot be understood."""
+        """The reaper's, as the settings have them. Raises ConfigError for thresholds that cannot be understood.
+
+        Without a job store no job is known, and what happens is remembered nowhere.
+        """
         from provisioner.reaper.round import Rounds
         from provisioner.reaper.thresholds import configured
 
         said = self.settings.values["thresholds"]
+        objects = self.objects if self.cloud.job_store() else open_objects("memory://")
         return Rounds(
-            cloud=self.cloud, objects=self.objects, stepper=self.stepper, clock=self.clock, token=token,
+            cloud=self.cloud, objects=objects, stepper=self._stepper_of(objects), clock=self.clock, token=token,
             everybodys=self.settings["scope"] is Scope.ACCOUNT, topic=self.settings["owner_topic"],
             thresholds=configured(said.value or (), said.source), **more,
         )  # fmt: skip

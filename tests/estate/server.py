@@ -139,6 +139,8 @@ class Handler(BaseHTTPRequestHandler):
         estate, split = self.server.estate, urlsplit(self.path)
         key, params = unquote(split.path).removeprefix(f"/{BUCKET}").strip("/"), dict(parse_qsl(split.query))
         estate.asked[f"{self.command} {'list' if 'list-type' in params else 'object'}"] += 1
+        if estate.storeless:
+            return 404, "application/xml", MISSING
         if "tagging" in split.query:
             return 404, "application/xml", UNMARKED
         if self.command == "PUT":

@@ -29,6 +29,8 @@ class Estate:
     """Listed, and gone when something is done to them."""
     denied: frozenset[str] = frozenset()
     """Operations that the caller may not ask for."""
+    storeless: bool = False
+    """There is no bucket."""
     needed: frozenset[int] = frozenset()
     """Members of a group that keeps at least as many as there are."""
     unwatched: frozenset[int] = frozenset()

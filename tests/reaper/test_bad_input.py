@@ -4,6 +4,7 @@ import pytest
 
 from provisioner.reaper.round import Round
 from provisioner.reaper.sweep import Swept
+from tests.e2e.jobs import accelctl
 from tests.estate.serving import serving
 from tests.estate.tables import BUCKET, OURS, Estate, id_of
 from tests.reaper.test_estates import swept
@@ -68,6 +69,23 @@ def test_a_machine_of_another_store_is_nobodys_orphan(store: str, verdict: str, 
 
     assert (found.decision.verdict, estate.state_of(IDLE)) == (verdict, state)
     assert state == "terminated" or store in found.decision.reason
+
+
+def test_without_a_job_store_machines_are_judged_all_the_same() -> None:
+    """A job's machine is its own store's; what is idle and nobody's job goes. Nothing is written anywhere."""
+    labels = {
+        IDLE: OURS | LONG_DUE | {"accelctl:job": JOB, "accelctl:store": f"s3://{BUCKET}"},
+        id_of(3): OURS | LONG_DUE,
+    }
+    with serving(Estate(machines=4, labels=labels, storeless=True)) as estate:
+        done = swept(apply=True)
+        words = accelctl("reap").stderr
+
+    assert (only(done).decision.verdict, estate.state_of(IDLE)) == ("unknown", "running")
+    assert estate.state_of(id_of(3)) == "stopped"
+    assert done.failed == []
+    assert estate.asked["PUT object"] == 0
+    assert "there is no job store" in words
 
 
 def test_a_call_that_is_not_allowed_keeps_those_whom_it_is_about() -> None:

@@ -32,7 +32,7 @@ def command(apply: bool, regions: tuple[str, ...], scope: str | None, summary: b
     from provisioner.cli.preparing import refuse_unknown
     from provisioner.cli.stepping import tell
     from provisioner.reaper.view import round_document
-    from provisioner.workplace import Workplace
+    from provisioner.workplace import STORELESS, Workplace
 
     place = Workplace({"scope": scope})
     if summary:
@@ -40,6 +40,8 @@ def command(apply: bool, regions: tuple[str, ...], scope: str | None, summary: b
             raise click.UsageError("--summary looks at nothing: it goes with --output alone.")
         summarise(place, form)
         return
+    if not place.cloud.job_store():
+        output.note(STORELESS)
     chosen = refuse_unknown(place.cloud, regions=regions) or place.inhabited()
     done = place.rounds(uuid.uuid4().hex[:8], tell=tell, remembers=apply).run(chosen, apply=apply)
     if form == OutputFormat.JSON:
