@@ -1,5 +1,6 @@
 """A round as plain data, for JSON and for log lines."""
 
+from decimal import Decimal
 from typing import Any
 
 from provisioner.reaper.activity import Verdict
@@ -46,5 +47,5 @@ def summary(report: Report) -> dict[str, Any]:
     return {
         "seen": len(verdicts), **{kind: verdicts.count(kind) for kind in Verdict}, "acted": len(done),
         "failed": len(report.failed), "not_reached": len(report.not_reached),
-        "saved_per_day": sum((one.decision.saves_per_day or 0) for one in ended),
+        "saved_per_day": sum((one.decision.saves_per_day or Decimal(0) for one in ended), Decimal(0)),
     }  # fmt: skip

@@ -56,7 +56,7 @@ def summarise(place: "Workplace", form: str) -> None:
     from provisioner.reaper.history import Histories
     from provisioner.reaper.week import week_document
 
-    week = week_document(Histories(place.objects).read(), place.clock.now())
+    week = week_document(Histories(place.objects).read(), place.cloud.time())
     if form == OutputFormat.JSON:
         output.document(week)
     else:
@@ -92,7 +92,8 @@ def show(done: "Round", *, apply: bool) -> None:
     heads = ("MACHINE", "TYPE", "REGION", "VERDICT", "ACTION", "SAVES A DAY", "WHY")
     output.data(output.table(heads, rows) if rows else "no machine of ours is there")
     for one in done.others:
-        output.data(f"{one.kind} {one.id}: {one.action}, {one.reason}")
+        price = f" ({output.money(one.price_per_hour)} an hour at most)" if one.price_per_hour else ""
+        output.data(f"{one.kind} {one.id}: {one.action}{price}, {one.reason}")
     for one in report.told:
         output.data(f"owner '{one.owner}' was {'told' if not one.why else f'not told: {one.why}'}")
     if not apply and any(one.decision.action not in ("keep", "report") for one in report.machines):

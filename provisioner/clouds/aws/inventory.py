@@ -128,16 +128,18 @@ class Inventory:
         return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
 
     def stacks(self, regions: Sequence[str]) -> Counter[str]:
-        """How many things each stack owns: of the regions, and of what the account has once."""
+        """How many things each stack owns: of the regions, and of what the account has once; a kept bucket alone is none."""
         held = [marks for region in regions for marks in (self._labels_in(region) if region else self._labels_once())]
-        return Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
+        found = Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
+        if found[owner := self._store.stack]:  # a stack keeps the bucket when it goes: alone it is no work for Pulumi
+            found[owner] += 1
+        return +found
 
     def _labels_in(self, region: str) -> list[Mapping[str, str]]:
         return [tags.read(one.get("Tags")) for kind in KINDS for one in self._all(kind, region)]
 
     def _labels_once(self) -> list[Mapping[str, str]]:
-        stack = self._store.stack
-        return [self._identities.boundary() or {}, {labels.STACK: stack} if stack else {}]
+        return [self._identities.boundary() or {}]
 
     def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:
         ec2, wanted = self._sessions.ec2(region), {labels.JOB: job} if job else {}
