@@ -111,6 +111,12 @@ def requested(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
         for resource in [f"{place}/{html.unescape(key)}" for key in named] or [place]:
             yield action, resource, {"s3:prefix": call.params.get("prefix", "")}
         return
+    if call.name == "ec2.RunInstances":
+        yield (
+            "ec2:RunInstances",
+            f"arn:aws:ec2:{call.region}:{DEFAULT_ACCOUNT_ID}:instance/*",
+            tags_of(call, "instance"),
+        )
     body = json.loads(call.params.get("", "") or "{}") if "" in call.params else {}
     yield ACTION.get(call.name, f"{call.service}:{call.operation}"), resource_of(call, body), context_of(call, body)
 
@@ -218,6 +224,24 @@ def context_of(call: Call, body: dict[str, Any]) -> dict[str, str]:
     if tags:
         namespace[TAG_KEYS] = " ".join(key.removeprefix("aws:RequestTag/") for key in tags)
     return tags | namespace | (boundary_context(call) if call.service == "iam" else {})
+
+
+def tags_of(call: Call, kind: str) -> dict[str, str]:
+    """Those that the call gives to what it makes of that kind: a machine is asked for by itself, beside what it uses.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html#iam-example-runinstances
+    """
+    given = [name.removesuffix("ResourceType") for name, value in call.params.items()
+             if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", name) and value == kind]  # fmt: skip
+    return (
+        {
+            f"aws:RequestTag/{value}": call.params.get(f"{name.removesuffix('Key')}Value", "")
+            for name, value in call.params.items()
+            if TAG_KEY.fullmatch(name) and name.startswith(tuple(given))
+        }
+        if given
+        else {}
+    )
 
 
 def boundary_context(call: Call) -> dict[str, str]:

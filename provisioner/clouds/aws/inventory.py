@@ -128,7 +128,7 @@ class Inventory:
         return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
 
     def stacks(self, regions: Sequence[str]) -> Counter[str]:
-        """How many things each stack owns: of the regions, and of what the account has once; a kept bucket alone is none."""
+        """How many things each stack owns, there and in no region; a kept bucket alone is none."""
         held = [marks for region in regions for marks in (self._labels_in(region) if region else self._labels_once())]
         found = Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
         if found[owner := self._store.stack]:  # a stack keeps the bucket when it goes: alone it is no work for Pulumi
