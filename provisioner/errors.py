@@ -99,6 +99,10 @@ class PermissionDenied(CloudError):
     """The credentials may not do this; the hint names the permission."""
 
 
+class HeldByOwner(CloudError):
+    """The group that replaces the machine keeps at least as many as there are: whoever runs it decides."""
+
+
 class InstanceNotFound(CloudError):
     """The cloud does not know the instance (any more, or not yet)."""
 

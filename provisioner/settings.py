@@ -126,7 +126,12 @@ SETTINGS = {
         Setting(name="thresholds", parse=tables, default="", help="when reap calls whose machines idle: tables"),
         Setting(name="owner_topic", parse=topic, default="", help="ARN of an SNS topic that tells owners of marks"),
         Setting(name="way", parse=one_of(WayKind), default="", help=f"way to the store: {', '.join(WayKind)}"),
-        Setting(name="regions", parse=names, default="", help="regions to try; every prepared one by default"),
+        Setting(
+            name="regions",
+            parse=names,
+            default="",
+            help="where to rent and to look; by default every prepared one, and every enabled one",
+        ),
         Setting(name="max_price", parse=usd, default="", help="most USD per hour for a machine"),
         Setting(name="max_duration", parse=duration, default="24h", help="machine time of a job"),
         Setting(name="budget", parse=usd, default="", help="most USD for a job"),

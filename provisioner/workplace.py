@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from provisioner.reaper.round import Rounds
 
 
+STORELESS = "there is no job store: no job is known, and nothing is kept for the week; 'accelctl setup' makes it"
+
+
 class Workplace:
     """One command's surroundings."""
 
@@ -34,7 +37,11 @@ class Workplace:
     @cached_property
     def cloud(self) -> Cloud:
         return provider(
-            self.settings["cloud"], clock=self.clock, region=self.settings["region"], store=self.settings["store"]
+            self.settings["cloud"],
+            clock=self.clock,
+            region=self.settings["region"],
+            store=self.settings["store"],
+            only=self.settings["regions"],
         )
 
     @cached_property
@@ -55,8 +62,12 @@ class Workplace:
 
     @property
     def regions(self) -> list[str]:
-        """Where there may be machines of ours: what is prepared, and what the settings name beside it."""
+        """Where jobs may run: what is prepared, and what the settings name beside it."""
         return sorted({*self.cloud.prepared_regions(), *self.settings["regions"]})
+
+    def inhabited(self) -> Iterator[str]:
+        """Where there may be machines to look at. Raises Unseen at the end, where not every region can be listed."""
+        return self.cloud.inhabited_regions(everybodys=self.settings["scope"] is Scope.ACCOUNT)
 
     @cached_property
     def objects(self) -> Objects:
@@ -78,21 +89,28 @@ class Workplace:
 
     @cached_property
     def stepper(self) -> Stepper:
+        return self._stepper_of(self.objects)
+
+    def _stepper_of(self, objects: Objects) -> Stepper:
         from provisioner.agent.bundle import user_data
 
         return Stepper(
-            objects=self.objects, cloud=self.cloud, clock=self.clock, holder=holder(), tariff=tariff(),
+            objects=objects, cloud=self.cloud, clock=self.clock, holder=holder(), tariff=tariff(),
             user_data=user_data,
         )  # fmt: skip
 
     def rounds(self, token: str, **more: Any) -> "Rounds":
-        """The reaper's, as the settings have them. Raises ConfigError for thresholds that cannot be understood."""
+        """The reaper's, as the settings have them. Raises ConfigError for thresholds that cannot be understood.
+
+        Without a job store no job is known, and what happens is remembered nowhere.
+        """
         from provisioner.reaper.round import Rounds
         from provisioner.reaper.thresholds import configured
 
         said = self.settings.values["thresholds"]
+        objects = self.objects if self.cloud.job_store() else open_objects("memory://")
         return Rounds(
-            cloud=self.cloud, objects=self.objects, stepper=self.stepper, clock=self.clock, token=token,
+            cloud=self.cloud, objects=objects, stepper=self._stepper_of(objects), clock=self.clock, token=token,
             everybodys=self.settings["scope"] is Scope.ACCOUNT, topic=self.settings["owner_topic"],
             thresholds=configured(said.value or (), said.source), **more,
         )  # fmt: skip

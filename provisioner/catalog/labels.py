@@ -11,6 +11,8 @@ KIND = "accelctl:kind"
 """What a thing of `setup` is for: network, subnet, store, …"""
 JOB = "accelctl:job"
 NAME = "accelctl:name"
+STORE = "accelctl:store"
+"""On what belongs to a job: the store that has its record. No other store can tell whether the job lives."""
 ATTEMPT = "accelctl:attempt"
 TOKEN = "accelctl:token"  # noqa: S105 - the idempotency token of a launch, no secret
 OWNER = "accelctl:owner"

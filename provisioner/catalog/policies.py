@@ -60,7 +60,7 @@ LOOKS = (
     "ec2:DescribeInstanceTypes", "ec2:DescribeInstanceStatus", "ec2:DescribeInstances",
     "ec2:DescribeInternetGateways",
     "ec2:DescribeLaunchTemplates", "ec2:DescribeNatGateways", "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribePlacementGroups", "ec2:DescribeRouteTables",
+    "ec2:DescribePlacementGroups", "ec2:DescribeRegions", "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
     "ec2:GetConsoleOutput", "iam:GetPolicy", "iam:ListInstanceProfiles", "iam:ListRoles", "scheduler:GetSchedule",
@@ -69,6 +69,7 @@ LOOKS = (
 )  # fmt: skip
 LOGS = "arn:aws:logs:*:*:log-group:/aws/lambda/accelctl-*"
 ENDS = (
+    "autoscaling:TerminateInstanceInAutoScalingGroup",
     "ec2:CancelSpotInstanceRequests", "ec2:CreateTags", "ec2:DeleteFleets", "ec2:DeleteLaunchTemplate",
     "ec2:DeleteNetworkInterface", "ec2:DeletePlacementGroup", "ec2:DeleteTags", "ec2:DeleteVolume",
     "ec2:StopInstances", "ec2:TerminateInstances",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from provisioner.catalog import labels
 from provisioner.cli import output
 from provisioner.clouds.base import Prepaid
-from provisioner.errors import AccelctlError, named
+from provisioner.errors import AccelctlError, TeardownIncomplete, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,8 @@ class Stays:
 
     stacks: Mapping[str, int]
     prepaid: Sequence[Prepaid] = ()
+    failed: Sequence[TeardownIncomplete] = ()
+    """Why of the stacks that were to be destroyed and are still there."""
     unseen: Mapping[str, AccelctlError] = field(default_factory=dict[str, AccelctlError])
 
     @property

@@ -3,11 +3,11 @@
 Errors are those of `provisioner.errors`; each cloud translates its raw codes at one door.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self
 
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
@@ -15,7 +15,7 @@ from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements
-from provisioner.errors import AccelctlError, CloudError, Refused, Unseen
+from provisioner.errors import AccelctlError, CloudError, Refused
 
 NOWHERE = ""
 """The region of what belongs to none."""
@@ -157,21 +157,6 @@ def silent(region: str, why: CloudError, wanted: Requirements) -> list[Refused]:
     ]  # fmt: skip
 
 
-Found = TypeVar("Found")
-
-
-def each_region(look: Callable[[str], Iterable[Found]], regions: Iterable[str]) -> Iterator[Found]:
-    """What all of them have; one that refuses keeps nothing of the others back. Raises Unseen at the end, for those."""
-    refused: dict[str, AccelctlError] = {}
-    for region in regions:
-        try:
-            yield from look(region)
-        except AccelctlError as refusal:
-            refused[region] = refusal
-    if refused:
-        raise Unseen(refused)
-
-
 class CloudProvider(Protocol):
     """What every cloud can do."""
 
@@ -278,6 +263,14 @@ class PreparesRegion(Protocol):
         """Every region that the account may use."""
         ...
 
+    def inhabited_regions(self, *, everybodys: bool = False) -> Iterator[str]:
+        """Those that a setup was begun in, and every other one that holds something of ours or does not answer.
+
+        With `everybodys` every one that the account may use. Raises Unseen after the prepared ones where nobody may
+        list the others.
+        """
+        ...
+
     def zones(self, region: str) -> Sequence[str]:
         """Those of an enabled region that machines can be bought in."""
         ...
@@ -354,6 +347,10 @@ class ReapsInstances(Protocol):
         """Terminates; already terminated is success."""
         ...
 
+    def scale_in(self, region: str, ids: Sequence[str]) -> Refusals:
+        """Members of groups, each with its place in its group. HeldByOwner where the group's minimum would break."""
+        ...
+
     def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
         """Requests that would launch their machine again: they go before it."""
         ...
@@ -375,8 +372,8 @@ class FindsLeftovers(Protocol):
     ) -> Iterator[Leftover]:
         """By label or by name, every kind, every page. With `data`, the bucket as well.
 
-        In every prepared region, or in these alone, and what is in no region. Raises Unseen after everything that can
-        be seen, where a region cannot be looked at; the bucket is not offered then.
+        In every inhabited region (a job's: in every prepared one), or in these alone, and what is in no region. Raises
+        Unseen after everything that can be seen, where a region cannot be looked at; the bucket is not offered then.
         """
         ...
 

@@ -25,11 +25,11 @@ from provisioner.clouds.base import (
     PriceChange,
     Sold,
     Traits,
-    each_region,
     silent,
 )
 from provisioner.clouds.fake_faults import Faults, faulty, no_answer
 from provisioner.clouds.fake_market import HOME, ZONES, market, pool_of, way_of
+from provisioner.clouds.regions import each_region
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering, Pool, Requirements
@@ -54,8 +54,7 @@ class FakeCloud:
 
     Knobs: `set_capacity`, `set_price`, `fail_next`, `interrupt`, `lose`, `impair`, `shut_down`, `say`, `visible_after`,
     `boots_in`, `dies_in`, `down` (regions that do not answer). `calls` counts calls by method, `peak` the most machines
-    of a job that were alive at once.
-    With `traits.idempotent_launch` False a token is ignored.
+    of a job that were alive at once. With `traits.idempotent_launch` False a token is ignored.
     """
 
     name = "fake"
@@ -235,6 +234,9 @@ class FakeCloud:
 
     def regions(self) -> Sequence[str]:
         return tuple(self._places)
+
+    def inhabited_regions(self, *, everybodys: bool = False) -> Iterator[str]:
+        return iter(self.regions() if everybodys else self.prepared_regions())
 
     def zones(self, region: str) -> Sequence[str]:
         return self._places.get(region, ())

@@ -1,5 +1,6 @@
 """The table of clouds. A cloud's SDK is an extra: it is asked for by name where it is missing."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -41,7 +42,7 @@ class Cloud(
     """Everything that the command line needs of a cloud."""
 
 
-def provider(name: str, *, clock: Clock, region: str = "", store: str = "") -> Cloud:
+def provider(name: str, *, clock: Clock, region: str = "", store: str = "", only: Sequence[str] = ()) -> Cloud:
     """Raises ConfigError for a cloud that is not known, or whose extra is not installed."""
     if name not in CLOUDS:
         raise ConfigError(f"--cloud: {STACKS_ALONE.get(name, UNKNOWN.format(name))}.", hint=hint(name))
@@ -52,7 +53,7 @@ def provider(name: str, *, clock: Clock, region: str = "", store: str = "") -> C
         if missing.name is None or missing.name.split(".")[0] not in (package, "botocore"):
             raise
         raise ConfigError(f"{package} is not installed.", hint=f"pip install 'accelctl[{name}]'") from missing
-    return cast(Cloud, getattr(loaded, kind)(clock=clock, region=region, store=store))
+    return cast(Cloud, getattr(loaded, kind)(clock=clock, region=region, store=store, only=only))
 
 
 def hint(name: str) -> str:

@@ -19,7 +19,7 @@ from provisioner.jobs.lookouts import mark
 from provisioner.reaper.activity import Verdict
 from provisioner.reaper.round import Round
 from provisioner.reaper.view import machine_document, other_document, summary, told_document
-from provisioner.workplace import Workplace, holder
+from provisioner.workplace import STORELESS, Workplace, holder
 
 WARNING = "EC2 Spot Instance Interruption Warning"
 SPARE = timedelta(seconds=15)
@@ -44,11 +44,14 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         return timedelta(milliseconds=context.get_remaining_time_in_millis()) < SPARE
 
     place, mode = Workplace(), wanted_mode()
-    mark(place.objects, place.clock.now(), holder=holder(), name=context.function_name)
+    if place.cloud.job_store():
+        mark(place.objects, place.clock.now(), holder=holder(), name=context.function_name)
+    else:
+        log("store", {"reason": STORELESS})
     if event.get("detail-type") == WARNING:
         return recovered(place, event, enough)
     done = place.rounds(context.aws_request_id[:8], enough=enough, remembers=True).run(
-        place.regions, apply=mode == "apply"
+        place.inhabited(), apply=mode == "apply"
     )
     return told(place, done)
 
@@ -89,7 +92,7 @@ def recovered(place: Workplace, event: dict[str, Any], enough: Callable[[], bool
     """Steps the machine's job until another machine has it, the job is over, or time runs out."""
     machine = event["detail"]["instance-id"]
     job = job_of(place.cloud, machine, event["region"])
-    if not job:
+    if not job or not place.cloud.job_store():
         return {"machine": machine, "job": None}
     while True:
         stepped = place.stepper.step(job)

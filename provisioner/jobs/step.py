@@ -220,7 +220,9 @@ class Stepper:
         return self._write(held, replace(held.record, identity_made=True))
 
     def _labels(self, record: JobRecord) -> dict[str, str]:
-        return labels.ours(job=record.id, name=record.spec.name, owner=record.owner, **record.spec.labels)
+        return labels.ours(
+            job=record.id, name=record.spec.name, owner=record.owner, store=record.store, **record.spec.labels
+        )
 
     def _launch(self, held: Held, attempt: Attempt) -> Held:
         record = held.record

@@ -14,7 +14,7 @@ from typing import Any
 from provisioner.catalog import labels
 from provisioner.domain.estate import Metric, OwnerKind, Tenure
 from provisioner.domain.instances import InstanceState
-from provisioner.reaper.activity import Found, Verdict, activity
+from provisioner.reaper.activity import Found, Verdict, activity, fresh, minutes
 from provisioner.reaper.observed import Heartbeat, JobStanding, Observed
 from provisioner.reaper.thresholds import Thresholds
 
@@ -83,10 +83,27 @@ def standing(seen: Observed, thresholds: Thresholds, now: datetime) -> Found:
     if ends is not None and now > ends + thresholds.limits.end_grace:
         return Found(verdict=Verdict.PAST_END, reason=f"its end was {ends:%Y-%m-%d %H:%M} UTC")
     found = activity(seen, thresholds, now)
+    if seen.job is JobStanding.ELSEWHERE and found.verdict is not Verdict.BUSY:
+        return Found(verdict=Verdict.UNKNOWN, reason=f"its job lives in the store {seen.instance.labels[labels.STORE]}")
     old_enough = now - seen.instance.launched_at >= thresholds.limits.minimum_age
-    if seen.job is JobStanding.OVER and old_enough and found.verdict is not Verdict.BUSY and not seen.unreadable:
-        return Found(verdict=Verdict.ORPHAN, reason="no live job knows it, and it does nothing")
-    return found
+    if seen.job is not JobStanding.OVER or not old_enough or found.verdict is Verdict.BUSY or seen.unreadable:
+        return found
+    if sign := stillness(seen, found, thresholds, now):
+        return Found(verdict=Verdict.ORPHAN, reason=f"no live job knows it, and {sign}")
+    return replace(found, reason=f"no live job knows it, but {found.reason}")
+
+
+def stillness(seen: Observed, found: Found, thresholds: Thresholds, now: datetime) -> str:
+    """What tells that a machine without a live job does nothing; empty where nothing does: then its end sends it home.
+
+    An agent that stopped telling is a sign here, since a job's agent tells for as long as it lives. A quiet host is one
+    where our store is known to be the machine's; else another store's job may work on accelerators that nobody sees.
+    """
+    if found.verdict is Verdict.IDLE:
+        return f"it does nothing: {found.reason}"
+    if seen.heartbeat is not None and not fresh(seen, thresholds, now):
+        return f"its agent has been silent for {minutes(now - seen.heartbeat.at)}"
+    return found.reason if found.verdict is Verdict.SUSPECT and labels.STORE in seen.instance.labels else ""
 
 
 def label_doubt(seen: Observed) -> str:

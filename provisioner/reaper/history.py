@@ -16,7 +16,7 @@ from provisioner.errors import CloudError, CloudUnavailable
 from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects
 from provisioner.reaper.activity import Verdict
 from provisioner.reaper.decide import Action
-from provisioner.reaper.sweep import Outcome, Report, Swept
+from provisioner.reaper.sweep import ENDS, Outcome, Report, Swept
 
 KEY = "reaper/history.json"
 VERSION = 1
@@ -81,7 +81,7 @@ class History:
         return now - self.oldest[1] if self.oldest else timedelta(0)
 
 
-ACTS = {"marked": {Action.MARK}, "ended": {Action.STOP, Action.TERMINATE}, "spared": {Action.UNMARK}}
+ACTS = {"marked": {Action.MARK}, "ended": ENDS, "spared": {Action.UNMARK}}
 
 
 def with_begun(history: History, token: str, now: datetime) -> History:

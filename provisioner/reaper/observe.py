@@ -46,6 +46,10 @@ class Blind:
     region: str
     reason: str
 
+    @classmethod
+    def of(cls, region: str, refusal: AccelctlError) -> "Blind":
+        return cls(region=region, reason=refusal.message)
+
 
 class Observer:
     """Looks at one account: at what is ours, or at everybody's accelerators. Every look is at the cloud's own time."""
@@ -75,7 +79,7 @@ class Observer:
         try:
             return self.region(region, self.holdings(region), now)
         except AccelctlError as refusal:
-            return Blind(region=region, reason=refusal.message)
+            return Blind.of(region, refusal)
 
     def holdings(self, region: str, only: Sequence[str] = ()) -> tuple[Holding, ...]:
         """What is looked at there; of others' machines those alone that have accelerators."""
@@ -176,7 +180,10 @@ class Observer:
             record = self._jobs.find(job)
         except AccelctlError:
             return JobStanding.UNREADABLE, None
-        return (standing(record, instance.id), record) if record else (JobStanding.OVER, None)
+        if record is None:
+            home = instance.labels.get(labels.STORE, self._objects.name)
+            return (JobStanding.OVER if home == self._objects.name else JobStanding.ELSEWHERE), None
+        return standing(record, instance.id), record
 
 
 def worth_asking(one: Observed, metrics: frozenset[Metric], thresholds: Thresholds, now: datetime) -> bool:

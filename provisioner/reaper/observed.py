@@ -19,6 +19,8 @@ class JobStanding(StrEnum):
     """The job's newest attempt is this machine's."""
     OVER = "over"
     """There is no such record, it has ended, or it has gone on without this machine."""
+    ELSEWHERE = "elsewhere"
+    """Another store launched it: only that one can tell."""
     UNREADABLE = "unreadable"
 
 

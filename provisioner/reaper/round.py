@@ -3,7 +3,7 @@
 The command and every function run this and nothing else.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -12,6 +12,7 @@ from typing import Protocol
 from provisioner.catalog.labels import JOB
 from provisioner.clock import Clock
 from provisioner.clouds.base import NOWHERE, FindsLeftovers, FindsUnused, Leftover
+from provisioner.clouds.regions import seen
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
@@ -19,7 +20,7 @@ from provisioner.jobs.records import Records, Unreadable
 from provisioner.jobs.step import Stepped
 from provisioner.reaper.history import Histories, History, with_begun, with_round
 from provisioner.reaper.known import KnownJobs
-from provisioner.reaper.observe import Observer, side_by_side
+from provisioner.reaper.observe import Blind, Observer, side_by_side
 from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
 from provisioner.reaper.thresholds import Thresholds, defaults
 
@@ -110,10 +111,11 @@ class Rounds:
     remembers: bool = False
     """Whether the round is kept for the week's summary."""
 
-    def run(self, regions: Sequence[str], *, apply: bool) -> Round:
-        """Without `apply` nothing changes."""
+    def run(self, regions: Iterable[str], *, apply: bool) -> Round:
+        """Without `apply` nothing changes. A listing of regions may end with Unseen: those are blind then."""
         if self.remembers:
             self._begin()
+        places, unlisted = seen(regions)
         known, thresholds = KnownJobs(Records(self.objects)), self.thresholds
         jobs = tuple(self._jobs(known, apply=apply))
         observer = Observer(
@@ -123,9 +125,9 @@ class Rounds:
             cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, topic=self.topic,
             enough=self.enough,
         )  # fmt: skip
-        report = sweeper.run(regions, apply=apply)
-        done = Round(report=report, others=(*jobs, *self._beside(known, regions)))
-        return self._remembered(done, regions) if self.remembers else done
+        report = sweeper.run(places, apply=apply, blind=[Blind.of(*one) for one in unlisted.items()])
+        done = Round(report=report, others=(*jobs, *self._beside(known, places)))
+        return self._remembered(done, places) if self.remembers else done
 
     def _begin(self) -> None:
         """What cannot be kept now is tried again, and said, at the end."""

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from provisioner.catalog import labels
 from provisioner.clouds.base import Notifies, ReapsInstances, Refusals
-from provisioner.errors import AccelctlError, CloudError, InstanceNotFound
+from provisioner.domain.estate import OwnerKind
+from provisioner.errors import AccelctlError, CloudError, HeldByOwner, InstanceNotFound
 from provisioner.reaper import marks
 from provisioner.reaper.caps import Caps, caps_of
 from provisioner.reaper.decide import Action, Decision, decide
@@ -23,7 +24,7 @@ from provisioner.reaper.observe import Blind, Observer, ReapableCloud
 from provisioner.reaper.observed import Mark, Observed
 from provisioner.reaper.thresholds import Thresholds
 
-ENDS = {Action.STOP, Action.TERMINATE}
+ENDS = {Action.STOP, Action.TERMINATE, Action.SCALE_OWNER}
 
 
 Key = tuple[str, str]
@@ -37,8 +38,10 @@ class Outcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     GONE = "gone"
+    HELD = "held"
+    """Whoever replaces it keeps it; only its owner can change that."""
     LATER = "later"
-    """There was no time for it; the next run takes it up."""
+    """There was no time for it, or this run had ended as much as one may; the next run takes it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +102,14 @@ class Sweeper:
         self._topic, self._enough = topic, enough
         self._told: tuple[Told, ...] = ()
 
-    def run(self, regions: Sequence[str], *, apply: bool) -> Report:
-        """Without `apply` nothing changes."""
+    def run(self, regions: Sequence[str], *, apply: bool, blind: Sequence[Blind] = ()) -> Report:
+        """Without `apply` nothing changes. `blind` are regions that are known to be out of sight."""
         now = self._cloud.time()
         machines = sorted(self._observer.machines(regions, now), key=dearest)
         decided = [Swept(machine=one, decision=self._decided(one, now)) for one in machines]
         done = dict(self._acted(decided, caps_of(machines), now)) if apply else {}
         swept = tuple(done.get(one.key, one) for one in decided)
-        return Report(at=now, machines=swept, blind=tuple(self._observer.blind), told=self._told)
+        return Report(at=now, machines=swept, blind=(*blind, *self._observer.blind), told=self._told)
 
     def _decided(self, one: Observed, now: datetime) -> Decision:
         return decide(one, self._thresholds.of(one.instance.labels), now)
@@ -118,10 +121,6 @@ class Sweeper:
         self._tell_owners(decided)
         for batch in batches(decided, {Action.MARK}):
             yield from self._batch(batch, caps, now)
-        for one in decided:
-            if one.decision.action is Action.SCALE_OWNER:
-                held = f"'{one.machine.owner_name}' would replace it: scale that {one.machine.owner} in"
-                yield one.key, replace(one, outcome=Outcome.REFUSED, why=held)
 
     def _batch(self, batch: Sequence[Swept], caps: Caps, now: datetime) -> Iterator[tuple[Key, Swept]]:
         if self._enough():
@@ -147,8 +146,11 @@ class Sweeper:
         """Within the caps, and only what a second look finds unchanged."""
         allowed: list[Swept] = []
         for one in batch:
-            if refusal := caps.refusal(one.machine):
-                yield one.key, replace(one, outcome=Outcome.REFUSED, why=refusal)
+            if one.decision.action is Action.SCALE_OWNER and one.machine.owner is not OwnerKind.GROUP:
+                held = f"'{one.machine.owner_name}' would replace it: scale that {one.machine.owner} in"
+                yield one.key, replace(one, outcome=Outcome.HELD, why=held)
+            elif refusal := caps.refusal(one.machine):
+                yield one.key, replace(one, outcome=Outcome.LATER, why=refusal)
             else:
                 caps.spend(one.machine)
                 allowed.append(one)
@@ -184,8 +186,8 @@ class Sweeper:
         held = dict(self._cloud.cancel_requests(region, list(requests))) if requests else {}
         kept = {requests[request]: refusal for request, refusal in held.items()}
         going = [one for one in ids(batch) if one not in kept]
-        way = self._cloud.stop if action is Action.STOP else self._cloud.end
-        return kept | dict(way(region, going))
+        ways = {Action.STOP: self._cloud.stop, Action.SCALE_OWNER: self._cloud.scale_in}
+        return kept | dict(ways.get(action, self._cloud.end)(region, going))
 
 
 def batches(decided: Sequence[Swept], actions: set[Action]) -> list[list[Swept]]:
@@ -209,6 +211,8 @@ def outcomes(batch: Sequence[Swept], refused: Refusals) -> Iterator[tuple[Key, S
             yield one.key, replace(one, outcome=Outcome.DONE)
         elif isinstance(refusal, InstanceNotFound):
             yield one.key, replace(one, outcome=Outcome.GONE)
+        elif isinstance(refusal, HeldByOwner):
+            yield one.key, replace(one, outcome=Outcome.HELD, why=refusal.message)
         else:
             yield one.key, replace(one, outcome=Outcome.REFUSED, why=refusal.message)
 

@@ -105,6 +105,9 @@ def exemption(table: Mapping[str, Any], where: str) -> Exemption:
         raise ConfigError(
             f"{where}: a table without labels.", hint='say whose, as in labels = {"accelctl:team" = "research"}.'
         )
+    if table.get("accelerator", AcceleratorKind.NONE) not in set(AcceleratorKind):
+        kinds = ", ".join(AcceleratorKind)
+        raise ConfigError(f"{where}: accelerator '{table['accelerator']}' is not known.", hint=f"known: {kinds}.")
     try:
         values = {name: value_of(table[name], fields[name]) for name in fields if name in table}
         kind = AcceleratorKind(table["accelerator"]) if "accelerator" in table else None

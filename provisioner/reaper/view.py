@@ -1,12 +1,12 @@
 """A round as plain data, for JSON and for log lines."""
 
+from decimal import Decimal
 from typing import Any
 
 from provisioner.reaper.activity import Verdict
-from provisioner.reaper.decide import Action
 from provisioner.reaper.notices import Told
 from provisioner.reaper.round import Other, Round
-from provisioner.reaper.sweep import Outcome, Report, Swept
+from provisioner.reaper.sweep import ENDS, Outcome, Report, Swept
 
 
 def round_document(done: Round) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def other_document(one: Other) -> dict[str, Any]:
 def summary(report: Report) -> dict[str, Any]:
     verdicts = [one.decision.verdict for one in report.machines]
     done = [one for one in report.machines if one.outcome is Outcome.DONE]
-    ended = [one for one in done if one.decision.action in (Action.STOP, Action.TERMINATE)]
+    ended = [one for one in done if one.decision.action in ENDS]
     return {
         "seen": len(verdicts), **{kind: verdicts.count(kind) for kind in Verdict}, "acted": len(done),
         "failed": len(report.failed), "not_reached": len(report.not_reached),
-        "saved_per_day": sum((one.decision.saves_per_day or 0) for one in ended),
+        "saved_per_day": sum((one.decision.saves_per_day or Decimal(0) for one in ended), Decimal(0)),
     }  # fmt: skip

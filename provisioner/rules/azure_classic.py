@@ -5,15 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.rules.aws import Inputs, at, end_of_stack
-from provisioner.rules.azure import OTHERWISE, accelerated, bought
+from provisioner.rules.azure import OTHERWISE, accelerated, bought, price_of
 from provisioner.rules.facts import UNKNOWN, Facts
 
 
 def machine(subject: str, inputs: Inputs) -> Facts:
     """Its disk always goes with it."""
-    tags = at(inputs, "tags", default={})
+    tags, size = at(inputs, "tags", default={}), at(inputs, "size", default=at(inputs, "vmSize"))
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "size", default=at(inputs, "vmSize"))),
+        subject=subject, cloud="azure", instance_types=accelerated(size),
+        usd_per_hour=price_of(size, at(inputs, "location")),
         capacity=bought(at(inputs, "priority", default="Regular")), labels=tags, ends_at=end_of_stack(tags),
         scheduled_end=True, otherwise=OTHERWISE,
     )  # fmt: skip
@@ -30,6 +31,7 @@ def group(subject: str, inputs: Inputs, *, size: Any, least: Any, most: Any, pri
     """Machines of one size."""
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(size), group=True, least=least, most=most,
+        usd_per_hour=price_of(size, at(inputs, "location")),
         capacity=bought(at(inputs, priority, default="Regular")), labels=at(inputs, "tags", default={}),
     )  # fmt: skip
 

@@ -115,6 +115,12 @@ def requested(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
         for resource in [f"{place}/{html.unescape(key)}" for key in named] or [place]:
             yield action, resource, {"s3:prefix": call.params.get("prefix", "")}
         return
+    if call.name == "ec2.RunInstances":
+        yield (
+            "ec2:RunInstances",
+            f"arn:aws:ec2:{call.region}:{DEFAULT_ACCOUNT_ID}:instance/*",
+            tags_of(call, "instance"),
+        )
     body = json.loads(call.params.get("", "") or "{}") if "" in call.params else {}
     yield ACTION.get(call.name, f"{call.service}:{call.operation}"), resource_of(call, body), context_of(call, body)
 
@@ -236,6 +242,24 @@ def context_of(call: Call, body: dict[str, Any]) -> dict[str, str]:
     return tags | namespace | (boundary_context(call) if call.service == "iam" else {})
 
 
+def tags_of(call: Call, kind: str) -> dict[str, str]:
+    """Those that the call gives to what it makes of that kind: a machine is asked for by itself, beside what it uses.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html#iam-example-runinstances
+    """
+    given = [name.removesuffix("ResourceType") for name, value in call.params.items()
+             if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", name) and value == kind]  # fmt: skip
+    return (
+        {
+            f"aws:RequestTag/{value}": call.params.get(f"{name.removesuffix('Key')}Value", "")
+            for name, value in call.params.items()
+            if TAG_KEY.fullmatch(name) and name.startswith(tuple(given))
+        }
+        if given
+        else {}
+    )
+
+
 def boundary_context(call: Call) -> dict[str, str]:
     """The boundary that a new role is to have, or that the named one has."""
     held = role_named(call.params.get("RoleName", ""))
@@ -253,7 +277,7 @@ def tags_of_named(call: Call) -> list[dict[str, str]]:
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
     """
-    if call.service == "autoscaling" and (group := groups(call).get(call.params.get("AutoScalingGroupName", ""))):
+    if call.service == "autoscaling" and (group := groups(call).get(group_named(call))):
         return [{f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in group.tags}]
     if call.service != "ec2" or call.operation.startswith(("Describe", "Get")):
         return []
@@ -262,6 +286,12 @@ def tags_of_named(call: Call) -> list[dict[str, str]]:
     if call.operation == "DeletePlacementGroup":
         named = [ids_by_name(backend).get(call.params.get("GroupName", ""), "")]
     return [{f"aws:ResourceTag/{k}": v for k, v in backend.tags.get(one, {}).items()} for one in named]
+
+
+def group_named(call: Call) -> str:
+    """The group that the call is about, or whose member it is about."""
+    held = ec2_backends[DEFAULT_ACCOUNT_ID][call.region].tags.get(call.params.get("InstanceId", ""), {})
+    return call.params.get("AutoScalingGroupName", "") or held.get("aws:autoscaling:groupName", "")
 
 
 def groups(call: Call) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from itertools import product
 from typing import Any
 
 from botocore.exceptions import ClientError
+from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import (
     ASG_NAME_TAG,
     AutoScalingBackend,
     FakeAutoScalingGroup,
     InstanceState,
+    TerminateInstanceActivity,
     autoscaling_backends,
 )
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -40,15 +42,36 @@ class Groups:
         self._clock, self._client = clock, client
         self.refused: dict[str, str] = {}
         """Why a group could not launch, by its name."""
+        self._leaving: set[str] = set()
 
     def install(self) -> None:
         wrap(FakeAutoScalingGroup, "set_desired_capacity", self._wanted)
         wrap(AutoScalingBackend, "notify_terminate_instances", lambda *_: None)  # the next look sees it
         wrap(AutoScalingBackend, "put_scheduled_update_group_action", self._scheduled)
+        wrap(AutoScalingBackend, "terminate_instance", self._let_go)
         threading.Thread(target=self._run, name="groups", daemon=True).start()
 
     def _wanted(self, original: Any, group: FakeAutoScalingGroup, wanted: int | None) -> None:
         group.desired_capacity = group.min_size if wanted is None else wanted
+
+    def _let_go(self, original: Any, backend: AutoScalingBackend, instance_id: str, should_decrement: bool) -> Any:
+        """A member ends, with its place in the group where that is asked for; no further than the minimum size."""
+        held = {one.id: (name, one) for name, there in self._members(backend).items() for one in there}
+        if instance_id not in held:
+            raise ValidationError(f"Instance Id not found - No managed instance found for instance ID: {instance_id}")
+        name, machine = held[instance_id]
+        group = backend.autoscaling_groups[name]
+        size = group.desired_capacity or 0
+        if should_decrement and size <= (group.min_size or 0):
+            raise ValidationError(
+                f"Currently, desiredSize equals minSize ({size}). Terminating instance without replacement will "
+                "violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower "
+                "group's min size."
+            )
+        group.desired_capacity = size - bool(should_decrement)
+        machine.autoscaling_group = group  # pyright: ignore[reportAttributeAccessIssue] - as moto itself has it
+        self._leaving.add(machine.id)  # the next look ends it: no call may wait for another one
+        return TerminateInstanceActivity(machine, size)
 
     def _run(self) -> None:
         while True:
@@ -64,7 +87,10 @@ class Groups:
         for name in set(members) - {group.name for group in groups}:
             self._end(backend, members[name])
         for group in groups:
-            there = members.get(group.name, [])
+            found = members.get(group.name, [])
+            there = [one for one in found if one.id not in self._leaving]
+            if len(there) < len(found):
+                self._end(backend, [one for one in found if one.id in self._leaving])
             group.instance_states = [InstanceState(one, autoscaling_group=group) for one in there]
             wanted = group.desired_capacity or 0
             if len(there) > wanted:

@@ -1,14 +1,14 @@
 """Carries out a teardown, item by item, in order; run again, it continues where it was."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TypeVar
 
 from provisioner.clock import Clock
 from provisioner.clouds.base import FindsLeftovers, Leftover
-from provisioner.errors import AccelctlError, CloudError, Unseen
+from provisioner.clouds.regions import seen
+from provisioner.errors import AccelctlError, CloudError
 
 PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(seconds=15)
@@ -50,19 +50,6 @@ class Listing:
     def nothing(self) -> bool:
         """And that is certain."""
         return not self.items and not self.unseen
-
-
-T = TypeVar("T")
-
-
-def seen(listing: Iterable[T]) -> tuple[list[T], Mapping[str, AccelctlError]]:
-    """What a listing has, and why of the regions that it could not look at."""
-    found: list[T] = []
-    try:
-        found.extend(listing)
-    except Unseen as blind:
-        return found, blind.regions
-    return found, {}
 
 
 def plan(cloud: FindsLeftovers, *, job: str = "", data: bool = False, chosen: Chosen = everything) -> Listing:

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from provisioner.catalog.foundation import bucket_name
 from provisioner.catalog.policies import allow, document, may_keep, may_reap, trust
 from provisioner.functions.bundle import HANDLER, RUNTIME, architecture, build
+from provisioner.functions.said import exemptions
 from stacks.components.aws_machine import marks_of
 from stacks.settings import LABELS, Key, lasting, one_of, text, topic, whole
 
@@ -30,12 +31,20 @@ KEYS = (
     Key(name="bucket", parse=text, default="", help="the job store; accelctl-<account> by default"),
     Key(name="memoryMib", parse=whole(128, 10240), default="256", help="MiB of the function's memory"),
     Key(name="logDays", parse=whole(1, 3653), default="30", help="days that its log is kept"),
-    Key(name="thresholds", parse=text, default="", help="exemptions as JSON: a list of tables, as in accelctl.toml"),
+    Key(
+        name="thresholds",
+        parse=exemptions,
+        default="",
+        help="exemptions as JSON: a list of tables, as in accelctl.toml",
+    ),
     Key(
         name="scope",
         parse=one_of("accelctl", "account"),
         default="accelctl",
         help="accelctl's machines, or everybody's accelerators too, which are marked and never ended",
+    ),
+    Key(
+        name="regions", parse=text, default="", help="regions to look at beside the prepared ones; all that are enabled"
     ),
     Key(name="ownerTopic", parse=topic, default="", help="ARN of an SNS topic that tells owners of marks"),
     Key(name="alarmTopic", parse=topic, default="", help="ARN of an SNS topic that hears the alarm"),
@@ -92,7 +101,8 @@ class Reaper(pulumi.ComponentResource):
 
     def _variables(self) -> dict[str, str]:
         said = {"REAP": self._config["reap"], "STORE": self._bucket, "THRESHOLDS": self._config["thresholds"],
-                "SCOPE": self._config["scope"], "OWNER_TOPIC": self._config["ownerTopic"]}  # fmt: skip
+                "SCOPE": self._config["scope"], "REGIONS": self._config["regions"],
+                "OWNER_TOPIC": self._config["ownerTopic"]}  # fmt: skip
         return {f"ACCELCTL_{name}": value for name, value in said.items() if value}
 
     def _schedule(self) -> None:

@@ -35,15 +35,18 @@ def reaped(instance: str, *flags: str) -> dict[str, Any]:
 
 
 def test_an_orphan_is_marked_then_told_of_then_ended(machine: Any) -> None:
-    """Young it is left; then marked; within its grace it is left; after it, it goes, and a busy one stays."""
+    """Young or unmeasured it is left; idle it is marked, and goes after its grace; a busy one stays."""
     orphan, busy = machine(job="20260101-000000-aaaaa"), machine()
     assert (reaped(orphan)["verdict"], reaped(orphan)["action"]) == ("unknown", "keep")
     pass_hours(1)
     measured(busy, gpus=[0, 88])
+    assert (reaped(orphan)["verdict"], reaped(orphan)["action"]) == ("unknown", "keep")
+    measured(orphan, gpus=[0, 1])
 
     assert (reaped(orphan)["verdict"], reaped(orphan)["outcome"]) == ("orphan", "planned")
     assert (reaped(orphan, "--apply")["action"], reaped(orphan)["action"]) == ("mark", "keep")
     pass_hours(2)
+    measured(orphan, gpus=[0, 1])
     measured(busy, gpus=[0, 88])
     assert reaped(busy, "--apply")["verdict"] == "busy"
     assert until(lambda: state_of(orphan) == "terminated")

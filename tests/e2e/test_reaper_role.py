@@ -19,7 +19,7 @@ from provisioner.sandbox.client import ask
 from provisioner.workplace import Workplace
 from tests.e2e.estate import OURS, machines, measured, pass_hours
 from tests.e2e.jobs import EXAMPLES, accelctl, environment
-from tests.sandbox.world import aws, launch, refused, state_of, until
+from tests.sandbox.world import IMAGE, aws, launch, refused, state_of, until
 
 pytestmark = [pytest.mark.usefixtures("sandbox"), pytest.mark.e2e]
 ACCOUNT, ROLE = "123456789012", "reaper-under-test"
@@ -140,6 +140,26 @@ def pointless_schedule() -> Generator[None]:
     aws("iam").delete_role(RoleName="ender")
 
 
+@contextmanager
+def grouped() -> Generator[str]:
+    """The one member of an Auto Scaling group of ours."""
+    ec2, scaling, name = aws("ec2"), aws("autoscaling"), "grouped"
+    ec2.create_launch_template(
+        LaunchTemplateName=name, LaunchTemplateData={"ImageId": IMAGE, "InstanceType": "g5.xlarge"}
+    )
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName=name, MinSize=0, MaxSize=1, DesiredCapacity=1,
+        VPCZoneIdentifier=ec2.describe_subnets()["Subnets"][0]["SubnetId"],
+        LaunchTemplate={"LaunchTemplateName": name, "Version": "$Latest"},
+        Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in OURS.items()],
+    )  # fmt: skip
+    wanted = [{"Name": "tag:aws:autoscaling:groupName", "Values": [name]}]
+    found = until(lambda: ec2.describe_instances(Filters=wanted)["Reservations"], 30)
+    yield found[0]["Instances"][0]["InstanceId"]
+    scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+    ec2.delete_launch_template(LaunchTemplateName=name)
+
+
 @pytest.mark.full
 def test_every_permission_is_used_by_some_round(role: dict[str, str]) -> None:
     """Jobs from purchase to end; machines marked, stopped, ended and spared; a request that would bring one back."""
@@ -155,7 +175,7 @@ def test_every_permission_is_used_by_some_round(role: dict[str, str]) -> None:
 
     assert until(finished, 90)
     interrupted_in_silence(role)
-    with machines() as make, pointless_schedule():
+    with machines() as make, pointless_schedule(), grouped() as member:
         idle, wakes = make(), make()
         specs = [*tagged("instance"), *tagged("spot-instances-request")]
         rented = launch("sleep 600", InstanceMarketOptions=None, TagSpecifications=specs[:1])["InstanceId"]
@@ -163,16 +183,16 @@ def test_every_permission_is_used_by_some_round(role: dict[str, str]) -> None:
                                                       "InstanceInterruptionBehavior": "stop"}}  # fmt: skip
         returning = launch("sleep 600", InstanceMarketOptions=spot, InstanceInitiatedShutdownBehavior=None,
                            TagSpecifications=specs)["InstanceId"]  # fmt: skip
-        all_four = (idle, wakes, rented, returning)
-        assert until(lambda: all(state_of(one) == "running" for one in all_four))
+        machines_there = (idle, wakes, rented, returning, member)
+        assert until(lambda: all(state_of(one) == "running" for one in machines_there))
         for awake in (0, 97):
             pass_hours(2)
-            for one in all_four:
+            for one in machines_there:
                 measured(one, gpus=[awake if one == wakes else 0])
             a_round(role)
         for _ in range(3):
             a_round(role)
-        assert until(lambda: (state_of(idle), state_of(returning)) == ("terminated", "terminated"))
+        assert until(lambda: {state_of(one) for one in (idle, returning, member)} == {"terminated"})
         assert (state_of(wakes), state_of(rented)) == ("running", "stopped")
         aws("ec2").terminate_instances(InstanceIds=[rented])
 

@@ -94,6 +94,7 @@ def test_an_orphan_goes_home_after_its_grace_and_a_busy_machine_stays(stack: Pro
     with machines() as make:
         orphan, busy = make(job="20260101-000000-aaaaa"), make()
         pass_hours(1)
+        measured(orphan, gpus=[0, 1])
         measured(busy, gpus=[0, 88])
         rounds_pass()
         tags = {tag["Key"] for tag in aws("ec2").describe_tags(
@@ -101,6 +102,7 @@ def test_an_orphan_goes_home_after_its_grace_and_a_busy_machine_stays(stack: Pro
         assert "accelctl:reap" in tags
         assert state_of(orphan) == "running"
         pass_hours(2)
+        measured(orphan, gpus=[0, 1])
         measured(busy, gpus=[0, 88])
         rounds_pass()
         assert until(lambda: state_of(orphan) == "terminated")
@@ -167,8 +169,10 @@ def test_report_changes_nothing_and_the_owners_topic_and_the_scope_are_keys(stac
     with machines() as make:
         orphan = make(job="20260101-000000-bbbbb")
         pass_hours(1)
+        measured(orphan, gpus=[0, 1])
         rounds_pass(2)
         pass_hours(2)
+        measured(orphan, gpus=[0, 1])
         rounds_pass()
         assert state_of(orphan) == "running"
         assert summaries()[-1]["acted"] == 0

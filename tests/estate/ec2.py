@@ -21,10 +21,17 @@ class Refusal(Exception):
         self.code, self.message, self.status = code, message, status
 
 
-def answer(estate: Estate, operation: str, params: Params) -> str:
+def answer(estate: Estate, operation: str, params: Params, region: str) -> str:
     """The inside of the answer; a listing of anything but machines is empty. Raises Refusal."""
     acts = {"StopInstances": stop, "TerminateInstances": terminate, "CreateTags": tag, "DeleteTags": untag,
-            "CancelSpotInstanceRequests": cancel}  # fmt: skip
+            "CancelSpotInstanceRequests": cancel, "TerminateInstanceInAutoScalingGroup": scale_in}  # fmt: skip
+    if operation == "DescribeRegions":
+        rows = "".join(f"<item><regionName>{one}</regionName></item>" for one in estate.regions)
+        return f"<regionInfo>{rows}</regionInfo>"
+    if region in estate.empty:
+        return empty(operation)
+    if operation == "DescribeTags":
+        return labelled(estate, params)
     if operation == "DescribeSpotInstanceRequests":
         return requests(estate)
     if operation == "DescribeInstances":
@@ -44,6 +51,17 @@ def empty(operation: str) -> str:
 def listed(params: Params, name: str) -> list[str]:
     """The members of a list parameter, such as InstanceId.1."""
     return [value for key, value in params.items() if key.startswith(f"{name}.") and key.count(".") == 1]
+
+
+def labelled(estate: Estate, params: Params) -> str:
+    """Machines with that label and value; no fleet has one."""
+    wanted = {
+        params[f"Filter.{n}.Name"]: params[f"Filter.{n}.Value.1"] for n in (1, 2, 3) if f"Filter.{n}.Name" in params
+    }
+    machines = estate.ids() if "resource-type" not in wanted else []
+    held = [one for one in machines if estate.labels_of(one).get(wanted["key"]) == wanted["value"]]
+    rows = "".join(f"<item><resourceId>{one}</resourceId></item>" for one in held[:5])
+    return f"<tagSet>{rows}</tagSet>"
 
 
 def described(estate: Estate, params: Params) -> str:
@@ -84,6 +102,20 @@ def terminate(estate: Estate, params: Params) -> str:
     estate.acts += [("end", one) for one in ids]
     estate.state.update(dict.fromkeys(ids, "terminated"))
     return ""
+
+
+def scale_in(estate: Estate, params: Params) -> str:
+    machine = params["InstanceId"]
+    if not estate.knows(machine):
+        raise Refusal(
+            "ValidationError", f"Instance Id not found - No managed instance found for instance ID: {machine}"
+        )
+    if number_of(machine) in estate.needed or params["ShouldDecrementDesiredCapacity"] != "true":
+        raise Refusal("ValidationError", "Currently, desiredSize equals minSize (1). Terminating instance without "
+                      "replacement will violate group's min size constraint.")  # fmt: skip
+    estate.acts.append(("scale-in", machine))
+    estate.state[machine] = "terminated"
+    return "<TerminateInstanceInAutoScalingGroupResult/>"
 
 
 def request_of(number: int) -> str:
@@ -163,7 +195,7 @@ def body(operation: str, inside: str) -> str:
 
 def error(refusal: Refusal, operation: str) -> str:
     said = f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
-    if operation.startswith(("GetCaller", "List", "GetPolicy", "Publish")):
+    if operation.startswith(("TerminateInstanceIn", "GetCaller", "List", "GetPolicy", "Publish")):
         return f"<ErrorResponse><Error>{said}</Error></ErrorResponse>"
     return f"<Response><Errors><Error>{said}</Error></Errors><RequestID>r</RequestID></Response>"
 

@@ -23,8 +23,7 @@ CALLER = (
     f"<Arn>arn:aws:iam::{ACCOUNT}:user/tester</Arn><UserId>AIDA</UserId><Account>{ACCOUNT}</Account>"  # nothing secret
 )
 INSIDE = {"GetCallerIdentity": CALLER, "ListRoles": "<Roles/>", "ListInstanceProfiles": "<InstanceProfiles/>",
-          "Publish": "<MessageId>1</MessageId>",
-          "DescribeRegions": f"<regionInfo><item><regionName>{REGION}</regionName></item></regionInfo>"}  # fmt: skip
+          "Publish": "<MessageId>1</MessageId>"}  # fmt: skip
 
 
 class Server(ThreadingHTTPServer):
@@ -115,10 +114,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.estate.messages.append(params)
             if operation == "GetPolicy":
                 raise Refusal("NoSuchEntity", "there is none", 404)
-            if operation in INSIDE and operation != "DescribeRegions":
+            if operation in INSIDE:
                 inside = f"<{operation}Result>{INSIDE[operation]}</{operation}Result>"
             else:
-                inside = INSIDE.get(operation) or ec2.answer(self.server.estate, operation, params)
+                inside = ec2.answer(self.server.estate, operation, params, self.region())
         except Refusal as refusal:
             return refusal.status, "text/xml", ec2.error(refusal, operation).encode()
         return 200, "text/xml", ec2.body(operation, inside).encode()
@@ -140,6 +139,8 @@ class Handler(BaseHTTPRequestHandler):
         estate, split = self.server.estate, urlsplit(self.path)
         key, params = unquote(split.path).removeprefix(f"/{BUCKET}").strip("/"), dict(parse_qsl(split.query))
         estate.asked[f"{self.command} {'list' if 'list-type' in params else 'object'}"] += 1
+        if estate.storeless:
+            return 404, "application/xml", MISSING
         if "tagging" in split.query:
             return 404, "application/xml", UNMARKED
         if self.command == "PUT":

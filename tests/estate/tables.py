@@ -29,10 +29,18 @@ class Estate:
     """Listed, and gone when something is done to them."""
     denied: frozenset[str] = frozenset()
     """Operations that the caller may not ask for."""
+    storeless: bool = False
+    """There is no bucket."""
+    needed: frozenset[int] = frozenset()
+    """Members of a group that keeps at least as many as there are."""
     unwatched: frozenset[int] = frozenset()
     """CloudWatch refuses whoever asks for them."""
     off: frozenset[str] = frozenset()
     """Regions that the account has not switched on."""
+    regions: tuple[str, ...] = (REGION,)
+    """That the account has enabled."""
+    empty: frozenset[str] = frozenset()
+    """Those of them that hold nothing; each of the others holds all the machines."""
     holding: frozenset[int] = frozenset()
     """A program holds three quarters of their GPU's memory; of the others nobody publishes what is held."""
     attended: frozenset[int] = frozenset()

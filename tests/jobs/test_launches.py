@@ -322,3 +322,11 @@ def test_the_machines_own_timer_leaves_room_for_all_that_is_promised_before(
     world.report(phase=Phase.SAVE)
     world.step()
     assert world.machine.alive
+
+
+def test_a_machine_says_from_its_first_moment_which_store_has_its_job(world: World) -> None:
+    """No other store may take it for an orphan."""
+    world.submit()
+    world.step()
+
+    assert world.machine.labels["accelctl:store"] == "memory://store"

@@ -4,8 +4,9 @@ import pytest
 
 from provisioner.reaper.round import Round
 from provisioner.reaper.sweep import Swept
+from tests.e2e.jobs import accelctl
 from tests.estate.serving import serving
-from tests.estate.tables import OURS, Estate, id_of
+from tests.estate.tables import BUCKET, OURS, Estate, id_of
 from tests.reaper.test_estates import swept
 
 JOB = "20260101-000000-aaaaa"
@@ -54,6 +55,37 @@ def test_a_damaged_record_keeps_its_machine_and_is_named() -> None:
     assert (only(done).decision.verdict, estate.state_of(IDLE)) == ("unknown", "running")
     assert "record of its job could not be read" in only(done).decision.reason
     assert any(JOB in line and "damaged" in line for line in done.failed)
+
+
+@pytest.mark.parametrize(
+    ("store", "verdict", "state"),
+    [(f"s3://{BUCKET}", "orphan", "terminated"), ("s3://theirs", "unknown", "running"), ("", "orphan", "terminated")],
+)
+def test_a_machine_of_another_store_is_nobodys_orphan(store: str, verdict: str, state: str) -> None:
+    """No record here says nothing of a job whose record is there; idle and of a store of ours, or of none, it goes."""
+    home = {"accelctl:store": store} if store else {}
+    with serving(Estate(machines=4, labels={IDLE: OURS | LONG_DUE | {"accelctl:job": JOB} | home})) as estate:
+        found = only(swept(apply=True))
+
+    assert (found.decision.verdict, estate.state_of(IDLE)) == (verdict, state)
+    assert state == "terminated" or store in found.decision.reason
+
+
+def test_without_a_job_store_machines_are_judged_all_the_same() -> None:
+    """A job's machine is its own store's; what is idle and nobody's job goes. Nothing is written anywhere."""
+    labels = {
+        IDLE: OURS | LONG_DUE | {"accelctl:job": JOB, "accelctl:store": f"s3://{BUCKET}"},
+        id_of(3): OURS | LONG_DUE,
+    }
+    with serving(Estate(machines=4, labels=labels, storeless=True)) as estate:
+        done = swept(apply=True)
+        words = accelctl("reap").stderr
+
+    assert (only(done).decision.verdict, estate.state_of(IDLE)) == ("unknown", "running")
+    assert estate.state_of(id_of(3)) == "stopped"
+    assert done.failed == []
+    assert estate.asked["PUT object"] == 0
+    assert "there is no job store" in words
 
 
 def test_a_call_that_is_not_allowed_keeps_those_whom_it_is_about() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from provisioner.domain.estate import AcceleratorKind
 from provisioner.errors import ConfigError
+from provisioner.functions.said import exemptions
 from provisioner.reaper.thresholds import configured, defaults
 from provisioner.settings import load
 from tests.e2e.jobs import accelctl
@@ -59,6 +60,22 @@ def test_what_cannot_be_understood_is_named(table: dict[str, Any], said: str) ->
     with pytest.raises(ConfigError, match=said) as problem:
         configured([table], "accelctl.toml")
     assert "accelctl.toml" in problem.value.message
+
+
+@pytest.mark.parametrize("text", ["nonsense", "{}", '[{"labels": {"a": "b"}, "accelerator": "gpu"}]'])
+def test_a_stack_refuses_them_before_anything_is_made(text: str) -> None:
+    """The key's check says what is wrong with it; what is right is passed on as it was written."""
+    right = '[{"labels": {"a": "b"}, "accelerator": "nvidia"}]'
+    assert (exemptions(right), exemptions("")) == (right, "")
+    with pytest.raises(ValueError, match=r"."):
+        exemptions(text)
+
+
+def test_an_unknown_accelerator_is_answered_with_the_known_ones() -> None:
+    """As a hint, in the words of the documents."""
+    with pytest.raises(ConfigError) as problem:
+        configured([{"labels": RESEARCH, "accelerator": "gpu"}], "accelctl.toml")
+    assert "nvidia, neuron, tpu, none" in (problem.value.hint or "")
 
 
 def test_the_file_and_the_variable_say_it_alike(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
+
+import pytest
 
 from provisioner.clouds.aws.allowance import Allowance, Bucket, Quota
 from provisioner.reaper.round import Round
 from provisioner.workplace import Workplace
 from tests.estate.serving import serving
-from tests.estate.tables import Estate
+from tests.estate.tables import Estate, id_of
 
 REGIONS = ["us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1"]
 
@@ -41,6 +44,58 @@ def test_a_region_that_is_off_is_named_and_the_others_are_judged() -> None:
     assert [one.region for one in done.report.blind] == ["us-west-2"]
     assert {one.region for one in done.others if one.outcome == "refused"} == {"us-west-2"}
     assert all("us-west-2" in line for line in done.failed)
+
+
+WEST, QUIET = "us-west-2", "eu-west-1"
+"""One where something of ours runs though no setup was begun there, as a stack makes it, and one that is empty."""
+
+
+def spread(**more: Any) -> Estate:
+    return Estate(machines=2, regions=("us-east-1", WEST, QUIET), empty=frozenset({QUIET}), **more)
+
+
+def swept_everywhere() -> Round:
+    place = Workplace()
+    return place.rounds("test").run(place.inhabited(), apply=False)
+
+
+def test_machines_of_ours_are_seen_where_no_setup_was_begun_and_an_empty_region_costs_one_request() -> None:
+    """A stack may be in any region that the account has enabled."""
+    with serving(spread()) as estate:
+        done = swept_everywhere()
+
+    assert by_region(done) == {"us-east-1": 2, WEST: 2}
+    assert [action for (region, action, _) in estate.calls if region == QUIET] == ["DescribeTags"]
+    assert done.failed == []
+
+
+def test_where_nobody_may_list_regions_the_known_ones_are_judged_and_the_others_are_said_to_be_unseen() -> None:
+    """Not to have looked is not to have found nothing."""
+    with serving(spread(denied=frozenset({"DescribeRegions"}))):
+        done = swept_everywhere()
+
+    assert by_region(done) == {"us-east-1": 2}
+    assert [one.region for one in done.report.blind] == ["every other region"]
+
+
+def test_whoever_names_regions_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a policy of the organisation shuts the others, nobody wants to hear of them."""
+    monkeypatch.setenv("ACCELCTL_REGIONS", QUIET)
+    with serving(spread()) as estate:
+        done = swept_everywhere()
+
+    assert by_region(done) == {"us-east-1": 2}
+    assert WEST not in {region for (region, _, _) in estate.calls}
+
+
+def test_the_whole_account_is_looked_at_in_every_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others' machines carry no label that could tell where they are."""
+    monkeypatch.setenv("ACCELCTL_SCOPE", "account")
+    nobodys = {one: {"team": "x"} for one in (id_of(0), id_of(1))}
+    with serving(spread(labels=nobodys)):
+        done = swept_everywhere()
+
+    assert by_region(done) == {"us-east-1": 2, WEST: 2}
 
 
 class Watch:

@@ -162,3 +162,25 @@ def test_objects_that_go_together_are_judged_one_by_one() -> None:
     assert remove("open/a & b", "kept/c") == ("AccessDenied", 403)
     assert remove("open/a & b") == ("", 200)
     assert [one["Key"] for one in store.list_objects_v2(Bucket=bucket)["Contents"]] == ["kept/c"]
+
+
+def test_a_machine_is_asked_for_by_itself_beside_what_it_is_made_with(sandbox: dict[str, Any]) -> None:
+    """Leave to use image and network buys nothing: without its own label it is refused."""
+    kinds = {
+        "instance": {"StringEquals": {"aws:RequestTag/team": "ours"}},
+        "subnet": None,
+        "image": None,
+        "volume": None,
+    }
+    rules = [
+        {"Effect": "Allow", "Action": "ec2:RunInstances", "Resource": f"arn:aws:ec2:*:*:{kind}/*"}
+        | ({"Condition": held} if held else {})
+        for kind, held in kinds.items()
+    ]
+    client = assumed([*rules, {"Effect": "Allow", "Action": ["ssm:GetParameters", "ec2:CreateTags"], "Resource": "*"}])
+    seen: dict[str, str] = {}
+    for kind in ("", "volume", "instance"):
+        marks = [{"ResourceType": kind, "Tags": [{"Key": "team", "Value": "ours"}]}] if kind else None
+        seen[kind] = refused(lambda marks=marks: launch("sleep 1", client=client, TagSpecifications=marks))[0]
+
+    assert seen == {"": "UnauthorizedOperation", "volume": "UnauthorizedOperation", "instance": ""}

@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.sandbox.client import ask
 from provisioner.sandbox.recurrence import next_after
-from tests.sandbox.world import IMAGE, aws, until
+from tests.sandbox.world import IMAGE, assumed, aws, refused, until
 
 GROUP = "workers"
 MONDAY = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
@@ -72,6 +72,39 @@ def test_what_is_taken_back_is_replaced(group: str) -> None:
     assert until(lambda: [one for one in members() if one["InstanceId"] != first])
     want(0)
     assert until(lambda: not members())
+
+
+def test_a_member_goes_with_its_place_and_never_below_the_minimum(group: str) -> None:
+    """The size is one less and nothing comes in its place; at the minimum AWS refuses."""
+    scaling = aws("autoscaling")
+    want(2)
+    assert until(lambda: len(members()) == 2)
+    first = members()[0]["InstanceId"]
+    scaling.terminate_instance_in_auto_scaling_group(InstanceId=first, ShouldDecrementDesiredCapacity=True)
+    assert until(lambda: [one["InstanceId"] for one in members()] not in ([], [first]) and len(members()) == 1)
+    scaling.update_auto_scaling_group(AutoScalingGroupName=GROUP, MinSize=1)
+    (last,) = members()
+
+    code, _ = refused(lambda: scaling.terminate_instance_in_auto_scaling_group(
+        InstanceId=last["InstanceId"], ShouldDecrementDesiredCapacity=True))  # fmt: skip
+    held = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
+    assert (code, held["DesiredCapacity"], members()) == ("ValidationError", 1, [last])
+    scaling.update_auto_scaling_group(AutoScalingGroupName=GROUP, MinSize=0)
+    want(0)
+
+
+def test_only_groups_with_our_label_are_scaled_in_by_a_role_that_asks_for_it(group: str) -> None:
+    """A condition on the label of a resource is on the group's."""
+    want(1)
+    assert until(members)
+    member, seen = members()[0]["InstanceId"], {}
+    for team in ("sound", "vision"):
+        rule = {"Effect": "Allow", "Action": "autoscaling:TerminateInstanceInAutoScalingGroup", "Resource": "*",
+                "Condition": {"StringEquals": {"aws:ResourceTag/team": team}}}  # fmt: skip
+        scaling = assumed([rule], "autoscaling")
+        seen[team] = refused(lambda scaling=scaling: scaling.terminate_instance_in_auto_scaling_group(
+            InstanceId=member, ShouldDecrementDesiredCapacity=True))[0]  # fmt: skip
+    assert seen == {"sound": "AccessDeniedException", "vision": ""}
 
 
 def test_its_hours_are_kept_by_the_cloud(group: str) -> None:

@@ -1,7 +1,9 @@
 """A region that is off or silent keeps nothing elsewhere from going, and is never taken for an empty one."""
 
 import json
+import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from provisioner.teardown.execute import plan
 from provisioner.workplace import Workplace
 from tests.e2e.jobs import accelctl
 from tests.estate.serving import serving
-from tests.estate.tables import REGION, Estate
+from tests.estate.tables import OURS, REGION, Estate, id_of
 from tests.jobs.builders import JOB, World, a_record, launched
 
 OFF = "eu-west-1"
@@ -48,6 +50,35 @@ def test_what_can_be_seen_goes_and_the_region_that_is_off_is_named(estate: Estat
     assert words.count(f"{OFF} could not be looked at") == 1
     assert f"error: could not be looked at: {OFF}" in words
     assert "nothing is left" not in words
+
+
+def test_what_is_ours_goes_from_a_region_that_no_setup_prepared_and_what_a_stack_owns_there_is_named() -> None:
+    """Every region that the account has enabled is listed before anybody says that nothing is left."""
+    west, empty = "us-west-2", "ap-south-1"
+    marks = {id_of(0): OURS | {"accelctl:stack": "aws-p5-west"}}
+    held = Estate(machines=2, regions=(REGION, west, empty), empty=frozenset({REGION, empty}), labels=marks)
+    with serving(held) as estate:
+        code, told, words = torn("--everything")
+
+    assert (code, told["left"], told["stacks"]) == (0, [], [{"stack": "aws-p5-west", "things": 1}])
+    assert [(one["id"], one["region"]) for one in told["items"] if one["kind"] == "instance"] == [(id_of(1), west)]
+    assert estate.state_of(id_of(0)) == "running"
+    assert "nothing is left but what stacks own" in words
+
+
+def test_a_stack_that_cannot_be_destroyed_is_in_the_document_and_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever Pulumi says: items, what is left and the stacks are printed, and the end is exit 5."""
+    (tmp_path / "pulumi").write_text("#!/bin/sh\nexit 255\n")
+    (tmp_path / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with serving(Estate(machines=2, labels={id_of(0): OURS | {"accelctl:stack": "aws-p5-west"}})) as estate:
+        code, told, words = torn("--everything", "--include-stacks")
+
+    assert (code, told["stacks"]) == (5, [{"stack": "aws-p5-west", "things": 1}])
+    assert (estate.state_of(id_of(0)), estate.state_of(id_of(1))) == ("running", "terminated")
+    assert "stack 'aws-p5-west' is left: 'pulumi destroy' ended with 255" in words
 
 
 def test_the_bucket_stays_while_a_region_is_not_seen(estate: Estate) -> None:

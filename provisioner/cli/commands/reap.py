@@ -32,7 +32,7 @@ def command(apply: bool, regions: tuple[str, ...], scope: str | None, summary: b
     from provisioner.cli.preparing import refuse_unknown
     from provisioner.cli.stepping import tell
     from provisioner.reaper.view import round_document
-    from provisioner.workplace import Workplace
+    from provisioner.workplace import STORELESS, Workplace
 
     place = Workplace({"scope": scope})
     if summary:
@@ -40,7 +40,9 @@ def command(apply: bool, regions: tuple[str, ...], scope: str | None, summary: b
             raise click.UsageError("--summary looks at nothing: it goes with --output alone.")
         summarise(place, form)
         return
-    chosen = refuse_unknown(place.cloud, regions=regions) or place.regions
+    if not place.cloud.job_store():
+        output.note(STORELESS)
+    chosen = refuse_unknown(place.cloud, regions=regions) or place.inhabited()
     done = place.rounds(uuid.uuid4().hex[:8], tell=tell, remembers=apply).run(chosen, apply=apply)
     if form == OutputFormat.JSON:
         output.document(round_document(done))
@@ -54,7 +56,7 @@ def summarise(place: "Workplace", form: str) -> None:
     from provisioner.reaper.history import Histories
     from provisioner.reaper.week import week_document
 
-    week = week_document(Histories(place.objects).read(), place.clock.now())
+    week = week_document(Histories(place.objects).read(), place.cloud.time())
     if form == OutputFormat.JSON:
         output.document(week)
     else:
@@ -84,13 +86,14 @@ def show(done: "Round", *, apply: bool) -> None:
     report = done.report
     rows = [
         (one.machine.instance.id, one.machine.instance.instance_type, one.machine.instance.region,
-         one.decision.verdict, acted(one), output.money(one.decision.saves_per_day), one.decision.reason)
+         one.decision.verdict, acted(one), output.money(one.decision.saves_per_day), one.why or one.decision.reason)
         for one in report.machines
     ]  # fmt: skip
     heads = ("MACHINE", "TYPE", "REGION", "VERDICT", "ACTION", "SAVES A DAY", "WHY")
     output.data(output.table(heads, rows) if rows else "no machine of ours is there")
     for one in done.others:
-        output.data(f"{one.kind} {one.id}: {one.action}, {one.reason}")
+        price = f" ({output.money(one.price_per_hour)} an hour at most)" if one.price_per_hour else ""
+        output.data(f"{one.kind} {one.id}: {one.action}{price}, {one.reason}")
     for one in report.told:
         output.data(f"owner '{one.owner}' was {'told' if not one.why else f'not told: {one.why}'}")
     if not apply and any(one.decision.action not in ("keep", "report") for one in report.machines):

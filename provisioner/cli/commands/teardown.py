@@ -52,7 +52,8 @@ def command(
     """
     from provisioner.cli.selection import selected
     from provisioner.cli.stays import Stays, say_prepaid, say_stacks, say_unseen, staying
-    from provisioner.teardown.execute import plan, seen
+    from provisioner.clouds.regions import seen
+    from provisioner.teardown.execute import plan
     from provisioner.workplace import Workplace
 
     place = Workplace()
@@ -72,15 +73,14 @@ def command(
     else:
         output.note("nothing is there" + (" as far as can be seen" if there.unseen else ""))
     end_jobs(place, jobs)
-    for stack in stacks if include_stacks else ():
-        destroy(stack)
+    failed = [why for stack in (stacks if include_stacks else ()) if (why := destroy(stack))]
     left_to_pulumi = dict(place.cloud.stacks(beside=there.unseen)) if stacks else {}
-    stays = Stays(stacks=left_to_pulumi, prepaid=paid, unseen=blind)
+    stays = Stays(stacks=left_to_pulumi, prepaid=paid, unseen=blind, failed=failed)
     return remove(place, selection, with_data=with_data, form=form, stays=stays)
 
 
-def destroy(stack: str) -> None:
-    """Raises TeardownIncomplete where Pulumi is missing, or does not know the stack from here."""
+def destroy(stack: str) -> "TeardownIncomplete | None":
+    """Why the stack is left: Pulumi is missing, or does not know it from here. It stops nothing else."""
     from provisioner.errors import TeardownIncomplete
 
     how = ["--yes", "--skip-preview", "--non-interactive", "--exclude-protected"]  # prepaid capacity stays
@@ -88,11 +88,12 @@ def destroy(stack: str) -> None:
     try:
         code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
     except FileNotFoundError:
-        raise TeardownIncomplete(f"stack '{stack}' is left: pulumi is not installed.", hint="'make pulumi' builds it.")
+        return TeardownIncomplete(f"stack '{stack}' is left: pulumi is not installed.", hint="'make pulumi' builds it.")
     if code:
-        raise TeardownIncomplete(
+        return TeardownIncomplete(
             f"stack '{stack}' is left: 'pulumi destroy' ended with {code}.", hint="run it in the stack's own folder."
         )
+    return None
 
 
 def chosen_jobs(place: "Workplace", selection: "Selection") -> "list[JobRecord]":
@@ -136,13 +137,14 @@ def remove(place: "Workplace", selection: "Selection", *, with_data: bool, form:
 
     left = until_gone(place.cloud, place.clock, job=selection.job, tell=tell, chosen=selection.chosen)
     close_jobs(place, selection, left.unseen)
-    if with_data and left.nothing:
+    with_data = with_data and left.nothing and not stays.failed
+    if with_data:
         forget(place, selection)
-    if with_data and left.nothing and selection.everything:
+    if with_data and selection.everything:
         left = until_gone(place.cloud, place.clock, data=True, tell=tell)
     if form == OutputFormat.JSON:
         output.document(whole(done, left, stays))
-    if not left.nothing or stays.unseen:
+    if not left.nothing or stays.unseen or stays.failed:
         raise incomplete(left, stays)
     output.note("nothing is left" + stays.words)
     if selection.everything and not with_data and (store := place.cloud.job_store()):
@@ -171,7 +173,9 @@ def incomplete(left: "Listing", stays: "Stays") -> "TeardownIncomplete":
     blind = [f"{named(region)} ({why.message.rstrip('.')})" for region, why in {**left.unseen, **stays.unseen}.items()]
     told = [f"left: {', '.join(names)}"] if names else []
     told += [f"could not be looked at: {', '.join(blind)}"] if blind else []
-    hint = "run it again once that answers; until then nobody knows what is there." if blind else AGAIN
+    told += [why.message.rstrip(".") for why in stays.failed]
+    again = next((why.hint for why in stays.failed), AGAIN)
+    hint = "run it again once that answers; until then nobody knows what is there." if blind else again
     return TeardownIncomplete(f"{'; '.join(told)}.", left=names, hint=hint)
 
 

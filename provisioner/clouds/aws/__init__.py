@@ -7,7 +7,9 @@ from provisioner.clock import Clock
 from provisioner.clouds.aws.attendance import attended
 from provisioner.clouds.aws.describe import Machines
 from provisioner.clouds.aws.estate import holdings
+from provisioner.clouds.aws.groups import scale_in
 from provisioner.clouds.aws.identity import Identities
+from provisioner.clouds.aws.inhabited import inhabited
 from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.inventory import Inventory
 from provisioner.clouds.aws.launch import Launches
@@ -34,14 +36,14 @@ from provisioner.clouds.base import (
     Refusals,
     Sold,
     Traits,
-    each_region,
 )
+from provisioner.clouds.regions import ELSEWHERE, each_region, seen
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements, WayKind
-from provisioner.errors import ConfigError
+from provisioner.errors import CloudError, ConfigError, Unseen
 
 TRAITS = Traits(
     idempotent_launch=True, labels_in_create=True, atomic_gang=True, notice=timedelta(minutes=2),
@@ -55,7 +57,9 @@ class Aws:
     name = "aws"
     traits = TRAITS
 
-    def __init__(self, *, clock: Clock, region: str = "", store: str = "") -> None:
+    def __init__(self, *, clock: Clock, region: str = "", store: str = "", only: Sequence[str] = ()) -> None:
+        """`only` are regions that are looked at beside the prepared ones; all that are enabled where none is named."""
+        self._only = tuple(only)
         self._clock = clock
         self._sessions = Sessions(region)
         self._store = BucketStore(self._sessions, store)
@@ -131,6 +135,17 @@ class Aws:
     def regions(self) -> Sequence[str]:
         return self._sessions.regions
 
+    def inhabited_regions(self, *, everybodys: bool = False) -> Iterator[str]:
+        known = sorted({*self._store.marked_regions(), *self._only})
+        yield from known
+        if self._only:
+            return
+        try:
+            others = sorted(set(self._sessions.regions) - set(known))
+        except CloudError as refusal:
+            raise Unseen({ELSEWHERE: refusal}) from refusal
+        yield from others if everybodys else inhabited(self._sessions, others)
+
     def zones(self, region: str) -> Sequence[str]:
         return self._sessions.zones(region)
 
@@ -173,26 +188,26 @@ class Aws:
     def end(self, region: str, ids: Sequence[str]) -> Refusals:
         return self._instances.end(region, ids)
 
+    def scale_in(self, region: str, ids: Sequence[str]) -> Refusals:
+        return scale_in(self._sessions, region, ids)
+
     def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
         return self._instances.cancel_requests(region, ids)
 
     def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
-        """In the prepared regions and in the credentials' own."""
-        return self._inventory.stacks(sorted({*self._known_regions(), NOWHERE} - set(beside)))
+        places, _ = seen(self.inhabited_regions())
+        return self._inventory.stacks(sorted({*places, NOWHERE} - set(beside)))
 
     def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
-        """In the prepared regions and in the credentials' own."""
-        places = sorted(self._known_regions() - set(beside))
+        places = (region for region in self.inhabited_regions() if region not in beside)
         return each_region(lambda region: prepaid(self._sessions, region, job), places)
-
-    def _known_regions(self) -> set[str]:
-        return {*self.prepared_regions(), self._sessions.anywhere}
 
     def leftovers(
         self, *, job: str = "", data: bool = False, regions: Iterable[str] | None = None
     ) -> Iterator[Leftover]:
-        places = self._store.marked_regions() if regions is None else tuple(regions)
-        return self._inventory.leftovers(job=job, regions=places, data=data)
+        """A job's are in prepared regions alone."""
+        everywhere = self._store.marked_regions() if job else self.inhabited_regions()
+        return self._inventory.leftovers(job=job, regions=everywhere if regions is None else regions, data=data)
 
     def beside_machines(self, region: str) -> Iterator[Leftover]:
         return self._inventory.beside_machines(region)

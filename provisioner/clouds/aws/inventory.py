@@ -1,9 +1,10 @@
 """Finds what is ours on AWS, and removes it: the table of kinds, and what lives outside EC2's labels."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -19,7 +20,8 @@ from provisioner.clouds.aws.kinds import BY_NAME, KINDS, PLACEMENT, Kind
 from provisioner.clouds.aws.offerings import on_demand_price
 from provisioner.clouds.aws.sessions import Sessions, camel, rows
 from provisioner.clouds.aws.store import BucketStore
-from provisioner.clouds.base import NOWHERE, Leftover, each_region
+from provisioner.clouds.base import NOWHERE, Leftover
+from provisioner.clouds.regions import each_region
 from provisioner.errors import CloudError, ConfigError
 
 
@@ -61,10 +63,10 @@ class Inventory:
     def __init__(self, sessions: Sessions, store: BucketStore, identities: Identities) -> None:
         self._sessions, self._store, self._identities = sessions, store, identities
 
-    def leftovers(self, *, job: str, regions: Sequence[str], data: bool) -> Iterator[Leftover]:
+    def leftovers(self, *, job: str, regions: Iterable[str], data: bool) -> Iterator[Leftover]:
         """Of the job; of everything where none is named. The bucket comes last: it holds the marks of the regions."""
         found = 0
-        for leftover in each_region(lambda region: self._below(job, region), [*regions, NOWHERE]):
+        for leftover in each_region(lambda region: self._below(job, region), chain([NOWHERE], regions)):
             found += 1
             yield leftover
         store = self._store.find() if data and not job and not found else None
@@ -96,14 +98,15 @@ class Inventory:
     def _in_region(self, region: str, job: str) -> Iterator[Leftover]:
         """The region's mark comes only once nothing else of it is left: without it nobody would look there again.
 
-        Where the region's network is a stack's, so is the mark.
+        Where the region's network is a stack's, so is the mark; one that no setup was begun in has none.
         """
         found = 0
         for kind in KINDS:
             for leftover in self._of_kind(kind, region, job) if kind.job or not job else ():
                 found += 1
                 yield leftover
-        if not job and not found and not self._stacks_network(region):
+        marked = not job and not found and region in self._store.marked_regions()
+        if marked and not self._stacks_network(region):
             yield self._unlabelled(MARKER, region, region)
 
     def _of_kind(self, kind: Kind, region: str, job: str) -> Iterator[Leftover]:
@@ -125,16 +128,18 @@ class Inventory:
         return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
 
     def stacks(self, regions: Sequence[str]) -> Counter[str]:
-        """How many things each stack owns: of the regions, and of what the account has once."""
+        """How many things each stack owns, there and in no region; a kept bucket alone is none."""
         held = [marks for region in regions for marks in (self._labels_in(region) if region else self._labels_once())]
-        return Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
+        found = Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
+        if found[owner := self._store.stack]:  # a stack keeps the bucket when it goes: alone it is no work for Pulumi
+            found[owner] += 1
+        return +found
 
     def _labels_in(self, region: str) -> list[Mapping[str, str]]:
         return [tags.read(one.get("Tags")) for kind in KINDS for one in self._all(kind, region)]
 
     def _labels_once(self) -> list[Mapping[str, str]]:
-        stack = self._store.stack
-        return [self._identities.boundary() or {}, {labels.STACK: stack} if stack else {}]
+        return [self._identities.boundary() or {}]
 
     def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:
         ec2, wanted = self._sessions.ec2(region), {labels.JOB: job} if job else {}
