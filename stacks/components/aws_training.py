@@ -17,6 +17,7 @@ from stacks.components.aws_machine import (
     known,
     launch_template,
     marks_of,
+    zone_among,
     zones_selling,
 )
 from stacks.components.aws_network import PrivateNetwork, connect
@@ -45,7 +46,7 @@ class TrainingMachines(pulumi.ComponentResource):
         self._machine = known(config["instanceType"])
         self._marks = marks_of(config)
         self._region = aws.get_region().region
-        zone = config["zone"] or zones_selling([config["instanceType"]])[0]
+        zone = zone_among(zones_selling([config["instanceType"]]), config["zone"])
         self._network = PrivateNetwork(name, zones=[zone], region=self._region, labels=self._marks, opts=self._mine)
         group = self._close_together()
         self._capacity = aws_capacity.had(

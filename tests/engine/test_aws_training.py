@@ -135,6 +135,7 @@ def test_two_nodes_stand_close_together(stack: Project) -> None:
         ("endAfter", "30d", "from 5m to 14d"),
         ("capacity", "cheap", "spot, capacity-block, reservation, on-demand"),
         ("colour", "red", "endAfter"),
+        pytest.param("zone", "us-east-1z", "us-east-1a, us-east-1b", marks=pytest.mark.full),
     ],
 )
 def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, value: str, said: str) -> None:
