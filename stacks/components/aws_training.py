@@ -104,8 +104,13 @@ class TrainingMachines(pulumi.ComponentResource):
             launch_template=aws.ec2.InstanceLaunchTemplateArgs(id=template.id, version=version),
             tags=self._marks | {"Name": name, labels.EXPIRES_AT: self._capacity.ends_at},
             volume_tags=self._marks,
-            opts=self._mine,
+            opts=pulumi.ResourceOptions(parent=self, hooks=self._in_time()),
         )
+
+    def _in_time(self) -> pulumi.ResourceHookBinding | None:
+        """None where the cloud ends the machines without being asked."""
+        end = self._capacity.end
+        return pulumi.ResourceHookBinding(before_create=[end.in_time]) if end else None
 
     def export(self) -> None:
         """What a person uses."""

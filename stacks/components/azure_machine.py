@@ -8,6 +8,7 @@ import pulumi
 from pulumi_azure_native import authorization, compute, devtestlab, managedidentity, network, resources
 
 from provisioner.catalog import azure, labels
+from stacks.components.in_time import in_time
 from stacks.settings import KEPT_MOMENT, LABELS, Key, lasting, marks, one_of, whole
 
 SIZES = (
@@ -64,6 +65,7 @@ class AzureMachines(pulumi.ComponentResource):
         self._minutes = int(config["endAfter"].total_seconds() // 60)
         self._identity = self._moment()
         self.at = self._identity.tags.apply(lambda tags: (tags or {})[labels.EXPIRES_AT])
+        self._in_time = pulumi.ResourceHookBinding(before_create=[in_time(name, self.at)])
         self.machines = [self._machine(number) for number in range(config["machines"])]
         self.register_outputs({})
 
@@ -107,7 +109,7 @@ class AzureMachines(pulumi.ComponentResource):
                 )
             ),
             tags=self.at.apply(lambda at: self._marks | {labels.EXPIRES_AT: at}),
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, hooks=self._in_time),
         )  # fmt: skip
         self._end(made, number)
         return made

@@ -210,6 +210,32 @@ def test_the_other_families_use_every_card_too(tmp_path: Path, family: str, inst
     assert until(lambda: state_of(machine["InstanceId"]) == "terminated")
 
 
+@pytest.mark.full
+def test_nothing_is_launched_once_the_end_has_passed(fresh: Project) -> None:
+    """By the cloud's clock, where this computer's lags behind, and a stack's second time by either."""
+    ask("clock", advance=str(12 * 3600))
+    at_birth = fresh.up(well=False)
+    assert "the end of this stack is" in at_birth.stdout
+    assert not launched(fresh)
+    fresh.configure(endAfter="13d")
+    fresh.up()
+    ec2, scheduler = aws("ec2"), aws("scheduler")
+    ec2.terminate_instances(InstanceIds=launched(fresh))
+    group = next(one for one in scheduler.list_schedule_groups()["ScheduleGroups"] if one["Name"] != "default")
+    late = [{"Key": "accelctl:expires-at", "Value": "2026-01-01T00:00:00Z"}]
+    scheduler.tag_resource(ResourceArn=group["Arn"], Tags=late)
+    fresh.run("refresh", "--yes", "--skip-preview")
+
+    for refused in (fresh.run("preview", well=False), fresh.up(well=False)):
+        assert "the end of this stack is 2026-01-01T00:00:00Z" in refused.stdout
+        assert "endAfter" in refused.stdout
+    assert not launched(fresh)
+
+
+def launched(stack: Project) -> list[str]:
+    return [identity for name, identity in stack.resources().items() if "aws:ec2/instance:Instance" in name]
+
+
 @pytest.fixture
 def booked(sandbox: dict[str, Any], tmp_path: Path) -> Project:
     """A stack that is about to buy a capacity block of one machine for a day."""
