@@ -117,8 +117,10 @@ def test_another_duration_moves_the_end_and_another_team_is_said_and_the_machine
 
 
 def test_two_nodes_stand_close_together(stack: Project) -> None:
-    """A cluster placement group holds both, and one schedule ends both."""
+    """A cluster placement group holds both, and one schedule ends both; the preview says that the first is replaced."""
     stack.configure(nodes="2")
+    preview = stack.run("preview")
+    assert [line for line in preview.stdout.splitlines() if "aws:ec2:Instance p5-0 replace" in line], preview.stdout
     stack.up(*PACK)
     there = [one for one in described() if one["InstanceId"] in living()]
 
