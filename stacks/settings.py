@@ -15,7 +15,7 @@ from provisioner.domain.quantities import duration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key: `parse` raises ValueError with what is allowed."""
+    """One key: `parse` raises ValueError with what is allowed. A provider's own is named with it, as in aws:region."""
 
     name: str
     parse: Callable[[str], Any]
@@ -25,12 +25,17 @@ class Key:
 
 def read(keys: tuple[Key, ...]) -> dict[str, Any]:
     """Every key of the stack. Raises RunError for a key that is not known, or a value that is not allowed."""
-    config = pulumi.Config()
     known = {key.name: key for key in keys}
     given = {name.partition(":")[2]: name for name in pulumi.runtime.get_config_env() if name.startswith("accelctl:")}
     if unknown := sorted(set(given) - set(known)):
         raise pulumi.RunError(f"accelctl:{unknown[0]} is no key of this stack.\nhint: known are {', '.join(known)}.")
-    return {name: parsed(key, config.get(name)) for name, key in known.items()}
+    return {name: parsed(key, configured(name)) for name, key in known.items()}
+
+
+def configured(key: str) -> str | None:
+    """As it was set; None where it was not."""
+    space, _, name = key.rpartition(":")
+    return pulumi.Config(space or None).get(name)
 
 
 def parsed(key: Key, given: str | None) -> Any:
@@ -42,7 +47,7 @@ def parsed(key: Key, given: str | None) -> Any:
 
 
 def refusal(key: str, given: str, wrong: str, hint: str) -> pulumi.RunError:
-    return pulumi.RunError(f"accelctl:{key} is '{given}': {wrong}.\nhint: {hint}.")
+    return pulumi.RunError(f"{key if ':' in key else f'accelctl:{key}'} is '{given}': {wrong}.\nhint: {hint}.")
 
 
 def text(value: str) -> str:
@@ -57,10 +62,32 @@ def topic(value: str) -> str:
 
 
 def label(value: str) -> str:
-    """Raises ValueError for what no cloud takes as a label."""
-    if not value or len(value) > 63:
-        raise ValueError("a label has 1 to 63 characters")
+    """What AWS and Azure hold as it is; Google's are made of it. Raises ValueError for anything else.
+
+    https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+    """
+    if not re.fullmatch(r"[\w .:/=+@-]{1,63}", value):
+        raise ValueError("a label has 1 to 63 letters, digits, spaces and _ . : / = + - @")
     return value
+
+
+def label_or_caller(value: str) -> str:
+    return label(value) if value else value
+
+
+def shaped(pattern: str, such_as: str) -> Callable[[str], str]:
+    """Raises ValueError for what no cloud takes as a name of this kind."""
+
+    def parse(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"it is a name such as {such_as}")
+        return value
+
+    return parse
+
+
+BUCKET = r"|[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
+"""A bucket's name on AWS and Google Cloud, or nothing."""
 
 
 def identity(prefix: str) -> Callable[[str], str]:
@@ -86,7 +113,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 def one_of(*allowed: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in allowed:
-            raise ValueError(f"it is one of {', '.join(allowed)}")
+            raise ValueError(f"it is one of {', '.join(filter(None, allowed))}")
         return value
 
     return parse
@@ -105,7 +132,7 @@ def lasting(most: timedelta) -> Callable[[str], timedelta]:
 KEPT_MOMENT = f'tags["{labels.EXPIRES_AT}"]'
 """For `ignore_changes`: the moment that was fixed when a thing was made stays, whatever else it is labelled."""
 LABELS = (
-    Key(name="owner", parse=text, default="", help="label; the caller's name by default"),
+    Key(name="owner", parse=label_or_caller, default="", help="label; the caller's name by default"),
     Key(name="team", parse=label, default="unassigned", help="label"),
     Key(name="costCenter", parse=label, default="unassigned", help="label"),
 )

@@ -1,10 +1,16 @@
-"""What Azure's sizes with accelerators cost: azure-prices.csv, USD per hour on demand, Linux, by region."""
+"""Azure's regions, and what its sizes with accelerators cost: azure-prices.csv, USD per hour on demand, Linux."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 
 from provisioner.catalog import rows
+from provisioner.catalog.tariffs import held
+
+
+def regions() -> tuple[str, ...]:
+    """Of the public cloud, whatever they sell."""
+    return tuple(held("regions.toml")["azure"])
 
 
 @cache
@@ -18,7 +24,7 @@ def prices() -> Mapping[str, Mapping[str, Decimal]]:
 
 def price(size: str, region: str = "") -> Decimal | None:
     """In the region, written as eastus or East US; without one, where it is cheapest. None where it is not known."""
-    held = prices().get(size.lower(), {})
+    known = prices().get(size.lower(), {})
     if region:
-        return held.get(region.lower().replace(" ", ""))
-    return min(held.values(), default=None)
+        return known.get(region.lower().replace(" ", ""))
+    return min(known.values(), default=None)

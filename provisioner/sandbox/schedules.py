@@ -17,7 +17,7 @@ from botocore import xform_name
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 from moto.scheduler.exceptions import ValidationException
-from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
+from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, ScheduleGroup
 
 from provisioner.sandbox import letters
 from provisioner.sandbox.clock import SandboxClock
@@ -39,6 +39,12 @@ class Schedules:
     def install(self) -> None:
         wrap(EventBridgeSchedulerBackend, "create_schedule", self._kept)
         wrap(EventBridgeSchedulerBackend, "update_schedule", self._kept)
+        wrap(EventBridgeSchedulerBackend, "create_schedule_group", self._dated)
+
+    def _dated(self, original: Any, backend: EventBridgeSchedulerBackend, **asked: Any) -> ScheduleGroup:
+        group = original(backend, **asked)
+        group.created_on = group.last_modified = self._clock.timestamp()
+        return group
 
     def _kept(self, original: Any, backend: EventBridgeSchedulerBackend, **asked: Any) -> Schedule:
         refuse_target(asked["target"]["Arn"])

@@ -13,6 +13,7 @@ import pulumi_aws as aws
 
 from provisioner.catalog import labels
 from provisioner.catalog.policies import trust
+from stacks.components.in_time import in_time
 from stacks.settings import KEPT_MOMENT
 
 TERMINATE = "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances"
@@ -20,7 +21,10 @@ RESIZE = "arn:aws:scheduler:::aws-sdk:autoscaling:updateAutoScalingGroup"
 
 
 class End(pulumi.ComponentResource):
-    """`at` is the moment as text, RFC 3339 in UTC, known once the group is made; `by` says what happens then."""
+    """`at` is the moment as text, RFC 3339 in UTC, known once the group is made; `by` says what happens then.
+
+    `in_time` is for `before_create` of what it ends.
+    """
 
     def __init__(self, name: str, *, after: timedelta, marks: dict[str, str], opts: pulumi.ResourceOptions) -> None:
         super().__init__("accelctl:aws:End", name, None, opts)
@@ -33,6 +37,7 @@ class End(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=[KEPT_MOMENT]),
         )  # fmt: skip
         self.at = self.group.tags.apply(lambda tags: (tags or {}).get(labels.EXPIRES_AT, moment))
+        self.in_time = in_time(name, self.at, made=self.group.creation_date)
 
     def by(self, call: str, arguments: pulumi.Output[dict[str, Any]], allowed: str) -> None:
         """Makes the call at the moment, by a role that may do what the policy `allowed` says and nothing else."""

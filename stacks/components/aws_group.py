@@ -117,8 +117,13 @@ class OfficeMachines(pulumi.ComponentResource):
         return aws.autoscaling.Group(
             self._name, min_size=0, max_size=self._config["machines"], desired_capacity=self._config["machines"],
             capacity_rebalance=True, vpc_zone_identifiers=self._network.subnet_ids, mixed_instances_policy=policy,
-            tags=tags, opts=pulumi.ResourceOptions(parent=self, ignore_changes=["desiredCapacity"]),
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["desiredCapacity"], hooks=self._in_time()),
         )  # fmt: skip
+
+    def _in_time(self) -> pulumi.ResourceHookBinding:
+        """At its end it was emptied for good: a change would open it again."""
+        return pulumi.ResourceHookBinding(before_create=[self.end.in_time], before_update=[self.end.in_time])
 
     def _office_hours(self) -> None:
         """It closes on every day: what somebody started on a Saturday goes home as well."""

@@ -11,10 +11,14 @@ from provisioner.catalog import labels, load
 from provisioner.catalog.policies import trust
 from provisioner.catalog.tariffs import image_parameter
 from provisioner.domain.machines import MachineType
-from stacks.settings import LABELS, Key, lasting, marks, one_of, whole
+from stacks.settings import LABELS, Key, lasting, marks, one_of, refusal, whole
 
 LONGEST = timedelta(days=14)
+REGION = Key(
+    name="aws:region", parse=one_of("", *(one.value for one in aws.Region)), default="", help="a region of AWS"
+)
 KEYS = (
+    REGION,
     Key(name="diskGib", parse=whole(50, 16000), default="200", help="GiB of each machine's disk"),
     *LABELS,
 )
@@ -51,6 +55,16 @@ def zones_selling(instance_types: Sequence[str]) -> list[str]:
             f"accelctl:instanceType: no zone of this region sells {', '.join(instance_types)}.\nhint: set aws:region."
         )
     return sorted(set(offers.locations))
+
+
+def zone_among(selling: Sequence[str], wanted: str) -> str:
+    """The first, where none is wanted. Raises RunError for one that sells none of the machines."""
+    if wanted and wanted not in selling:
+        raise refusal(
+            "zone", wanted, f"the zones of this region that sell the machine are {', '.join(selling)}",
+            "pulumi config set zone to one of them, or aws:region",
+        )  # fmt: skip
+    return wanted or selling[0]
 
 
 def identity(name: str, marks: dict[str, str], opts: pulumi.ResourceOptions) -> aws.iam.InstanceProfile:

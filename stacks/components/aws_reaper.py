@@ -11,9 +11,10 @@ import pulumi_aws as aws
 from provisioner.catalog.foundation import bucket_name
 from provisioner.catalog.policies import allow, document, may_keep, may_reap, trust
 from provisioner.functions.bundle import HANDLER, RUNTIME, architecture, build
-from provisioner.functions.said import exemptions
-from stacks.components.aws_machine import marks_of
-from stacks.settings import LABELS, Key, lasting, one_of, text, topic, whole
+from provisioner.functions.thresholds import exemptions
+from stacks.components import aws_existing as existing
+from stacks.components.aws_machine import REGION, marks_of
+from stacks.settings import BUCKET, LABELS, Key, lasting, one_of, refusal, shaped, text, topic, whole
 
 NAME = "accelctl-reaper"
 WARNING = '{"source": ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"]}'
@@ -25,12 +26,26 @@ UNKNOWN_FOR = timedelta(days=1)
 """Before somebody is called: what is unknown is never ended, and costs on."""
 MISSED = 3
 """Periods without a success before the alarm."""
+LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+
+
+def log_days(value: str) -> int:
+    """Raises ValueError for what CloudWatch does not take."""
+    return int(one_of(*map(str, LOG_DAYS))(value))
+
+
 KEYS = (
     Key(name="reap", parse=one_of("apply", "report"), default="apply", help="whether it acts or only reports"),
     Key(name="every", parse=lasting(timedelta(days=1)), default="5m", help="between two rounds"),
-    Key(name="bucket", parse=text, default="", help="the job store; accelctl-<account> by default"),
+    Key(
+        name="bucket",
+        parse=shaped(BUCKET, "accelctl-123456789012"),
+        default="",
+        help="the job store; accelctl-<account> by default",
+    ),
     Key(name="memoryMib", parse=whole(128, 10240), default="256", help="MiB of the function's memory"),
-    Key(name="logDays", parse=whole(1, 3653), default="30", help="days that its log is kept"),
+    Key(name="logDays", parse=log_days, default="30", help="days that its log is kept"),
     Key(
         name="thresholds",
         parse=exemptions,
@@ -48,6 +63,7 @@ KEYS = (
     ),
     Key(name="ownerTopic", parse=topic, default="", help="ARN of an SNS topic that tells owners of marks"),
     Key(name="alarmTopic", parse=topic, default="", help="ARN of an SNS topic that hears the alarm"),
+    REGION,
     *LABELS,
 )
 
@@ -60,6 +76,7 @@ class Reaper(pulumi.ComponentResource):
         self._name, self._config = name, config
         self._mine = pulumi.ResourceOptions(parent=self)
         self._marks = marks_of(config)
+        refuse_missing(config["bucket"])
         account = aws.get_caller_identity().account_id
         self._bucket = config["bucket"] or bucket_name(account)
         self._letters = aws.sqs.Queue(
@@ -165,6 +182,15 @@ class Reaper(pulumi.ComponentResource):
         pulumi.export("log", f"/aws/lambda/{NAME}")
         pulumi.export("store", self._bucket)
         pulumi.export("failures", self._letters.url)
+
+
+def refuse_missing(bucket: str) -> None:
+    """Raises RunError for a store that is named and not there: every round would fail."""
+    if bucket and existing.home(bucket) is None:
+        raise refusal(
+            "bucket", bucket, "this account has no such bucket",
+            "pulumi config rm bucket, for the one that 'accelctl setup' or the stack base-aws makes",
+        )  # fmt: skip
 
 
 def cache() -> Path:

@@ -17,6 +17,7 @@ from stacks.components.aws_machine import (
     known,
     launch_template,
     marks_of,
+    zone_among,
     zones_selling,
 )
 from stacks.components.aws_network import PrivateNetwork, connect
@@ -45,7 +46,7 @@ class TrainingMachines(pulumi.ComponentResource):
         self._machine = known(config["instanceType"])
         self._marks = marks_of(config)
         self._region = aws.get_region().region
-        zone = config["zone"] or zones_selling([config["instanceType"]])[0]
+        zone = zone_among(zones_selling([config["instanceType"]]), config["zone"])
         self._network = PrivateNetwork(name, zones=[zone], region=self._region, labels=self._marks, opts=self._mine)
         group = self._close_together()
         self._capacity = aws_capacity.had(
@@ -103,8 +104,13 @@ class TrainingMachines(pulumi.ComponentResource):
             launch_template=aws.ec2.InstanceLaunchTemplateArgs(id=template.id, version=version),
             tags=self._marks | {"Name": name, labels.EXPIRES_AT: self._capacity.ends_at},
             volume_tags=self._marks,
-            opts=self._mine,
+            opts=pulumi.ResourceOptions(parent=self, hooks=self._in_time()),
         )
+
+    def _in_time(self) -> pulumi.ResourceHookBinding | None:
+        """None where the cloud ends the machines without being asked."""
+        end = self._capacity.end
+        return pulumi.ResourceHookBinding(before_create=[end.in_time]) if end else None
 
     def export(self) -> None:
         """What a person uses."""

@@ -1,5 +1,6 @@
 """Azure machines with accelerators: spot by default, private, deleted whole, shut down by Azure itself."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,8 @@ import pulumi
 from pulumi_azure_native import authorization, compute, devtestlab, managedidentity, network, resources
 
 from provisioner.catalog import azure, labels
-from stacks.settings import KEPT_MOMENT, LABELS, Key, lasting, marks, one_of, text, whole
+from stacks.components.in_time import in_time
+from stacks.settings import KEPT_MOMENT, LABELS, Key, lasting, marks, one_of, whole
 
 SIZES = (
     "Standard_ND96isr_H100_v5", "Standard_ND96asr_v4", "Standard_ND96amsr_A100_v4", "Standard_ND96isr_MI300X_v5",
@@ -19,14 +21,31 @@ IMAGE = compute.ImageReferenceArgs(publisher="microsoft-dsvm", offer="ubuntu-hpc
 CIDR = "10.79.0.0/16"
 USER = "azureuser"
 WARNING = "PT15M"
+KEY_TYPES = ("ssh-ed25519", "ssh-rsa")
+"""https://learn.microsoft.com/azure/virtual-machines/linux/mac-create-ssh-keys#supported-ssh-key-formats"""
+
+
+def public_key(value: str) -> str:
+    """One line of OpenSSH's: its type, and a body that begins with the type. Raises ValueError for anything else."""
+    kind, _, rest = value.strip().partition(" ")
+    try:
+        body = base64.b64decode(rest.partition(" ")[0], validate=True)
+    except ValueError:
+        body = b""
+    named = len(kind).to_bytes(4, "big") + kind.encode()
+    if kind not in KEY_TYPES or "\n" in value.strip() or not body.startswith(named) or len(body) <= len(named) + 32:
+        raise ValueError(f"it is a whole public key of type {' or '.join(KEY_TYPES)}")
+    return value.strip()
+
+
 KEYS = (
     Key(name="vmSize", parse=one_of(*SIZES), default=SIZES[0], help="machine size"),
     Key(name="machines", parse=whole(1, 16), default="1", help="how many"),
     Key(name="capacity", parse=one_of("spot", "on-demand"), default="spot", help="how they are bought"),
     Key(name="eviction", parse=one_of("Delete", "Deallocate"), default="Delete", help="what becomes of an evicted one"),
-    Key(name="location", parse=text, default="eastus", help="region"),
+    Key(name="location", parse=one_of(*azure.regions()), default="eastus", help="region"),
     Key(name="endAfter", parse=lasting(LONGEST), default="8h", help="when they are shut down, counted from launch"),
-    Key(name="sshKey", parse=text, default="", help="a public key, such as the content of ~/.ssh/id_ed25519.pub"),
+    Key(name="sshKey", parse=public_key, default="", help="a public key, such as the content of ~/.ssh/id_ed25519.pub"),
     Key(name="diskGib", parse=whole(64, 4095), default="256", help="GiB of each machine's disk"),
     *LABELS,
 )
@@ -37,11 +56,6 @@ class AzureMachines(pulumi.ComponentResource):
 
     def __init__(self, name: str, config: dict[str, Any]) -> None:
         super().__init__("accelctl:azure:AzureMachines", name, None, None)
-        if not config["sshKey"].startswith(("ssh-", "ecdsa-")):
-            raise pulumi.RunError(
-                "accelctl:sshKey is missing or no public key.\n"
-                'hint: pulumi config set sshKey "$(cat ~/.ssh/id_ed25519.pub)"'
-            )
         self._name, self._config = name, config
         self._mine = pulumi.ResourceOptions(parent=self)
         self._marks = marks(config, lambda: authorization.get_client_config().object_id or "unassigned")
@@ -51,6 +65,7 @@ class AzureMachines(pulumi.ComponentResource):
         self._minutes = int(config["endAfter"].total_seconds() // 60)
         self._identity = self._moment()
         self.at = self._identity.tags.apply(lambda tags: (tags or {})[labels.EXPIRES_AT])
+        self._in_time = pulumi.ResourceHookBinding(before_create=[in_time(name, self.at)])
         self.machines = [self._machine(number) for number in range(config["machines"])]
         self.register_outputs({})
 
@@ -94,7 +109,7 @@ class AzureMachines(pulumi.ComponentResource):
                 )
             ),
             tags=self.at.apply(lambda at: self._marks | {labels.EXPIRES_AT: at}),
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, hooks=self._in_time),
         )  # fmt: skip
         self._end(made, number)
         return made

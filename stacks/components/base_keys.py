@@ -1,25 +1,11 @@
 """The configuration of the stacks base-aws, base-gcp and base-azure."""
 
-import re
-from collections.abc import Callable
-
-from stacks.settings import LABELS, Key, one_of
+from provisioner.catalog import azure
+from stacks.components.gcp_names import PROJECT
+from stacks.settings import BUCKET, LABELS, Key, one_of, shaped
 
 WAYS = ("ipv6", "gateway")
 """The free ones of AWS. What is paid by the hour is added by `accelctl setup --way`."""
-
-
-def shaped(pattern: str, such_as: str) -> Callable[[str], str]:
-    """Raises ValueError for what no cloud takes as a name of this kind."""
-
-    def parse(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(f"it is a name such as {such_as}")
-        return value
-
-    return parse
-
-
 COMMON = (
     Key(
         name="adopt", parse=one_of("true", "false"), default="false", help="true imports what is there under our names"
@@ -27,7 +13,6 @@ COMMON = (
     Key(name="withData", parse=one_of("true", "false"), default="false", help="whether destroy takes the job store"),
     *LABELS,
 )
-BUCKET = r"|[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
 AWS = (
     Key(
         name="bucket", parse=shaped(BUCKET, "accelctl-123456789012"), default="",
@@ -38,6 +23,7 @@ AWS = (
     *COMMON,
 )  # fmt: skip
 GCP = (
+    PROJECT,
     Key(name="region", parse=shaped(r"[a-z]+-[a-z]+\d+", "us-central1"), default="us-central1", help="a region"),
     Key(
         name="bucket", parse=shaped(BUCKET, "accelctl-my-project"), default="",
@@ -46,7 +32,7 @@ GCP = (
     *COMMON,
 )  # fmt: skip
 AZURE = (
-    Key(name="location", parse=shaped(r"[a-z]+\d*", "eastus"), default="eastus", help="a region"),
+    Key(name="location", parse=one_of(*azure.regions()), default="eastus", help="a region"),
     Key(
         name="account", parse=shaped(r"|[a-z0-9]{3,24}", "accelctlmine"), default="",
         help="the storage account; a name made of the subscription's by default",

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from stacks.components.gcp_names import account_id, role_id
+from stacks.components.in_time import in_time
 
 ALLOWED = ["tpu.nodes.delete", "tpu.nodes.get"]
 """All that the account may. Scheduler's own agent makes its tokens, by what the API's enabling granted it."""
@@ -13,7 +14,6 @@ RETRIES = gcp.cloudscheduler.JobRetryConfigArgs(
     retry_count=5, min_backoff_duration="60s", max_backoff_duration="960s", max_doublings=4
 )
 """After 1, 2, 4, 8 and 16 minutes: what the API or a grant that is still on its way refuses at first is tried again."""
-A_YEAR = timedelta(days=365)
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -35,14 +35,9 @@ class End(pulumi.ComponentResource):
         )  # fmt: skip
         self.at = self._keeper.display_name.apply(lambda text: text or moment)
         self._may = self._allowed(name, project, now)
-        hook = pulumi.ResourceHook(f"{name}-end", self._refuse_late, pulumi.ResourceHookOptions(on_dry_run=True))
+        hook = in_time(name, self.at)
         self.in_time = pulumi.ResourceHookBinding(before_create=[hook])
         self._always_in_time = pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
-
-    async def _refuse_late(self, _: pulumi.ResourceHookArgs) -> None:
-        """Nothing is made that nothing would end. What is there already stays as it is."""
-        if at := await self.at.future():
-            refuse_late(at, datetime.now(UTC))
 
     def _allowed(self, name: str, project: str, now: datetime) -> gcp.projects.IAMMember:
         """The account may delete the project's nodes; Google cannot grant that for single ones."""
@@ -66,15 +61,6 @@ class End(pulumi.ComponentResource):
             retry_config=RETRIES,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._may], hooks=self._always_in_time),
         )  # fmt: skip
-
-
-def refuse_late(at: str, now: datetime) -> None:
-    """Raises RunError for a moment that cron would find in another year."""
-    if not now < datetime.fromisoformat(at) <= now + A_YEAR:
-        raise pulumi.RunError(
-            f"the end of this stack is {at}, past or more than a year away: nothing would end what is made now.\n"
-            "hint: pulumi config set endAfter to another duration, or pulumi destroy."
-        )
 
 
 def cron(at: str) -> str:

@@ -4,8 +4,15 @@ import hashlib
 import re
 from datetime import datetime
 
+from stacks.settings import Key, shaped
+
 DIGEST = 8
 LONGEST = 30
+PROJECT = Key(
+    name="gcp:project", parse=shaped(r"|([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", "my-project-123456"), default="",
+    help="a project's id",
+)  # fmt: skip
+"""https://cloud.google.com/resource-manager/docs/creating-managing-projects#before_you_begin"""
 
 
 def account_id(stack: str, name: str) -> str:

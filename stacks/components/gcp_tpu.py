@@ -9,9 +9,9 @@ import pulumi_gcp as gcp
 from provisioner.catalog import labels
 from provisioner.catalog.tpus import TpuFamily, families
 from stacks.components.gcp_end import SCOPE, End
-from stacks.components.gcp_names import account_id
+from stacks.components.gcp_names import PROJECT, account_id
 from stacks.components.gcp_network import PrivateNetwork
-from stacks.settings import LABELS, Key, lasting, marks, one_of, whole
+from stacks.settings import LABELS, Key, configured, lasting, marks, one_of, whole
 
 LONGEST = timedelta(days=14)
 SCHEDULING = {"spot": {"spot": True}, "reserved": {"reserved": True}, "on-demand": {}}
@@ -20,6 +20,7 @@ SCHEDULING = {"spot": {"spot": True}, "reserved": {"reserved": True}, "on-demand
 def keys_for(family: TpuFamily, usual: str) -> tuple[Key, ...]:
     zones = one_of(*family.zones)
     return (
+        PROJECT,
         Key(name="acceleratorType", parse=one_of(*family.types), default=usual, help="type and size of a slice"),
         Key(name="nodes", parse=whole(1, 16), default="1", help="slices"),
         Key(name="capacity", parse=one_of(*SCHEDULING), default="spot", help="how they are bought"),
@@ -86,7 +87,7 @@ def caller() -> str:
 
 def project() -> str:
     """Raises RunError where none is configured."""
-    found = pulumi.Config("gcp").get("project") or gcp.config.project
+    found = configured(PROJECT.name) or gcp.config.project
     if not found:
         raise pulumi.RunError("gcp:project is not set.\nhint: pulumi config set gcp:project ID")
     return found

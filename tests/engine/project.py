@@ -13,7 +13,7 @@ from typing import Any
 from provisioner.sandbox.client import PROJECT
 
 ROOT = Path(__file__).parents[2]
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000 somebody"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f somebody"
 NEEDED = {"azure-nd": {"sshKey": KEY}, "gcp-tpu": {"gcp:project": PROJECT}, "base-gcp": {"gcp:project": PROJECT}}
 """What a family of stacks is not without."""
 PACK = ("--policy-pack", str(ROOT / "policies"))

@@ -116,7 +116,7 @@ def test_its_end_empties_the_group_for_good_and_destroy_leaves_nothing(stack: Pr
 def test_inferentia_comes_the_same_way(sandbox: dict[str, Any], tmp_path: Path) -> None:
     """Up with the pack, and gone again."""
     made = project(tmp_path, "aws-inf2")
-    made.configure(hours="off")  # the tests before moved the sandbox's clock
+    made.configure(hours="off", endAfter="13d")  # the tests before moved the sandbox's clock
     made.up(*PACK)
     named = [made.outputs()["group"]]
     (there,) = aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=named)["AutoScalingGroups"]
@@ -130,6 +130,7 @@ def test_teardown_names_the_stack_that_owns_a_thing_and_leaves_it_unless_told(
 ) -> None:
     """Without --include-stacks the machines stay; with it Pulumi itself destroys them."""
     made = project(tmp_path, f"{STACK}-owned")
+    made.configure(endAfter="13d")  # the tests before moved the sandbox's clock by more than a week
     made.up(*PACK)
     kept = accelctl("teardown", "--everything", "--yes", "--output", "json")
     owned = json.loads(kept.stdout)["stacks"]

@@ -110,6 +110,7 @@ def test_another_duration_moves_the_end_and_another_team_is_said_and_the_machine
     assert stack.outputs()["ends_at"] < before
     labels = {tag["Key"]: tag["Value"] for tag in described()[0]["Tags"]}
     assert labels["accelctl:expires-at"] == stack.outputs()["ends_at"]
+    stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE)
     vision = [{"Name": "tag:accelctl:team", "Values": ["vision"]}]
     assert [one["Attachments"][0]["InstanceId"] for one in aws("ec2").describe_volumes(Filters=vision)["Volumes"]] == (
         machine
@@ -117,8 +118,10 @@ def test_another_duration_moves_the_end_and_another_team_is_said_and_the_machine
 
 
 def test_two_nodes_stand_close_together(stack: Project) -> None:
-    """A cluster placement group holds both, and one schedule ends both."""
+    """A cluster placement group holds both, and one schedule ends both; the preview says that the first is replaced."""
     stack.configure(nodes="2")
+    preview = stack.run("preview")
+    assert [line for line in preview.stdout.splitlines() if "aws:ec2:Instance p5-0 replace" in line], preview.stdout
     stack.up(*PACK)
     there = [one for one in described() if one["InstanceId"] in living()]
 
@@ -135,6 +138,7 @@ def test_two_nodes_stand_close_together(stack: Project) -> None:
         ("endAfter", "30d", "from 5m to 14d"),
         ("capacity", "cheap", "spot, capacity-block, reservation, on-demand"),
         ("colour", "red", "endAfter"),
+        pytest.param("zone", "us-east-1z", "us-east-1a, us-east-1b", marks=pytest.mark.full),
     ],
 )
 def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, value: str, said: str) -> None:
@@ -325,3 +329,29 @@ def test_a_block_that_does_not_fit_is_named_by_key_and_forgotten_once_it_has_end
     booked.run("destroy", "--yes", "--skip-preview")
 
     assert booked.resources() == {}
+
+
+@pytest.mark.full
+def test_nothing_is_launched_once_the_end_has_passed(fresh: Project) -> None:
+    """By the cloud's clock, where this computer's lags behind, and a stack's second time by either."""
+    ask("clock", advance=str(12 * 3600))
+    at_birth = fresh.up(well=False)
+    assert "the end of this stack is" in at_birth.stdout
+    assert not launched(fresh)
+    fresh.configure(endAfter="13d")
+    fresh.up()
+    ec2, scheduler = aws("ec2"), aws("scheduler")
+    ec2.terminate_instances(InstanceIds=launched(fresh))
+    group = next(one for one in scheduler.list_schedule_groups()["ScheduleGroups"] if one["Name"] != "default")
+    late = [{"Key": "accelctl:expires-at", "Value": "2026-01-01T00:00:00Z"}]
+    scheduler.tag_resource(ResourceArn=group["Arn"], Tags=late)
+    fresh.run("refresh", "--yes", "--skip-preview")
+
+    for refused in (fresh.run("preview", well=False), fresh.up(well=False)):
+        assert "the end of this stack is 2026-01-01T00:00:00Z" in refused.stdout
+        assert "endAfter" in refused.stdout
+    assert not launched(fresh)
+
+
+def launched(stack: Project) -> list[str]:
+    return [identity for name, identity in stack.resources().items() if "aws:ec2/instance:Instance" in name]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.engine.cases import PROGRAM, YAML
-from tests.engine.project import PACK, ROOT, Project, project
+from tests.engine.project import KEY, PACK, ROOT, Project, project
 from tests.rules.cases import CASES, inputs_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
@@ -122,7 +122,7 @@ def test_what_nobody_can_price_is_said_and_blocks_nothing(sandbox: dict[str, Any
     """A size where nobody says its price: under a budget that is an advice with the machine's name, never $0 unsaid."""
     stack = project(tmp_path, "azure-nd-priced")
     stack.configure(location="brazilsoutheast")
-    stack.configure(sshKey="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEa0dQ0lEw0Bz2wE0Yp0m0 me@here")
+    stack.configure(sshKey=KEY)
     config = tmp_path / "budget.json"
     told = {"allowed": {"budget": 100}}
     config.write_text(json.dumps({"budget": told, "budget-not-known": told}))

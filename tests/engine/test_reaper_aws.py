@@ -70,6 +70,12 @@ def test_what_is_deployed_is_watched_and_up_again_changes_nothing(stack: Project
     stack.run("refresh", "--yes", "--skip-preview", NO_CHANGE)
 
 
+@pytest.mark.full
+def test_a_store_that_is_not_there_is_named(stack: Project) -> None:
+    """Before anything is made: every round would fail."""
+    stack.refuses("bucket", "nosuch", "no such bucket")
+
+
 def test_an_interrupted_job_is_carried_to_its_end_by_the_function_alone(stack: Project) -> None:
     """Its terminal is gone; the warning starts the function, which buys the next machine; a round closes it."""
     assert accelctl(*counting("carried", "--detach", steps=600)).returncode == 0

@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.domain.estate import AcceleratorKind
 from provisioner.errors import ConfigError
-from provisioner.functions.said import exemptions
+from provisioner.functions.thresholds import exemptions
 from provisioner.reaper.thresholds import configured, defaults
 from provisioner.settings import load
 from tests.e2e.jobs import accelctl

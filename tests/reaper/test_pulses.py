@@ -5,6 +5,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
@@ -106,6 +107,7 @@ def test_without_either_everything_is_unknown_and_the_run_says_so() -> None:
         ("3.abc.run.0.", "unknown"),
         ("1.zz.run.0.", "unknown"),
     ],
+    ids=map(str, count()),  # the names hold the time of day, which is another one in each of pytest's processes
 )
 def test_a_pulse_is_judged_by_what_it_covers(told: str, verdict: str) -> None:
     """An hour counts; an old one, one of the future, of another version or a short one is never idle."""

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from pulumi import RunError
 
-from stacks.components.gcp_end import cron, refuse_late
+from stacks.components.gcp_end import cron
+from stacks.components.in_time import refuse_late
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

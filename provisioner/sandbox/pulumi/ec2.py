@@ -352,7 +352,7 @@ KINDS: dict[str, Kind] = {
     ),
     "aws:ec2/launchTemplate:LaunchTemplate": Kind(
         create=create_template, read=read_template, delete=delete_template, update=update_template,
-        replaces=("name",), computed=("arn", "latestVersion"), autoname="name",
+        replaces=("name",), computed=("arn", "latestVersion"), anew=("latestVersion",), autoname="name",
     ),
     "aws:ec2/securityGroup:SecurityGroup": Kind(
         create=create_group, read=read_group, delete=delete_group, update=retagged, autoname="name",

@@ -6,6 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from provisioner.sandbox.pulumi.wire import UNKNOWN
+
 Inputs = dict[str, Any]
 Clients = Callable[[str], Any]
 """A boto3 client by the name of its service."""
@@ -29,12 +31,19 @@ class Kind:
     """Inputs that come out in another shape."""
     drifts: tuple[str, ...] = ("tags",)
     """Inputs that Read tells as they are now, so that a refresh sees what somebody else changed."""
+    anew: tuple[str, ...] = ()
+    """Outputs that a change of anything but its tags makes anew: not known at preview."""
     required: tuple[str, ...] = ()
     autoname: str = ""
     imported: Callable[[Clients, str], Inputs | None] | None = None
     """The inputs that would make what is there; without it the type cannot be imported."""
     refusals: Callable[[Inputs], Iterable[tuple[str, str]]] = field(default=lambda _: ())
     """(input, what is wrong with it), for what the real provider refuses before any call."""
+
+    def planned(self, old: Inputs, new: Inputs) -> Inputs:
+        """What a preview of the change cannot know."""
+        changed = {name for name in {*old, *new} - set(self.in_place) if old.get(name) != new.get(name)}
+        return dict.fromkeys(self.anew, UNKNOWN) if changed else {}
 
     def replacing(self, changed: Iterable[str]) -> list[str]:
         if self.replaces == EVERYTHING:

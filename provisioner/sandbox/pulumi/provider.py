@@ -119,7 +119,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         state = read(request.olds)
         if request.preview or unknown(new):
             plain = {name: value for name, value in new.items() if name not in kind.shaped}
-            return provider_pb2.UpdateResponse(properties=written(state | plain))
+            return provider_pb2.UpdateResponse(properties=written(state | plain | kind.planned(old, new)))
         if kind.update is None:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "this type changes by replacement only")
         answered(context, request.urn, lambda: kind.update(self.client, request.id, old, new))

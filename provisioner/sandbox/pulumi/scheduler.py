@@ -8,7 +8,7 @@ from provisioner.sandbox.pulumi.wire import given, pascal
 
 def create_group(clients: Clients, inputs: Inputs) -> tuple[str, Inputs]:
     found = clients("scheduler").create_schedule_group(**given({"Name": inputs["name"], "Tags": tags_of(inputs)}))
-    return inputs["name"], {"arn": found["ScheduleGroupArn"], "state": "ACTIVE", "tagsAll": inputs.get("tags") or {}}
+    return inputs["name"], read_group(clients, inputs["name"], inputs) or {"arn": found["ScheduleGroupArn"]}
 
 
 def read_group(clients: Clients, name: str, _: Inputs) -> Inputs | None:
@@ -16,7 +16,8 @@ def read_group(clients: Clients, name: str, _: Inputs) -> Inputs | None:
     if not found:
         return None
     tags = clients("scheduler").list_tags_for_resource(ResourceArn=found["Arn"]).get("Tags")
-    return {"arn": found["Arn"], "state": found["State"]} | tagged(tags)
+    made = f"{found['CreationDate']:%Y-%m-%dT%H:%M:%SZ}"
+    return {"arn": found["Arn"], "state": found["State"], "creationDate": made} | tagged(tags)
 
 
 def update_group(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
@@ -64,7 +65,7 @@ def delete_schedule(clients: Clients, identity: str, _: Inputs) -> None:
 KINDS: dict[str, Kind] = {
     "aws:scheduler/scheduleGroup:ScheduleGroup": Kind(
         create=create_group, read=read_group, delete=delete_group, update=update_group, autoname="name",
-        computed=("arn", "state"),
+        computed=("arn", "state", "creationDate"),
     ),
     "aws:scheduler/schedule:Schedule": Kind(
         create=create_schedule, read=read_schedule, delete=delete_schedule, update=update_schedule,
