@@ -33,6 +33,7 @@ def reserved() -> str:
     return made["CapacityReservation"]["CapacityReservationId"]
 
 
+@pytest.mark.full
 def test_a_teardown_names_what_is_paid_for_with_its_end_and_cost_and_leaves_it() -> None:
     """A block is paid in advance; a reservation costs what its machines would, until it is cancelled."""
     assert accelctl("setup").returncode == 0
