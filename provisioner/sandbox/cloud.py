@@ -12,7 +12,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance
 from moto.events.models import events_backends
 
-from provisioner.sandbox import buckets, images
+from provisioner.sandbox import buckets, images, profiles
 from provisioner.sandbox.alarms import Alarms
 from provisioner.sandbox.blocks import Blocks
 from provisioner.sandbox.clock import SandboxClock
@@ -75,6 +75,7 @@ class SandboxCloud:
         self.groups.install()
         images.install()
         buckets.install()
+        profiles.install()
 
     def credentials(self, role: str, region: str) -> dict[str, str]:
         """Of a role that a service of the cloud's takes on."""

@@ -184,3 +184,13 @@ def test_a_machine_is_asked_for_by_itself_beside_what_it_is_made_with(sandbox: d
         seen[kind] = refused(lambda marks=marks: launch("sleep 1", client=client, TagSpecifications=marks))[0]
 
     assert seen == {"": "UnauthorizedOperation", "volume": "UnauthorizedOperation", "instance": ""}
+
+
+def test_what_is_in_no_profile_any_more_is_not_found(sandbox: dict[str, Any]) -> None:
+    """A removal that broke off is begun again, and IAM says that this was done."""
+    iam, name = aws("iam"), f"left-{uuid.uuid4().hex[:8]}"
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+    iam.create_instance_profile(InstanceProfileName=name)
+
+    code, _ = refused(lambda: iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=name))
+    assert code == "NoSuchEntity"
