@@ -130,6 +130,7 @@ def test_a_running_job_tells_what_it_does_by_a_name_in_the_store() -> None:
     assert accelctl("teardown", "telling", "--yes").returncode == 0
 
 
+@pytest.mark.full
 def test_others_accelerators_are_marked_and_told_of_and_never_ended() -> None:
     """Only where the whole account is looked at; without that nobody sees them."""
     foreign = launch("sleep 600")["InstanceId"]

@@ -75,6 +75,7 @@ def test_others_is_told_of_when_the_account_is_looked_at_and_never_touched(left:
     assert aws("ec2").describe_volumes(VolumeIds=[left["their volume"]])["Volumes"]
 
 
+@pytest.mark.full
 def test_a_placement_group_is_named_once_no_machine_is_in_it() -> None:
     """One that holds a machine is not; a teardown removes it after its machine."""
     ec2, labels = aws("ec2"), OURS | {"accelctl:team": "near"}

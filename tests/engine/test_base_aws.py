@@ -41,6 +41,7 @@ def prepared() -> list[dict[str, Any]]:
     return json.loads(accelctl("setup", "--output", "json").stdout)["things"]
 
 
+@pytest.mark.full
 def test_jobs_run_in_what_the_stack_made_and_teardown_leaves_it(stack: Project) -> None:
     """setup finds every thing of it and says whose it is; a job buys, runs and ends; everything else goes."""
     things = prepared()

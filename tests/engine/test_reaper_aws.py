@@ -139,6 +139,7 @@ def test_its_role_ends_nothing_that_is_not_ours(stack: Project) -> None:
     aws("ec2").terminate_instances(InstanceIds=[foreign])
 
 
+@pytest.mark.full
 def test_a_round_that_fails_for_good_is_a_dead_letter(stack: Project) -> None:
     """Its role may put it into the queue that the alarm watches; three periods without success are an alarm too."""
     queue = stack.outputs()["failures"]
@@ -160,6 +161,7 @@ def test_a_round_that_fails_for_good_is_a_dead_letter(stack: Project) -> None:
     ask("fault", operation="DescribeInstances", code="UnauthorizedOperation", times="0")
 
 
+@pytest.mark.full
 def test_report_changes_nothing_and_the_owners_topic_and_the_scope_are_keys(stack: Project) -> None:
     """In place: the same function only looks, at everybody's machines, and its role follows."""
     topic = "arn:aws:sns:us-east-1:123456789012:idle"
