@@ -1,6 +1,6 @@
 """The rules. Each takes facts and what is allowed, and says what is wrong with how to mend it, or nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -158,10 +158,15 @@ def required_labels(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if not facts.takes_labels:
         return ""
     if missing := lacking(facts, allowed):
-        return f"the label accelctl:{missing[0]} is missing; every machine says whose it is"
+        return f"{labels_are(missing)} missing; every machine says whose it is"
     wanted = required(facts, allowed)
     blank = [name for name, value in wanted.items() if value == "unassigned" and not allowed.unassigned_allowed]
-    return f"the label accelctl:{blank[0]} is 'unassigned'; say who pays" if blank else ""
+    return f"{labels_are(blank)} 'unassigned'; say who pays" if blank else ""
+
+
+def labels_are(names: Sequence[str]) -> str:
+    listed = ", ".join(f"accelctl:{name}" for name in names)
+    return f"the label {listed} is" if len(names) == 1 else f"the labels {listed} are"
 
 
 def required(facts: Facts, allowed: Configuration) -> dict[str, str | None]:
