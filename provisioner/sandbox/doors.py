@@ -1,36 +1,32 @@
 """Instance Connect endpoints, which moto lacks: ssh to private machines without an open port or a public address."""
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
-from provisioner.sandbox.labels import drop_tags, taggable, tags_of
+from provisioner.sandbox.labels import Tagged
 from provisioner.sandbox.wire import AwsError, Call, labels_in, listed, tag_set, xml_answer
 
-KIND, PREFIX = "instance-connect-endpoint", "eice"
 
-
-@dataclass(frozen=True)
-class Door:
+@dataclass
+class Door(Tagged):
     """One endpoint; a network has one at most."""
 
-    region: str
+    KIND, PREFIX = "instance-connect-endpoint", "eice"
+
     network: str
     subnet: str
     zone: str
     groups: tuple[str, ...]
-    id: str = field(default_factory=lambda: f"{PREFIX}-{secrets.token_hex(8)}0")
 
     def xml(self) -> str:
         groups = "".join(f"<item>{one}</item>" for one in self.groups)
         return (f"<instanceConnectEndpointId>{self.id}</instanceConnectEndpointId><vpcId>{self.network}</vpcId>"
                 f"<subnetId>{self.subnet}</subnetId><availabilityZone>{self.zone}</availabilityZone>"
                 f"<state>create-complete</state><preserveClientIp>false</preserveClientIp>"
-                f"<securityGroupIdSet>{groups}</securityGroupIdSet>"
-                f"{tag_set(tags_of(self.region, self.id))}")  # fmt: skip
+                f"<securityGroupIdSet>{groups}</securityGroupIdSet>{tag_set(self.labels)}")  # fmt: skip
 
 
 class Doors:
@@ -38,7 +34,6 @@ class Doors:
 
     def __init__(self) -> None:
         self._doors: dict[tuple[str, str], Door] = {}
-        taggable(KIND, PREFIX)
 
     def answer(self, call: Call) -> Any:
         return {"CreateInstanceConnectEndpoint": self.create, "DescribeInstanceConnectEndpoints": self.describe,
@@ -57,7 +52,7 @@ class Doors:
         groups = tuple(listed(call, "SecurityGroupId"))
         door = Door(call.region, subnet.vpc_id, asked, subnet.availability_zone, groups)
         self._doors[call.region, door.id] = door
-        tags_of(call.region, door.id).update(labels_in(call))
+        door.labels.update(labels_in(call))
         return xml_answer(call, f"<instanceConnectEndpoint>{door.xml()}</instanceConnectEndpoint>")
 
     def describe(self, call: Call) -> Any:
@@ -74,7 +69,7 @@ class Doors:
         if door is None:
             return unknown(name)
         answer = xml_answer(call, f"<instanceConnectEndpoint>{door.xml()}</instanceConnectEndpoint>")
-        drop_tags(call.region, name)
+        door.forget_labels()
         return answer
 
 

@@ -1,24 +1,43 @@
 """Labels: the cloud forgets those of a machine that has ended, the sandbox's own books do not."""
 
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, EC2_RESOURCE_TO_PREFIX
 
 
-def taggable(kind: str, prefix: str) -> None:
-    """CreateTags and DeleteTags take ids of a kind that moto lacks."""
-    EC2_RESOURCE_TO_PREFIX[kind], EC2_PREFIX_TO_RESOURCE[prefix] = prefix, kind
+@dataclass
+class Tagged:
+    """What moto lacks and our own books keep, labelled where moto keeps labels: CreateTags and DeleteTags reach it."""
 
+    KIND: ClassVar[str]
+    PREFIX: ClassVar[str]
 
-def tags_of(region: str, identity: str) -> dict[str, str]:
-    """Where CreateTags changes them too."""
-    return ec2_backends[DEFAULT_ACCOUNT_ID][region].tags[identity]
+    region: str
+    id: str = field(init=False)
 
+    def __init_subclass__(cls) -> None:
+        EC2_RESOURCE_TO_PREFIX[cls.KIND], EC2_PREFIX_TO_RESOURCE[cls.PREFIX] = cls.PREFIX, cls.KIND
 
-def drop_tags(region: str, identity: str) -> None:
-    """Of what is gone."""
-    ec2_backends[DEFAULT_ACCOUNT_ID][region].tags.pop(identity, None)
+    def __post_init__(self) -> None:
+        self.id = f"{self.PREFIX}-0{secrets.token_hex(8)}"
+
+    @property
+    def backend(self) -> Any:
+        return ec2_backends[DEFAULT_ACCOUNT_ID][self.region]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """As CreateTags left them, where a policy's condition finds them too."""
+        return self.backend.tags[self.id]
+
+    def forget_labels(self) -> None:
+        """It is gone."""
+        self.backend.tags.pop(self.id, None)
 
 
 def labels_of(instance: Instance) -> dict[str, str]:

@@ -1,36 +1,22 @@
 """Placement groups, which moto lacks: made, listed by name, refused where unknown, kept while a machine is in them."""
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.ec2.models import ec2_backends
-
-from provisioner.sandbox.labels import drop_tags, taggable, tags_of
+from provisioner.sandbox.labels import Tagged
 from provisioner.sandbox.lifecycle import Refused, living
 from provisioner.sandbox.wire import AwsError, Call, labels_in, listed, tag_set, xml_answer
 
-KIND, PREFIX = "placement-group", "pg"
 STRATEGIES = ("cluster", "spread", "partition")
 
 
 @dataclass
-class Group:
-    region: str
+class Group(Tagged):
+    KIND, PREFIX = "placement-group", "pg"
+
     name: str
     strategy: str
-    id: str = field(default_factory=lambda: f"{PREFIX}-{secrets.token_hex(8)}")
-
-    @property
-    def backend(self) -> Any:
-        return ec2_backends[DEFAULT_ACCOUNT_ID][self.region]
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Where CreateTags changes them too, and where a policy's condition finds them by the name."""
-        return tags_of(self.region, self.id)
 
     def xml(self) -> str:
         return (f"<groupName>{escape(self.name)}</groupName><strategy>{self.strategy}</strategy>"
@@ -42,7 +28,6 @@ class PlacementGroups:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], Group] = {}
-        taggable(KIND, PREFIX)
 
     def answer(self, call: Call) -> Any:
         return {"CreatePlacementGroup": self.create, "DescribePlacementGroups": self.describe,
@@ -73,13 +58,13 @@ class PlacementGroups:
         name = call.params.get("GroupName", "")
         if (call.region, name) not in self._groups:
             return AwsError("InvalidPlacementGroup.Unknown", f"The Placement Group '{name}' is unknown.")
-        backend = self._groups[call.region, name].backend
-        if any(one.placement.group_name == name for one in living(backend)):
+        group = self._groups[call.region, name]
+        if any(one.placement.group_name == name for one in living(group.backend)):
             return AwsError(
                 "InvalidPlacementGroup.InUse", f"The placement group {name} is in use and may not be deleted."
             )
-        drop_tags(call.region, self._groups.pop((call.region, name)).id)
-        del ids_by_name(backend)[name]
+        group.forget_labels()
+        del self._groups[call.region, name], ids_by_name(group.backend)[name]
         return xml_answer(call, "<return>true</return>")
 
     def refuse_unknown(self, region: str, name: str) -> None:

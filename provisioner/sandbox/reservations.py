@@ -4,9 +4,8 @@ On demand, a reservation costs what its machines would, used or not. A capacity 
 later, costs nothing more, and takes its machines back half an hour before its end: EC2 User Guide, "Capacity Blocks".
 """
 
-import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance
 
 from provisioner.sandbox.clock import SandboxClock
-from provisioner.sandbox.labels import taggable, tags_of
+from provisioner.sandbox.labels import Tagged
 from provisioner.sandbox.lifecycle import Refused, living
 from provisioner.sandbox.market import Market, Pool
 from provisioner.sandbox.quotas import Quotas
@@ -25,15 +24,15 @@ from provisioner.sandbox.wire import AwsError, Call, labels_in, listed, tag_set,
 PAYMENT = timedelta(seconds=0.2)
 CLEARED_BEFORE_END = timedelta(minutes=30)
 BLOCK = "capacity-block"
-KIND, PREFIX = "capacity-reservation", "cr"
 OPEN = ("payment-pending", "scheduled", "active")
 
 
 @dataclass
-class Reservation:
+class Reservation(Tagged):
     """Machines of one type in one zone. `fee` in USD makes it a capacity block; `end` None lasts until cancelled."""
 
-    region: str
+    KIND, PREFIX = "capacity-reservation", "cr"
+
     pool: Pool
     count: int
     made: datetime
@@ -43,7 +42,6 @@ class Reservation:
     criteria: str = "targeted"
     placement_group: str = ""
     cancelled: datetime | None = None
-    id: str = field(default_factory=lambda: f"cr-0{secrets.token_hex(8)}")
 
     def state(self, now: datetime) -> str:
         if self.cancelled:
@@ -58,14 +56,6 @@ class Reservation:
     def closed(self) -> datetime | None:
         """When it stopped, or will."""
         return self.cancelled or self.end
-
-    @property
-    def backend(self) -> Any:
-        return ec2_backends[DEFAULT_ACCOUNT_ID][self.region]
-
-    @property
-    def labels(self) -> dict[str, str]:
-        return tags_of(self.region, self.id)
 
     @property
     def members(self) -> list[Instance]:
@@ -98,7 +88,6 @@ class Reservations:
     ) -> None:
         self._market, self._quotas, self._clock, self._take_back = market, quotas, clock, take_back
         self.held: dict[str, Reservation] = {}
-        taggable(KIND, PREFIX)
 
     def answer(self, call: Call) -> Any:
         answers = {"CreateCapacityReservation": self.create, "DescribeCapacityReservations": self.describe,

@@ -90,6 +90,12 @@ class World:
     def pass_time(self, duration: timedelta) -> None:
         self.clock.advance(duration)
 
+    def step_for(self, duration: timedelta, every: timedelta = timedelta(minutes=1)) -> None:
+        end = self.clock.now() + duration
+        while self.clock.now() < end:
+            self.pass_time(every)
+            self.step()
+
     # the machine's side -----------------------------------------------------------------------------------------------
 
     def report(self, **changes: Any) -> None:

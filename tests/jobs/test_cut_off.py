@@ -14,20 +14,12 @@ def world() -> World:
     return World()
 
 
-def silent_for(world: World, duration: timedelta) -> None:
-    """Looked at every minute."""
-    end = world.clock.now() + duration
-    while world.clock.now() < end:
-        world.pass_time(timedelta(minutes=1))
-        world.step()
-
-
 def test_a_healthy_machine_that_cannot_reach_the_store_is_waited_for(world: World) -> None:
     """Its uploads catch up once the way is there again: no second machine is bought."""
     launched(world)
-    silent_for(world, timedelta(minutes=50))
+    world.step_for(timedelta(minutes=50))
     world.report(checkpoint=world.save(1))
-    silent_for(world, timedelta(minutes=5))
+    world.step_for(timedelta(minutes=5))
 
     assert (len(world.record.attempts), world.machine.alive) == (1, True)
     assert world.record.checkpoint is not None
@@ -36,7 +28,7 @@ def test_a_healthy_machine_that_cannot_reach_the_store_is_waited_for(world: Worl
 def test_the_wait_for_a_machine_that_is_cut_off_has_an_end(world: World) -> None:
     """After an hour it is replaced."""
     launched(world)
-    silent_for(world, timedelta(minutes=70))
+    world.step_for(timedelta(minutes=70))
 
     assert world.record.attempts[0].end_reason is EndReason.LOST
     assert len(world.record.attempts) == 2
@@ -45,9 +37,9 @@ def test_the_wait_for_a_machine_that_is_cut_off_has_an_end(world: World) -> None
 def test_a_machine_that_begins_to_fail_its_checks_is_lost_at_once(world: World) -> None:
     """Nothing more will come of it."""
     launched(world)
-    silent_for(world, timedelta(minutes=20))
+    world.step_for(timedelta(minutes=20))
     world.cloud.impair(world.machine.id)
-    silent_for(world, timedelta(minutes=1))
+    world.step_for(timedelta(minutes=1))
 
     assert world.record.attempts[0].end_reason is EndReason.LOST
 
@@ -56,7 +48,7 @@ def test_checks_that_are_refused_vouch_for_no_machine(world: World) -> None:
     """Unknown is not healthy: the machine is lost as soon as one that fails them."""
     launched(world)
     world.cloud.fail_next("is_healthy", *[PermissionDenied("ec2:DescribeInstanceStatus is not allowed.")] * 100)
-    silent_for(world, timedelta(minutes=9))
+    world.step_for(timedelta(minutes=9))
 
     assert world.record.attempts[0].end_reason is EndReason.LOST
 
@@ -65,7 +57,7 @@ def test_machines_that_never_report_after_one_that_was_lost_are_bought_in_anothe
     """What is down is most often the way of a whole region to the store."""
     launched(world)
     world.report(checkpoint=world.save(1))
-    silent_for(world, timedelta(minutes=90))
+    world.step_for(timedelta(minutes=90))
 
     regions = [attempt.offering.region for attempt in world.record.attempts if attempt.offering]
     assert regions == ["us-east-1", "us-east-1", "us-west-2"]

@@ -25,14 +25,6 @@ def spoil(world: World, **changes: object) -> None:
     world.objects.put(key, json.dumps(json.loads(world.objects.get(key)) | changes).encode())
 
 
-def step_for(world: World, duration: timedelta) -> None:
-    """Every half minute."""
-    end = world.clock.now() + duration
-    while world.clock.now() < end:
-        world.pass_time(timedelta(seconds=30))
-        world.step()
-
-
 def test_a_machine_whose_report_cannot_be_read_can_be_cancelled(world: World) -> None:
     """It gets its grace, is ended, and the record is closed."""
     launched(world)
@@ -41,7 +33,7 @@ def test_a_machine_whose_report_cannot_be_read_can_be_cancelled(world: World) ->
     world.step()
     assert world.machine.alive
 
-    step_for(world, timedelta(minutes=10))
+    world.step_for(timedelta(minutes=10))
 
     assert (world.record.state, world.machine.alive) == (JobState.CANCELLED, False)
     assert world.attempt.cost is not None
@@ -54,10 +46,10 @@ def test_a_machine_whose_report_cannot_be_read_is_neither_booting_nor_silent(
     """Unknown is no reason to end it; its deadline is."""
     launched(world, max_duration=timedelta(hours=2))
     spoil(world, **strange)
-    step_for(world, timedelta(hours=1))
+    world.step_for(timedelta(hours=1))
     assert (world.machine.alive, world.attempt.end_reason) == (True, None)
 
-    step_for(world, timedelta(hours=1, minutes=10))
+    world.step_for(timedelta(hours=1, minutes=10))
 
     assert (world.machine.alive, world.attempt.end_reason) == (False, EndReason.OVER_TIME)
 
@@ -80,7 +72,7 @@ def test_a_refused_price_keeps_no_machine_alive(world: World) -> None:
     launched(world, budget=Decimal(1000))
     world.cancel()
     world.cloud.fail_next("price_history", *[DENIED] * 100)
-    step_for(world, timedelta(minutes=10))
+    world.step_for(timedelta(minutes=10))
 
     assert (world.record.state, world.machine.alive) == (JobState.CANCELLED, False)
     assert world.attempt.cost is not None
@@ -92,7 +84,7 @@ def test_a_refused_price_does_not_end_a_program_that_finished(world: World) -> N
     launched(world, budget=Decimal(1000))
     world.cloud.fail_next("price_history", *[DENIED] * 100)
     world.report_end(EndReason.FINISHED)
-    step_for(world, timedelta(minutes=2))
+    world.step_for(timedelta(minutes=2))
 
     assert world.record.state is JobState.SUCCEEDED
 
