@@ -60,14 +60,9 @@ class Workplace:
             raise ConfigError("there is no job store yet.", hint="'accelctl setup' makes it.")
         return found
 
-    @property
-    def regions(self) -> list[str]:
-        """Where jobs may run: what is prepared, and what the settings name beside it."""
-        return sorted({*self.cloud.prepared_regions(), *self.settings["regions"]})
-
-    def inhabited(self) -> Iterator[str]:
+    def inhabited(self, *, everybodys: bool = False) -> Iterator[str]:
         """Where there may be machines to look at. Raises Unseen at the end, where not every region can be listed."""
-        return self.cloud.inhabited_regions(everybodys=self.settings["scope"] is Scope.ACCOUNT)
+        return self.cloud.inhabited_regions(everybodys=everybodys or self.settings["scope"] is Scope.ACCOUNT)
 
     @cached_property
     def objects(self) -> Objects:

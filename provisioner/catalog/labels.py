@@ -32,6 +32,11 @@ def said(held: Mapping[str, Any], key: str) -> Any:
     return held.get(key) or held.get(key.removeprefix("accelctl:")) or None
 
 
+def owner(held: Mapping[str, Any]) -> str:
+    """Whose it is; empty where nothing says so."""
+    return str(said(held, OWNER) or "")
+
+
 def ours(**more: str) -> dict[str, str]:
     """The labels of something of ours: MANAGED, and these. Keywords are the last words of the keys above."""
     return {MANAGED: MANAGED_VALUE} | {f"accelctl:{name.replace('_', '-')}": value for name, value in more.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from provisioner.catalog import labels
 from provisioner.cli import output
 from provisioner.clouds.base import Prepaid
-from provisioner.errors import AccelctlError, TeardownIncomplete, named
+from provisioner.errors import AccelctlError, TeardownIncomplete
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +52,6 @@ def say_prepaid(prepaid: Sequence[Prepaid]) -> None:
 def owned_by(one: Prepaid) -> str:
     stack = one.labels.get(labels.STACK)
     return f"; it belongs to the Pulumi stack '{stack}'" if stack else ""
-
-
-def say_unseen(unseen: Mapping[str, AccelctlError]) -> None:
-    for region, why in unseen.items():
-        output.warn(f"{named(region)} could not be looked at: {why.message}")
 
 
 def document(one: Prepaid) -> dict[str, object]:

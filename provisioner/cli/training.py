@@ -13,7 +13,8 @@ from provisioner.catalog.tariffs import tariff
 from provisioner.cli import output
 from provisioner.cli.carrying import carried
 from provisioner.cli.output import OutputFormat, money, rate, span
-from provisioner.cli.preparing import prepare_first, refuse_unknown
+from provisioner.cli.preparing import prepare_first
+from provisioner.cli.regions import refuse_unknown
 from provisioner.cli.rules import of_settings, refuse
 from provisioner.cli.wishes import Wishes
 from provisioner.clouds.base import Sold

@@ -45,7 +45,7 @@ class Caps:
 
 
 def owner_of(machine: Observed) -> str:
-    return machine.instance.labels.get(labels.OWNER, "")
+    return labels.owner(machine.instance.labels)
 
 
 def cost_of(machine: Observed, dearest: Decimal) -> Decimal:

@@ -118,7 +118,7 @@ def done_of(report: Report, actions: set[Action]) -> dict[Place, Event]:
 def event(one: Swept, at: datetime) -> Event:
     instance, decision = one.machine.instance, one.decision
     return Event(
-        at=at, instance_type=instance.instance_type, owner=instance.labels.get(labels.OWNER, ""),
+        at=at, instance_type=instance.instance_type, owner=labels.owner(instance.labels),
         reason=decision.reason, saves_per_day=decision.saves_per_day,
     )  # fmt: skip
 

@@ -11,7 +11,8 @@ from tests.estate.tables import OURS, REGION, Estate, id_of
 
 TOPIC = f"arn:aws:sns:{REGION}:123456789012:idle"
 ANN = OURS | {"accelctl:owner": "ann"}
-OWNERS = {id_of(1): ANN, id_of(3): ANN, id_of(5): {"accelctl:managed": "accelctl"}}
+ANN_BY_HAND = {"accelctl:managed": "accelctl", "owner": "ann"}
+OWNERS = {id_of(1): ANN, id_of(3): ANN_BY_HAND, id_of(5): {"accelctl:managed": "accelctl"}}
 
 
 def swept(topic: str = TOPIC, *, apply: bool = True) -> Round:

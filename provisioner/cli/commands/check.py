@@ -1,7 +1,7 @@
 """accelctl check."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from provisioner.cli.options import output_option
 from provisioner.cli.output import OutputFormat
 
 if TYPE_CHECKING:
+    from provisioner.errors import AccelctlError
     from provisioner.rules.configuration import Configuration
     from provisioner.rules.documents import Resource
     from provisioner.rules.ruleset import Finding
@@ -42,10 +43,9 @@ def command(
     pulumi preview --json > plan.json; accelctl check plan.json job.toml
     accelctl check --live
     """
-    from provisioner.cli.rules import allowed, finding_document
-    from provisioner.errors import ConfigError, PolicyViolation
+    from provisioner.cli.rules import allowed
+    from provisioner.errors import ConfigError
     from provisioner.rules.readers import could_carry
-    from provisioner.rules.ruleset import Level, Outcome, counted
 
     if pack:
         refuse_pack(pack)
@@ -54,11 +54,27 @@ def command(
     rules = allowed(environment, own)
     found = resources([file for file in files if file.suffix != JOB_FILE])
     findings = [*judged(found, rules), *of_job_files([file for file in files if file.suffix == JOB_FILE], rules)]
-    findings += of_account(regions, rules) if live else []
-    blind = [one for one in found if could_carry(one.token, one.inputs)]
+    unseen: Mapping[str, AccelctlError] = {}
+    if live:
+        there, unseen = of_account(regions, rules)
+        findings += there
+    show(findings, [one for one in found if could_carry(one.token, one.inputs)], unseen, form)
+    conclude(findings, unseen)
+
+
+def show(
+    findings: "Sequence[Finding]", blind: "Sequence[Resource]", unseen: "Mapping[str, AccelctlError]", form: str
+) -> None:
+    from provisioner.cli.regions import say_unseen, unseen_document
+    from provisioner.cli.rules import finding_document
+    from provisioner.rules.ruleset import Level, counted
+
     if form == OutputFormat.JSON:
-        unread = [{"subject": one.name, "type": one.token} for one in blind]
-        output.document({"findings": [finding_document(one) for one in findings], "not_checked": unread})
+        output.document({
+            "findings": [finding_document(one) for one in findings],
+            "not_checked": [{"subject": one.name, "type": one.token} for one in blind],
+            "unseen": unseen_document(unseen),
+        })  # fmt: skip
     else:
         for one in findings:
             output.data(f"{one.outcome if one.level is Level.MANDATORY else one.level} {one.rule}: {one}")
@@ -66,11 +82,21 @@ def command(
         names = ", ".join(f"{one.name} ({one.token})" for one in blind[:MOST_NAMES])
         many = counted(len(blind), "resource")
         output.warn(f"{many} could carry a machine and {'is' if len(blind) == 1 else 'are'} not checked: {names}.")
+    say_unseen(unseen)
+
+
+def conclude(findings: "Sequence[Finding]", unseen: "Mapping[str, AccelctlError]") -> None:
+    """Raises PolicyViolation for a mandatory rule that is broken, and Unseen where nobody knows whether one is."""
+    from provisioner.errors import PolicyViolation, Unseen
+    from provisioner.rules.ruleset import Level, Outcome, counted
+
     broken = [one for one in findings if one.outcome is Outcome.VIOLATION and one.level is Level.MANDATORY]
     if broken:
         raise PolicyViolation(
             f"{counted(len(broken), 'violation')}.", hint="each says how to mend it; docs/rules.md has them all."
         )
+    if unseen:
+        raise Unseen(unseen)
     output.note("no violation")
 
 
@@ -119,18 +145,24 @@ def refuse_misspelt(instance_types: Sequence[str], file: Path) -> None:
         output.warn(f"{file}: '{one}' is unknown to the catalog; spot-train asks the cloud. {meant(one).capitalize()}")
 
 
-def of_account(regions: Sequence[str], allowed: "Configuration") -> "list[Finding]":
-    """Of every machine that is there; what cannot be seen from outside is passed over."""
-    from provisioner.cli.preparing import refuse_unknown
+def of_account(regions: Sequence[str], allowed: "Configuration") -> "tuple[list[Finding], Mapping[str, AccelctlError]]":
+    """Of every machine that is there, and why of the regions that nobody could look at.
+
+    What a listing does not say is passed over.
+    """
+    from functools import partial
+
+    from provisioner.cli.regions import looked_at
+    from provisioner.clouds.regions import each_region, seen
     from provisioner.rules.live import facts
     from provisioner.rules.ruleset import Outcome, judge
     from provisioner.workplace import Workplace
 
     place = Workplace()
-    chosen, now = refuse_unknown(place.cloud, regions=regions) or place.regions, place.clock.now()
-    held = [one for region in chosen for one in place.cloud.holdings(region, everybodys=True)]
+    chosen, now = looked_at(place, regions, everybodys=True), place.clock.now()
+    held, unseen = seen(each_region(partial(place.cloud.holdings, everybodys=True), chosen))
     said = [finding for one in held for finding in judge(facts(one), allowed, now)]
-    return [finding for finding in said if finding.outcome is not Outcome.UNKNOWN]
+    return [finding for finding in said if finding.outcome is not Outcome.UNKNOWN], unseen
 
 
 def judged(found: "list[Resource]", allowed: "Configuration") -> "Iterator[Finding]":

@@ -29,7 +29,7 @@ def command(apply: bool, regions: tuple[str, ...], scope: str | None, summary: b
     accelctl reap --apply
     accelctl reap --summary
     """
-    from provisioner.cli.preparing import refuse_unknown
+    from provisioner.cli.regions import looked_at
     from provisioner.cli.stepping import tell
     from provisioner.reaper.view import round_document
     from provisioner.workplace import STORELESS, Workplace
@@ -40,9 +40,9 @@ def command(apply: bool, regions: tuple[str, ...], scope: str | None, summary: b
             raise click.UsageError("--summary looks at nothing: it goes with --output alone.")
         summarise(place, form)
         return
+    chosen = looked_at(place, regions)
     if not place.cloud.job_store():
         output.note(STORELESS)
-    chosen = refuse_unknown(place.cloud, regions=regions) or place.inhabited()
     done = place.rounds(uuid.uuid4().hex[:8], tell=tell, remembers=apply).run(chosen, apply=apply)
     if form == OutputFormat.JSON:
         output.document(round_document(done))

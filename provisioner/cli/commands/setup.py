@@ -28,7 +28,7 @@ def command(cloud: str | None, region: str | None, way: str | None, stepper: boo
     accelctl setup --cloud aws --region us-east-1
     """
     from provisioner.catalog.labels import JOB
-    from provisioner.cli.preparing import refuse_unknown
+    from provisioner.cli.regions import refuse_unknown
     from provisioner.cli.rules import refuse_region
     from provisioner.workplace import Workplace
 

@@ -50,14 +50,16 @@ def command(
     \b
     accelctl teardown --everything
     """
+    from provisioner.cli.regions import say_narrowed, say_unseen
     from provisioner.cli.selection import selected
-    from provisioner.cli.stays import Stays, say_prepaid, say_stacks, say_unseen, staying
+    from provisioner.cli.stays import Stays, say_prepaid, say_stacks, staying
     from provisioner.clouds.regions import seen
     from provisioner.teardown.execute import plan
     from provisioner.workplace import Workplace
 
     place = Workplace()
     selection = selected(place, job=job or "", owner=owner, marks=marks, everything=everything)
+    say_narrowed(place)
     there = plan(place.cloud, job=selection.job, data=with_data, chosen=selection.chosen)
     jobs = chosen_jobs(place, selection)
     kept = [record for record in jobs if with_data]
@@ -155,11 +157,11 @@ def remove(place: "Workplace", selection: "Selection", *, with_data: bool, form:
 def whole(done: "Sequence[Item]", left: "Listing", stays: "Stays") -> dict[str, object]:
     """The document of a run."""
     from provisioner.cli import stays as staying
+    from provisioner.cli.regions import unseen_document
 
-    unseen = {**left.unseen, **stays.unseen}
     return {
         "items": [document(item) for item in done], "left": [name(item) for item in left.items],
-        "unseen": [{"region": region, "reason": why.message} for region, why in unseen.items()],
+        "unseen": unseen_document({**left.unseen, **stays.unseen}),
         "stacks": [{"stack": stack, "things": count} for stack, count in stays.stacks.items()],
         "prepaid": [staying.document(one) for one in stays.prepaid],
     }  # fmt: skip
