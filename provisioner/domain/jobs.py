@@ -88,6 +88,8 @@ class Pace:
     """A machine that the cloud says is running, but that has not reported for this long, is lost."""
     cut_off_for: timedelta = timedelta(hours=1)
     """As long as its status checks pass, such a machine gets this: most often its way to the store is down."""
+    vouched_for: timedelta = timedelta(minutes=15)
+    """How long checks that passed speak for it while later ones are refused."""
     boot_timeout: timedelta = timedelta(minutes=15)
     stop_grace: timedelta = timedelta(minutes=2)
     """What a program gets between SIGTERM and the end of its machine when we end it."""
@@ -184,6 +186,8 @@ class Attempt:
     """The report that looked too old, and since when nothing newer came, by our clock: that may be the one at fault."""
     silent_since: datetime | None = None
     """Of a launch: since when the cloud says that it was made, and lists nothing of it."""
+    healthy_at: datetime | None = None
+    """Of a machine that looks lost: when its status checks last passed."""
     stop_asked_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: EndReason | None = None

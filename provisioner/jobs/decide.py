@@ -258,24 +258,27 @@ def running(
                 return wait(record, now, "saved; what the cloud itself ends within its first hour is free")
         return ending(record, attempt, instance, reason=reason, why=report.ended.message or f"the program has {reason}")
     if now > report.at + record.spec.pace.lost_after:
-        return silent(record, attempt, instance, report=report, healthy=bool(seen.healthy), now=now)
+        return silent(record, attempt, instance, report=report, healthy=seen.healthy, now=now)
     return wait(record, now, f"the machine is in phase {report.phase}")
 
 
 def silent(
-    record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, healthy: bool, now: datetime
+    record: JobRecord, attempt: Attempt, instance: Instance, *, report: NodeReport, healthy: bool | None, now: datetime
 ) -> Decision:
     """Lost, once nothing newer has come while we looked: that the report is old may be our clock's doing.
 
     A machine that the cloud finds healthy is most often cut off from the store, and its program runs: an agent that
-    ends takes its machine along. It gets longer.
+    ends takes its machine along. It gets longer; for a while, a check that is refused takes none of that away.
     """
     why = f"no report for {round((now - report.at).total_seconds())} s although the cloud says it is running"
     if attempt.silent_report != report.at or attempt.silent_since is None:
         noted = replace(attempt, silent_report=report.at, silent_since=now)
         return Decision(action=Note(record=with_attempt(record, noted)), reason=why)
     pace = record.spec.pace
-    patience = pace.cut_off_for if healthy else HEARTBEATS_MISSED * pace.heartbeat_every
+    if healthy and (attempt.healthy_at is None or now >= attempt.healthy_at + pace.heartbeat_every):
+        return Decision(action=Note(record=with_attempt(record, replace(attempt, healthy_at=now))), reason=why)
+    vouched = healthy is None and attempt.healthy_at is not None and now < attempt.healthy_at + pace.vouched_for
+    patience = pace.cut_off_for if healthy or vouched else HEARTBEATS_MISSED * pace.heartbeat_every
     if now < attempt.silent_since + patience:
         return wait(record, now, f"{why} and healthy" if healthy else why)
     return ending(record, attempt, instance, reason=EndReason.LOST, why=why)

@@ -77,7 +77,7 @@ class Observer:
         """
         needed = regions_of_live(record)
         for region in sorted(regions_of(record)):
-            if region not in needed and self._clock.now() < self._silent.get(region, self._clock.now()):
+            if region not in needed and self._is_left_alone(region):
                 continue
             try:
                 yield from self._machines_in(region, record)
@@ -85,6 +85,10 @@ class Observer:
                 if region in needed:
                     raise
                 self._silent[region] = self._clock.now() + record.spec.pace.refusal
+
+    def _is_left_alone(self, region: str) -> bool:
+        until = self._silent.get(region)
+        return until is not None and self._clock.now() < until
 
     def _machines_in(self, region: str, record: JobRecord) -> Iterator[Instance]:
         found = tuple(self._cloud.list_owned({labels.JOB: record.id}, regions=[region]))

@@ -39,9 +39,16 @@ class Caps:
         return ""
 
     def spend(self, machine: Observed) -> None:
+        self._count(machine, 1)
+
+    def give_back(self, machine: Observed) -> None:
+        """It was not ended after all: another one may be."""
+        self._count(machine, -1)
+
+    def _count(self, machine: Observed, times: int) -> None:
         for who in (ALL, owner_of(machine)):
-            self.ended[who] += 1
-            self.spent[who] = self.spent.get(who, Decimal(0)) + cost_of(machine, self.dearest)
+            self.ended[who] += times
+            self.spent[who] = self.spent.get(who, Decimal(0)) + times * cost_of(machine, self.dearest)
 
 
 def owner_of(machine: Observed) -> str:

@@ -15,7 +15,7 @@ from typing import Protocol
 from provisioner.catalog import labels
 from provisioner.clouds.base import Notifies, ReapsInstances, Refusals
 from provisioner.domain.estate import OwnerKind
-from provisioner.errors import AccelctlError, CloudError, HeldByOwner, InstanceNotFound
+from provisioner.errors import AccelctlError, CloudError, CloudUnavailable, HeldByOwner, InstanceNotFound
 from provisioner.reaper import marks
 from provisioner.reaper.caps import Caps, caps_of
 from provisioner.reaper.decide import Action, Decision, decide
@@ -143,22 +143,24 @@ class Sweeper:
         return self._cloud.relabel(region, ids(batch), labels.REAP, text)
 
     def _ended(self, batch: Sequence[Swept], caps: Caps) -> Iterator[tuple[Key, Swept]]:
-        """Within the caps, and only what a second look finds unchanged."""
-        allowed: list[Swept] = []
-        for one in batch:
-            if one.decision.action is Action.SCALE_OWNER and one.machine.owner is not OwnerKind.GROUP:
-                held = f"'{one.machine.owner_name}' would replace it: scale that {one.machine.owner} in"
-                yield one.key, replace(one, outcome=Outcome.HELD, why=held)
-            elif refusal := caps.refusal(one.machine):
-                yield one.key, replace(one, outcome=Outcome.LATER, why=refusal)
-            else:
-                caps.spend(one.machine)
-                allowed.append(one)
-        if allowed:
-            changed = self._changed(allowed)
-            yield from outcomes([one for one in allowed if one.machine.instance.id in changed], changed)
-            same = [one for one in allowed if one.machine.instance.id not in changed]
-            yield from outcomes(same, self._sent_home(same))
+        """Within the caps. What stays after all takes nobody's place: the next ones are tried, while there is time."""
+        waiting = [one for one in batch if not is_held(one)]
+        yield from ((one.key, replace(one, outcome=Outcome.HELD, why=why_held(one))) for one in batch if is_held(one))
+        while not self._enough() and (allowed := within(caps, waiting)):
+            tried = {one.key for one in allowed}
+            waiting = [one for one in waiting if one.key not in tried]
+            refused = self._ended_now(allowed)
+            for one in allowed:
+                if stays_for_sure(refused.get(one.machine.instance.id)):
+                    caps.give_back(one.machine)
+            yield from outcomes(allowed, refused)
+        yield from ((one.key, replace(one, outcome=Outcome.LATER, why=caps.refusal(one.machine))) for one in waiting)
+
+    def _ended_now(self, batch: Sequence[Swept]) -> Refusals:
+        """Only what a second look finds unchanged."""
+        changed = self._changed(batch)
+        same = [one for one in batch if one.machine.instance.id not in changed]
+        return {**changed, **self._sent_home(same)}
 
     def _changed(self, batch: Sequence[Swept]) -> Refusals:
         """A second look at these very machines: why, by id, one is no longer decided the same."""
@@ -188,6 +190,30 @@ class Sweeper:
         going = [one for one in ids(batch) if one not in kept]
         ways = {Action.STOP: self._cloud.stop, Action.SCALE_OWNER: self._cloud.scale_in}
         return kept | dict(ways.get(action, self._cloud.end)(region, going))
+
+
+def is_held(one: Swept) -> bool:
+    """Something would launch another one in its place, and is not ours to change."""
+    return one.decision.action is Action.SCALE_OWNER and one.machine.owner is not OwnerKind.GROUP
+
+
+def why_held(one: Swept) -> str:
+    return f"'{one.machine.owner_name}' would replace it: scale that {one.machine.owner} in"
+
+
+def within(caps: Caps, waiting: Sequence[Swept]) -> list[Swept]:
+    """Those that may go now; the caps are spent for them."""
+    allowed: list[Swept] = []
+    for one in waiting:
+        if not caps.refusal(one.machine):
+            caps.spend(one.machine)
+            allowed.append(one)
+    return allowed
+
+
+def stays_for_sure(refusal: AccelctlError | None) -> bool:
+    """Whereas an answer that never came may be that of a machine that was ended."""
+    return refusal is not None and not isinstance(refusal, CloudUnavailable)
 
 
 def batches(decided: Sequence[Swept], actions: set[Action]) -> list[list[Swept]]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from provisioner.domain.jobs import EndReason
-from provisioner.errors import PermissionDenied
+from provisioner.errors import PermissionDenied, RateLimited
 from tests.jobs.builders import World, launched
 
 
@@ -50,6 +50,19 @@ def test_checks_that_are_refused_vouch_for_no_machine(world: World) -> None:
     world.cloud.fail_next("is_healthy", *[PermissionDenied("ec2:DescribeInstanceStatus is not allowed.")] * 100)
     world.step_for(timedelta(minutes=9))
 
+    assert world.record.attempts[0].end_reason is EndReason.LOST
+
+
+def test_one_check_that_is_refused_ends_no_machine_that_was_healthy(world: World) -> None:
+    """Throttled at minute 20, it goes on waiting; once nobody vouches for it any more, it is lost."""
+    launched(world)
+    world.step_for(timedelta(minutes=20))
+    world.cloud.fail_next("is_healthy", *[RateLimited("Request limit exceeded.")] * 10)
+    world.step_for(timedelta(minutes=20))
+    assert (len(world.record.attempts), world.machine.alive) == (1, True)
+
+    world.cloud.fail_next("is_healthy", *[RateLimited("Request limit exceeded.")] * 100)
+    world.step_for(timedelta(minutes=16))
     assert world.record.attempts[0].end_reason is EndReason.LOST
 
 

@@ -1,12 +1,17 @@
 """A region whose API does not answer stops nothing that has to do with other regions."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
-from provisioner.domain.jobs import EndReason, JobState
+from provisioner.clock import ManualClock
+from provisioner.domain.jobs import AttemptState, EndReason, JobState
 from provisioner.errors import CloudUnavailable
-from tests.jobs.builders import JOB, World, launched
+from provisioner.jobs.accounts import Accounts
+from provisioner.jobs.observing import Observer
+from provisioner.jobs.progress import Progress
+from tests.jobs.builders import JOB, TARIFF, World, launched
 
 
 @pytest.fixture
@@ -51,6 +56,27 @@ def test_a_silent_region_with_the_machine_in_it_lets_nothing_be_bought(world: Wo
     with pytest.raises(CloudUnavailable):
         world.step()
     assert len(world.cloud.instances) == 1
+
+
+class Ticking(ManualClock):
+    """As wall clocks do, it never says the same time twice."""
+
+    def now(self) -> datetime:
+        self.advance(timedelta(microseconds=1))
+        return super().now()
+
+
+def test_a_region_that_answers_is_looked_at_however_little_time_passes(world: World) -> None:
+    """Nothing of the job is needed there any more: a machine that is there all the same is found."""
+    launched(world)
+    ended = replace(world.attempt, state=AttemptState.ENDED)
+    record = replace(world.record, attempts=(ended,))
+    observer = Observer(
+        cloud=world.cloud, progress=Progress(world.objects), accounts=Accounts(cloud=world.cloud, tariff=TARIFF),
+        clock=Ticking(world.clock.now()),
+    )  # fmt: skip
+
+    assert [one.id for one in observer.observe(record).instances] == [world.machine.id]
 
 
 def test_all_regions_silent_is_an_error(world: World) -> None:
