@@ -208,8 +208,9 @@ class Agent:
         return code
 
     def mind_the_cut(self):
-        if self.program.cut_off and self.snapshots.torn_since is None:
-            self.snapshots.torn_since = time.time() - TORN
+        if self.program.cut_off:
+            self.snapshots.torn_since = self.snapshots.torn_since or time.time() - TORN
+            self.snapshots.half = self.program.half
 
     def mind_notice(self):
         if self.watch.notice is not None and not self.program.asked:

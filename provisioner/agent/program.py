@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 
+from .writers import written_below
+
 NOT_FOUND = 127
 LIBRARY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "program")
 """Where `provisioner.checkpoint` is, in the very archive that this runs from: see `bundle` and `standin`."""
@@ -15,7 +17,7 @@ class Program:
     """A command that was started. Its output goes to the journal."""
 
     def __init__(self, command, environment, work, journal):
-        self._journal = journal
+        self._journal, self._work = journal, work
         self._process = subprocess.Popen(
             command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True,
@@ -26,6 +28,8 @@ class Program:
         self._minds = False
         """Whether somebody of its group catches SIGTERM, and so may end in order."""
         self._killed = False
+        self.half = None
+        """Files that were being written when we ended it; None where nobody looked, or may."""
 
     def poll(self):
         """The exit code as a shell gives it, or None while it runs."""
@@ -41,19 +45,29 @@ class Program:
     def ask_to_stop(self):
         self.asked = True
         self._minds = any(catches(pid, signal.SIGTERM) for pid in group(self._process.pid))
-        self._signal(signal.SIGTERM)
+        self._interrupt(signal.SIGTERM)
 
     def kill(self):
         self._killed = True
-        self._signal(signal.SIGKILL)
+        self._interrupt(signal.SIGKILL)
 
     def finish(self):
         """After its end: nothing of its group stays, and its last words are read."""
         self._signal(signal.SIGTERM)
         self._reader.join(LAST_WORDS if self.asked and self._minds else 2)
-        self._killed = self._killed or (self.asked and self._reader.is_alive())
+        if self.asked and self._reader.is_alive():
+            self.kill()
         self._signal(signal.SIGKILL)
         self._reader.join(2)
+
+    def _interrupt(self, number):
+        """It stands still for the moment of the look, so that what is found is what the signal cuts off."""
+        self._signal(signal.SIGSTOP)
+        try:
+            self.half = written_below(self._work, group(self._process.pid))
+        finally:
+            self._signal(number)
+            self._signal(signal.SIGCONT)
 
     def _signal(self, number):
         try:

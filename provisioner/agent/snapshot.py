@@ -46,6 +46,8 @@ class Snapshots:
         """The newest manifest, as it was written or restored."""
         self.torn_since = None
         """When set: what was written after that moment, when the program was cut off, may be half."""
+        self.half = None
+        """Where it is known: the files that were being written then. Any other one is whole."""
         self._lanes = ThreadPoolExecutor(LANES)
         self._held = Held(work)
         patience = task.get("restless_after_seconds") or max(RESTLESS, 2 * task["checkpoint_every_seconds"])
@@ -121,8 +123,17 @@ class Snapshots:
         if self.torn_since is None:
             return entries
         quiet = {entry: found for entry, found in entries.items() if found is not None}
-        torn = {entry for entry, found in quiet.items() if self._touched(entry, found) > self.torn_since * 1e9}
+        torn = {
+            entry
+            for entry, found in quiet.items()
+            if self._touched(entry, found) > self.torn_since * 1e9 and not self._was_closed(entry, found)
+        }
         return {entry: None if entry in torn else found for entry, found in entries.items()}
+
+    def _was_closed(self, entry, found):
+        """Whereas nobody knows of a folder whether all its files were there."""
+        alone = self.half is not None and list(found) == [entry]
+        return alone and os.path.realpath(os.path.join(self._work, entry)) not in self.half
 
     def _touched(self, entry, found):
         """When one of its files was written, or one of its folders lost or gained something, last."""

@@ -25,10 +25,13 @@ def allowed(environment: str, own: Path | None) -> Configuration:
 
 
 def text_of(file: Path) -> str:
+    """Raises ConfigError for what is no text that can be read."""
     try:
         return file.read_text()
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise ConfigError(f"{file}: it cannot be read.", hint=str(wrong)) from wrong
+    except OSError as wrong:
+        raise ConfigError(f"{file}: {wrong.strerror or wrong}.", hint="name a file that can be read.") from wrong
+    except UnicodeDecodeError as wrong:
+        raise ConfigError(f"{file}: it is no text.", hint="name a file of TOML or JSON.") from wrong
 
 
 def of_settings(settings: Settings) -> Configuration:

@@ -1,6 +1,7 @@
 """One step for a job, with what goes wrong told rather than raised: one job never stops the others."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from provisioner.cli import output
 from provisioner.cli.narrate import last_words, led_by, narrate
@@ -26,13 +27,15 @@ def warned(record: JobRecord, failure: AccelctlError) -> None:
 def step_once(
     place: Workplace, record: JobRecord, *, refused: Callable[[JobRecord, AccelctlError], None] = warned
 ) -> JobRecord:
-    """The record after the step; as it was where the step was refused."""
+    """The record after the step; as it was where the step was refused. No lease is left, after Ctrl-C neither."""
     try:
         stepped = place.stepper.step(record.id)
-        place.stepper.release(record.id)
     except AccelctlError as failure:
         refused(record, failure)
         return record
+    finally:
+        with suppress(AccelctlError):
+            place.stepper.release(record.id)
     tell(record, stepped.record)
     if not stepped.mine:
         output.note(f"{record.id}: {led_by(stepped.decision.reason, stepped.record)}; not stepped")

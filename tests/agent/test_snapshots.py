@@ -151,6 +151,26 @@ def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(ma
     assert content == (b"last words" if catches else b"whole")
 
 
+def test_a_program_that_dies_of_sigterm_keeps_what_it_had_saved_a_moment_before(machine: Machine):
+    """It writes beside the file and renames, as one does, all the time: the last version is whole, and counts."""
+    machine.python(
+        "import os, time\n"
+        "for step in range(10**6):\n"
+        "    open('checkpoints/model.partial', 'w').write(str(step))\n"
+        "    os.replace('checkpoints/model.partial', 'checkpoints/model'); print('saved', step, flush=True)\n"
+        "    time.sleep(0.05)\n"
+    )
+    machine.task["checkpoint_every_seconds"] = 300
+    machine.start()
+    until(lambda: "saved 20" in machine.log(), "some saves")
+    machine.store.order(run=False, reason="cancelled")
+    machine.gone()
+    (file,) = [one for part in machine.store.manifests()[-1]["parts"] for one in part["files"]]
+
+    last = machine.log().rsplit("saved ", 1)[1].split()[0]
+    assert int(machine.store.get(f"{PREFIX}blobs/{file['sha256']}")) >= int(last) - 1
+
+
 def test_what_a_program_was_cut_off_from_is_torn_for_a_save_under_way(store: Memory, saver: Any, tmp_path: Path):
     """It looks quiet then, since nobody writes any more; the version before is taken."""
     saver.take(at_rest=True)
