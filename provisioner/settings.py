@@ -104,9 +104,27 @@ class Setting:
     help: str
 
 
+PACE = {
+    "poll_every": "between two looks at a running job",
+    "heartbeat_every": "between two reports of a machine",
+    "lost_after": "a machine that has not reported for this long is lost",
+    "cut_off_for": "the same where its cloud says that it is healthy",
+    "vouched_for": "how long checks that passed count while later ones are refused",
+    "boot_timeout": "a machine that has not reported by then is given up",
+    "stop_grace": "what a program gets between SIGTERM and the end of its machine",
+    "last_upload": "how long a machine tries to send the last files",
+    "lease": "how long a process has a job to itself",
+    "settle": "after this the cloud lists what it was asked for",
+    "answer_within": "a launch without an answer for this long is given up",
+    "refusal": "how long a refused offering is left alone",
+    "first_pause": "after every offering was refused; doubles each round",
+    "longest_pause": "between two rounds of offerings, at most",
+}
+
+
 def pace_settings() -> list[Setting]:
     return [
-        Setting(name=field.name, parse=pace, default=written(getattr(Pace(), field.name)), help="pace of a job")
+        Setting(name=field.name, parse=pace, default=written(getattr(Pace(), field.name)), help=PACE[field.name])
         for field in fields(Pace)
     ]
 

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,11 @@ class Workplace:
         if found is None:
             raise ConfigError("there is no job store yet.", hint="'accelctl setup' makes it.")
         return found
+
+    @property
+    def prepared(self) -> Sequence[str]:
+        """Where jobs can run; none before the first setup."""
+        return self.cloud.prepared_regions() if self.cloud.job_store() else ()
 
     def inhabited(self, *, everybodys: bool = False) -> Iterator[str]:
         """Where there may be machines to look at. Raises Unseen at the end, where not every region can be listed."""

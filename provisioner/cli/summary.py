@@ -41,6 +41,10 @@ def lost(attempt: Attempt) -> str:
 
 def against(cost: Cost) -> str:
     """The machines alone: disks, network and store cost the same either way."""
+    if cost.on_demand is None:
+        return money(None)
     percent = saved_percent(cost)
-    saved = "" if percent is None else f", {percent:g} % of it saved"
-    return money(None) if cost.on_demand is None else f"{money(cost.on_demand)} for the machines{saved}"
+    if percent is None:
+        return f"{money(cost.on_demand)} for the machines"
+    words = f"{percent:g} % of it saved" if percent >= 0 else f"which would have been {-percent:g} % less"
+    return f"{money(cost.on_demand)} for the machines, {words}"

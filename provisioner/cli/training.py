@@ -13,7 +13,7 @@ from provisioner.catalog.tariffs import tariff
 from provisioner.cli import output
 from provisioner.cli.carrying import carried
 from provisioner.cli.output import OutputFormat, money, rate, span
-from provisioner.cli.preparing import prepare_first
+from provisioner.cli.preparing import prepare_first, refuse_unprepared
 from provisioner.cli.regions import refuse_unknown
 from provisioner.cli.rules import of_settings, refuse
 from provisioner.cli.wishes import Wishes
@@ -51,6 +51,8 @@ def train(wishes: Wishes) -> int:
     known_types(place, wishes.spec)
     regions = refuse_unknown(place.cloud, regions=wishes.spec.regions, zones=wishes.spec.zones)
     if wishes.dry_run:
+        if place.prepared:
+            refuse_unprepared(regions, place.prepared)
         fitting(wishes.folder, made_there(wishes.spec))
         return show_plan(wishes, plan(place, wishes.spec))
     prepare_first(place, regions, say=output.note)
@@ -117,7 +119,7 @@ def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
         output.warn(f"{region} is left out for now: {why}")
     offerings = in_order(sold, wanted)
     if not offerings:
-        raise nothing_fits(spec, sold, place.cloud.prepared_regions() if place.cloud.job_store() else ())
+        raise nothing_fits(spec, sold, place.prepared)
     if spec.budget is not None and any(offering.price_per_hour is None for offering in offerings):
         raise ConfigError(
             "--budget: the price of an offering is not known, so a budget cannot be kept.",

@@ -149,7 +149,8 @@ class Watch:
         if not self._interrupted:
             return
         self._interrupted = False
-        wish = ask() if sys.stdin.isatty() and sys.stderr.isatty() else Wish.DETACH
+        decided = self._before is not None and self._before.cancel_asked_at is not None
+        wish = ask() if sys.stdin.isatty() and sys.stderr.isatty() and not decided else Wish.DETACH
         if wish is Wish.DETACH:
             self._place.stepper.release(self._job)
             raise Detached(self._job, self._before)

@@ -4,6 +4,7 @@ The one door through which the store's errors become ours.
 """
 
 import fcntl
+import logging
 import os
 import threading
 from collections.abc import Generator, Iterator
@@ -18,6 +19,8 @@ from provisioner.errors import CloudUnavailable, ConfigError, PermissionDenied
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+log = logging.getLogger(__name__)
+
 PIECE = 8 * 1024**2
 PIECES_AT_ONCE = 4
 """Large objects move in pieces, few of them at a time where they are sent: each is short even where the line is slow,
@@ -25,6 +28,8 @@ and one that broke off is small enough to be moved again."""
 PIECE_TRIES = 3
 ONE_AT_A_TIME = threading.RLock()
 """obstore 0.12 ends the whole process now and then when several threads call it at once with keys from Python."""
+SLOW = 10.0
+"""Seconds of silence after which a person wants to know what is waited for."""
 RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
 
@@ -48,9 +53,11 @@ class Stored:
 class Objects:
     """Whole objects by key. Raises CloudUnavailable, PermissionDenied or ConfigError when the store fails."""
 
-    def __init__(self, store: "ObjectStore", *, name: str, folder: Path | None = None) -> None:
+    def __init__(self, store: "ObjectStore", *, name: str, folder: Path | None = None, slow: float = SLOW) -> None:
+        """Of a call that takes more than `slow` seconds there is a warning."""
         self._store = store
         self._folder = folder
+        self._slow = slow
         self.name = name
 
     def get(self, key: str) -> bytes:
@@ -61,7 +68,7 @@ class Objects:
         """The content and its entity tag. Raises ObjectMissing."""
         import obstore
 
-        with self._translated(key):
+        with self._soon(key):
             result = obstore.get(self._store, key)
             return bytes(result.bytes()), result.meta["e_tag"] or ""
 
@@ -105,7 +112,7 @@ class Objects:
         """The new entity tag. Raises ObjectChanged where the key is taken."""
         import obstore
 
-        with self._translated(key):
+        with self._soon(key):
             return obstore.put(self._store, key, content, mode="create")["e_tag"] or ""
 
     def replace(self, key: str, content: bytes, tag: str) -> str:
@@ -114,14 +121,14 @@ class Objects:
 
         if self._folder is not None:
             return self._replace_file(self._folder, key, content, tag=tag)
-        with self._translated(key):
+        with self._soon(key):
             return obstore.put(self._store, key, content, mode={"e_tag": tag})["e_tag"] or ""
 
     def exists(self, key: str) -> bool:
         import obstore
 
         try:
-            with self._translated(key):
+            with self._soon(key):
                 obstore.head(self._store, key)
         except ObjectMissing:
             return False
@@ -131,7 +138,7 @@ class Objects:
         """Everything below the prefix, every page, in order of key."""
         import obstore
 
-        with self._translated(prefix):
+        with self._soon(prefix):
             rows = [row for page in obstore.list(self._store, prefix) for row in page]  # pyright: ignore[reportUnknownMemberType] - arrow overloads
         for row in sorted(rows, key=lambda row: row["path"]):
             yield Stored(key=row["path"], size=row["size"], modified_at=row["last_modified"])
@@ -140,7 +147,7 @@ class Objects:
         """Names directly below the prefix that have something below them."""
         import obstore
 
-        with self._translated(prefix):
+        with self._soon(prefix):
             found = obstore.list_with_delimiter(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - the same
         return sorted(found["common_prefixes"])
 
@@ -180,8 +187,21 @@ class Objects:
             ) from error
         except (raw.BaseError, OSError) as error:
             raise CloudUnavailable(
-                f"the job store {self.name} did not answer: {first_line(error)}.", hint="try again in a moment."
+                f"the job store {self.name} did not answer: {reason(error)}.", hint="try again in a moment."
             ) from error
+
+    @contextmanager
+    def _soon(self, key: str) -> Generator[None]:
+        """As `_translated`, for what takes no time of itself: a store that keeps one waiting is told of."""
+        told = "the job store %s has not answered for %g s; it is asked a little longer"
+        timer = threading.Timer(self._slow, log.warning, (told, self.name, self._slow))
+        timer.daemon = True
+        timer.start()
+        try:
+            with self._translated(key):
+                yield
+        finally:
+            timer.cancel()
 
 
 @contextmanager
@@ -195,11 +215,13 @@ def locked(folder: Path) -> Generator[None]:
         os.close(descriptor)
 
 
-def first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def reason(error: Exception) -> str:
+    """The end of obstore's first line: before it come address, retries and durations."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line.rsplit("  - ", 1)[-1].rstrip(".")
 
 
-def open_objects(url: str, *, region: str = "", credentials: Any = None) -> Objects:
+def open_objects(url: str, *, region: str = "", credentials: Any = None, slow: float = SLOW) -> Objects:
     """The store at s3://bucket, gs://bucket, az://container, file:///folder or memory://.
 
     `credentials` is an obstore credential provider; without it the store's own chain is used.
@@ -220,7 +242,7 @@ def open_objects(url: str, *, region: str = "", credentials: Any = None) -> Obje
         options["region"] = region
     if credentials is not None:
         options["credential_provider"] = credentials
-    return Objects(store.from_url(url, **options), name=url)
+    return Objects(store.from_url(url, **options), name=url, slow=slow)
 
 
 def client_options() -> dict[str, Any]:

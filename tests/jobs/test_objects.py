@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from provisioner.errors import ConfigError
-from provisioner.jobs.objects import PIECE, ObjectChanged, ObjectMissing, Objects, open_objects
+from provisioner.jobs.objects import PIECE, SLOW, ObjectChanged, ObjectMissing, Objects, open_objects
 from provisioner.jobs.records import OPEN, VERSION, JobMissing, LostRace, Records, encode, key
 from tests.jobs.builders import JOB, START, a_record, a_spec
 
@@ -200,7 +200,7 @@ class Breaking(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(handler: type[Breaking], monkeypatch: pytest.MonkeyPatch) -> Generator[Objects]:
+def serving(handler: type[Breaking], monkeypatch: pytest.MonkeyPatch, slow: float = SLOW) -> Generator[Objects]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     settings = {
@@ -210,7 +210,7 @@ def serving(handler: type[Breaking], monkeypatch: pytest.MonkeyPatch) -> Generat
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    yield open_objects("s3://bucket", region="us-east-1")
+    yield open_objects("s3://bucket", region="us-east-1", slow=slow)
     server.shutdown()
 
 
@@ -252,3 +252,12 @@ def test_threads_take_turns_at_the_store(monkeypatch: pytest.MonkeyPatch) -> Non
         got = list(pool.map(store.get, ["key"] * 6))
 
     assert (got, Counting.most) == ([b"small"] * 6, 1)
+
+
+def test_a_store_that_keeps_one_waiting_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(Counting, monkeypatch, slow=0.001) as store:
+        store.get("key")
+
+    assert "s3://bucket has not answered for 0.001 s" in caplog.text

@@ -32,6 +32,9 @@ def command(job: str, yes: bool) -> None:
         if not click.confirm(f"stop job '{record.id}' ({record.spec.name})? what it saved is kept", err=True):
             return output.note("nothing was changed.")
     record = ask_to_cancel(place.records, record.id, place.clock.now())
+    if record.ended_at is None and record.attempt:
+        grace = output.span(record.spec.pace.stop_grace)
+        output.note(f"job '{record.id}' is asked to stop: its program has {grace} to save, before its machine goes")
     try:
         ended = Watch(place, record.id, show_output=False, seen=record).until_done(
             until=lambda now: now.ended_at is not None

@@ -53,5 +53,5 @@ def show(place: "Workplace", record: "JobRecord", *, follow: bool) -> None:
             sys.stdout.buffer.write(text)
         sys.stdout.flush()
         if over:
-            return
+            return None if attempt else output.note(f"job '{record.id}' has no output")
         place.clock.sleep(EVERY)
