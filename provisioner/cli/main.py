@@ -58,6 +58,14 @@ class Commands(click.Group):
             with formatter.section(title):
                 formatter.write_dl([(name, text) for name, (_, text) in commands.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Click would call it a failure that nobody reads on, as with `| head -1`."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -105,15 +113,15 @@ def run(arguments: list[str]) -> int:
     except AccelctlError as failure:
         output.error(failure.message, failure.hint)
         return failure.exit_code
+    except click.exceptions.NoArgsIsHelpError as asked:
+        output.note(asked.format_message())
+        return 2
     except click.ClickException as mistake:
         output.error(*told(mistake))
         return 2
     except (click.Abort, KeyboardInterrupt):
         output.error("interrupted.", "run the same command again; 'accelctl status' shows the jobs that are there.")
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as defect:  # noqa: BLE001 - the last door: a defect of ours gets a report line, not a traceback
         return report(defect)
 
@@ -124,7 +132,7 @@ def told(mistake: click.ClickException) -> tuple[str, str]:
     said = mistake.format_message()
     if isinstance(mistake, click.BadParameter) and mistake.param and mistake.message:
         said = f"{mistake.param.opts[-1]}: {mistake.message}"
-    return f"{said.rstrip('.')}.", f"'{path} --help' shows what is allowed."
+    return said if said.endswith((".", "?")) else f"{said}.", f"'{path} --help' shows what is allowed."
 
 
 def report(defect: Exception) -> int:

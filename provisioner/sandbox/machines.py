@@ -3,10 +3,12 @@
 import base64
 import gzip
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,8 @@ class Machine:
             self.process.terminate()
         elif self.process.stdin:
             self.process.stdin.close()
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGCONT)  # whoever froze it, to see a silent machine, left it so
 
 
 class Machines:

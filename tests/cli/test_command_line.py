@@ -108,6 +108,26 @@ def test_a_mistake_in_the_environment_is_exit_2_with_one_sentence(
     assert "Traceback" not in done.stderr
 
 
+def test_help_without_a_command_is_no_error_message(tmp_path: Path) -> None:
+    """Nor does a sentence that ends with a question get another end."""
+    assert accelctl(cwd=tmp_path).stderr.startswith("Usage: accelctl")
+    assert "'--instance'?\n" in accelctl("spot-train", "--instnce", "x", cwd=tmp_path).stderr
+
+
+def test_a_reader_that_leaves_early_is_no_defect(tmp_path: Path) -> None:
+    """As `| head -1` does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "provisioner", "config", "show"],
+        stdout=writing, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=BARE | {"HOME": str(tmp_path)},
+        check=False,
+    )  # fmt: skip
+    os.close(writing)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_sandbox_flag_without_a_sandbox_is_exit_2(tmp_path: Path) -> None:
     """It says how to start one."""
     done = accelctl("--sandbox", "status", cwd=tmp_path, ACCELCTL_SANDBOX_HOME=str(tmp_path / "none"))

@@ -144,6 +144,18 @@ def test_a_later_boot_runs_what_lies_in_per_boot_and_not_the_user_data() -> None
     assert aws("ec2").get_console_output(InstanceId=made)["Output"].count("up") == 1
 
 
+@pytest.mark.usefixtures("sandbox")
+def test_a_frozen_machine_ends_with_its_instance(sandbox: dict[str, Any]) -> None:
+    """Whoever stops its processes, to see how a silent machine is treated, need not wake them."""
+    made = launch("sleep 902 & echo $! >pid; wait")["InstanceId"]
+    program = int(until(lambda: content(home_of(sandbox, made) / "pid")))
+    (machine,) = [one for one in client.ask("status")["machines"] if one["instance_id"] == made]
+    os.kill(machine["pid"], signal.SIGSTOP)
+    aws("ec2").terminate_instances(InstanceIds=[made])
+
+    until(lambda: not alive(program) and not alive(machine["pid"]))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Any:
     yield tmp_path
