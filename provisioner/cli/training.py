@@ -50,6 +50,7 @@ def train(wishes: Wishes) -> int:
     refuse(findings(place, wishes.spec))
     known_types(place, wishes.spec)
     regions = refuse_unknown(place.cloud, regions=wishes.spec.regions, zones=wishes.spec.zones)
+    refuse_dangling(place, wishes.spec)
     if wishes.dry_run:
         if place.prepared:
             refuse_unprepared(regions, place.prepared)
@@ -109,6 +110,16 @@ def known_types(place: Workplace, spec: JobSpec) -> None:
             raise ConfigError(f"{unknown}, and asking the cloud does not help: {error.message}", hint=near) from error
         if described is None:
             raise ConfigError(f"{unknown} and to the cloud.", hint=near)
+
+
+def refuse_dangling(place: Workplace, spec: JobSpec) -> None:
+    """Raises ConfigError for a secret or a bucket that is not there: a machine would be bought to find that out."""
+    if not spec.secrets and not spec.access:
+        return
+    store = place.cloud.job_store()
+    home = store.region if store else place.settings["region"] or place.cloud.default_region()
+    if wrong := next(iter(place.cloud.dangling(spec.secrets, spec.access, region=home)), ""):
+        raise ConfigError(f"{wrong}.", hint="make it first, or mend the name; secrets are kept in the store's region.")
 
 
 def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:

@@ -208,6 +208,14 @@ class DescribesMachines(Protocol):
         ...
 
 
+class KnowsReferences(Protocol):
+    """Knows whether what a job names is there."""
+
+    def dangling(self, secrets: Mapping[str, str], access: Iterable[Grant], *, region: str) -> Iterator[str]:
+        """In words, those that lead nowhere; secrets are kept in `region`. What nobody may look at is left out."""
+        ...
+
+
 class GivesIdentity(Protocol):
     """Makes the identity that a job's machines carry."""
 

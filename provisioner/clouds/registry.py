@@ -15,6 +15,7 @@ from provisioner.clouds.base import (
     KeepsConsole,
     KnowsPrices,
     KnowsQuotas,
+    KnowsReferences,
     MeasuresUtilisation,
     Notifies,
     PreparesRegion,
@@ -37,7 +38,7 @@ UNKNOWN = "'{}' is not known"
 class Cloud(
     CloudProvider, ChecksHealth, GivesIdentity, KeepsConsole, KnowsPrices, FindsLeftovers, FindsUnused,
     DescribesMachines, PreparesRegion, KnowsQuotas, MeasuresUtilisation, ReapsInstances, PublishesMetrics, Notifies,
-    SeesSessions, Protocol,
+    SeesSessions, KnowsReferences, Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
 

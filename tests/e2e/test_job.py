@@ -216,6 +216,18 @@ def test_a_secret_is_in_no_object_log_record_or_user_data(sandbox: dict[str, Any
     assert canary not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--secret", "K=ssm:/no/such"), ("--secret", "K=secretsmanager:no-such"), ("--access", "s3://no-such-bucket/x")],
+)
+def test_what_is_not_there_is_named_before_anything_is_bought(flag: str, value: str) -> None:
+    """A machine would be paid for to find that out."""
+    done = accelctl("spot-train", "--instance", TYPE, "--dry-run", flag, value, "--", "true")
+
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert f"error: {flag}: " in done.stderr
+
+
 def test_a_granted_bucket_is_read_and_an_ungranted_one_is_refused() -> None:
     """--access gives exactly what it names."""
     from tests.sandbox.world import aws

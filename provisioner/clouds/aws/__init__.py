@@ -19,6 +19,7 @@ from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.offerings import Offerings
 from provisioner.clouds.aws.prepaid import prepaid
 from provisioner.clouds.aws.quotas import quotas
+from provisioner.clouds.aws.references import References
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.aws.store_keys import StoreKeys
@@ -40,6 +41,7 @@ from provisioner.clouds.base import (
 from provisioner.clouds.regions import ELSEWHERE, each_region, seen
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
+from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements, WayKind
@@ -71,6 +73,7 @@ class Aws:
         self._inventory = Inventory(self._sessions, self._store, self._identities)
         self._machines = Machines(self._sessions, clock)
         self._utilisation = Utilisation(self._sessions)
+        self._references = References(self._sessions)
 
     def offerings(self, wanted: Requirements) -> Sold:
         store = self._store.find()
@@ -93,6 +96,9 @@ class Aws:
     def describe_machine(self, instance_type: str, *, regions: Iterable[str] = ()) -> MachineType | None:
         places = tuple(regions) or (self._sessions.region, *self.prepared_regions())
         return self._machines.describe(instance_type, places)
+
+    def dangling(self, secrets: Mapping[str, str], access: Iterable[Grant], *, region: str) -> Iterator[str]:
+        return self._references.dangling(secrets, access, region)
 
     def make_identity(self, identity: IdentityRequest) -> None:
         self._identities.make(identity)
