@@ -49,11 +49,16 @@ def buying(record: JobRecord, seen: Observation, now: datetime) -> Decision:
 
 
 def open_to(record: JobRecord, fitting: tuple[Offering, ...], now: datetime) -> tuple[Offering, ...]:
-    """What can be asked now: where a machine was lost last of all; once the wait is over, all of it once more."""
+    """What can be asked now: a region that is suspect after the others, where a machine was lost last of all.
+
+    Once the wait is over, all of it once more.
+    """
     if waited_enough(record, now):
         return unasked(fitting, record)
     refusals = standing(record, now)
-    return unrefused(fitting, refusals) or unrefused(fitting, of_cloud(refusals))
+    by_cloud = of_cloud(refusals)
+    of_places = [one for one in refusals if one.zone or one in by_cloud]
+    return next(filter(None, (unrefused(fitting, some) for some in (refusals, of_places, by_cloud))), ())
 
 
 def requirements(record: JobRecord) -> Requirements:

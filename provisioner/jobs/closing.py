@@ -23,6 +23,7 @@ from provisioner.jobs.buying import with_attempt
 ELSEWHERE_FIRST = (EndReason.INTERRUPTED, EndReason.LOST, EndReason.BOOT_TIMEOUT, EndReason.NO_CAPACITY)
 """After one of these the next attempt prefers another place."""
 MOST_SAID = 200
+TRIES_BEFORE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +52,19 @@ def closed(record: JobRecord, close: Close, end: End, *, cost: Cost | None, now:
     )  # fmt: skip
     if close.reason in ELSEWHERE_FIRST and attempt.offering is not None:
         pool = attempt.offering.pool
-        refused = Refused(
-            region=pool.region, zone="" if is_the_region(record, close.reason) else pool.zone, code=close.reason,
-            instance_type=pool.instance_type, capacity_type=pool.capacity_type, message=close.message,
+        here = Refused(
+            region=pool.region, zone=pool.zone, code=close.reason, instance_type=pool.instance_type,
+            capacity_type=pool.capacity_type, message=close.message,
         )  # fmt: skip
-        record = with_refusals(record, [refused], now)
+        record = with_refusals(record, [here], now, lasting=left_alone(close.reason, record.spec.pace))
+        if is_the_region(record, close.reason):
+            record = with_refusals(record, [here._replace(zone="")], now)
     return record
+
+
+def left_alone(reason: EndReason, pace: Pace) -> timedelta:
+    """Where machines never report, every other place is tried before it: each try takes as long as a boot may."""
+    return TRIES_BEFORE * pace.boot_timeout if reason is EndReason.BOOT_TIMEOUT else pace.refusal
 
 
 def is_the_region(record: JobRecord, reason: EndReason) -> bool:
@@ -122,9 +130,11 @@ def by_our_clock(attempt: Attempt, end: datetime | None, now: datetime) -> datet
     return min(attempt.bought_at + (end - attempt.launched_at), now)
 
 
-def with_refusals(record: JobRecord, refused: list[Refused], now: datetime) -> JobRecord:
+def with_refusals(
+    record: JobRecord, refused: list[Refused], now: datetime, *, lasting: timedelta | None = None
+) -> JobRecord:
     """Remembers who refused; of an earlier refusal by the same pool only the newest stays."""
-    until = now + record.spec.pace.refusal
+    until = now + (lasting or record.spec.pace.refusal)
     new = [
         Refusal(
             region=row.region, zone=row.zone, instance_type=row.instance_type, capacity_type=row.capacity_type,

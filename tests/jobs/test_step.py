@@ -186,6 +186,15 @@ def test_three_machines_that_never_report_end_the_job(world: World) -> None:
     assert world.record.outcome.exit_code == 4
 
 
+def test_each_machine_after_one_that_never_reported_is_bought_in_a_place_not_tried_yet(world: World) -> None:
+    """Where one region alone is prepared, too."""
+    world.submit(regions=("us-east-1",))
+    world.step_for(timedelta(hours=1, minutes=10))
+
+    zones = [attempt.offering.zone for attempt in world.record.attempts if attempt.offering]
+    assert sorted(zones) == ["us-east-1a", "us-east-1b", "us-east-1c"]
+
+
 def test_machines_that_vanish_and_machines_that_never_report_end_the_job_together(world: World) -> None:
     """Three in a row of either kind, with nothing saved in between, and both are named."""
     world.submit(max_duration=timedelta(days=7))
