@@ -83,7 +83,7 @@ def quota_check(region: str, quota: Quota) -> Check:
     return Check(
         name=f"quota {region}", health=Health.ADVICE if small or not quota.limit else Health.OK,
         finding=f"{quota.name}: {quota.limit:g} {quota.unit} ({quota.code}){wanted}",
-        remedy=f"ask for quota {quota.code} in {region}" if small or not quota.limit else "",
+        remedy=f"ask for more of {quota.code} in {region}: Service Quotas in the console" if small or not quota.limit else "",
     )  # fmt: skip
 
 

@@ -14,6 +14,13 @@ from provisioner.rules.ruleset import Finding, Outcome
 from provisioner.settings import Settings
 
 
+OTHERWISE = "change it, or get an exemption: docs/rules.md."
+HINTS = {
+    "required-labels": "ACCELCTL_OWNER, ACCELCTL_TEAM and ACCELCTL_COST_CENTER say them, or owner, team and cost_center "
+    "in accelctl.toml.",
+}
+
+
 def allowed(environment: str, own: Path | None) -> Configuration:
     """The bundled configuration of the environment, under the user's own file. Raises ConfigError naming the key."""
     tables: dict[str, Any] = configuration.tables(environment)
@@ -52,7 +59,7 @@ def refuse(findings: Sequence[Finding]) -> None:
     if broken:
         first = broken[0]
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        raise PolicyViolation(f"{first.rule}: {first}{more}.", hint="change it, or get an exemption: docs/rules.md.")
+        raise PolicyViolation(f"{first.rule}: {first}{more}.", hint=HINTS.get(first.rule, OTHERWISE))
 
 
 def finding_document(one: Finding) -> dict[str, Any]:

@@ -182,7 +182,7 @@ def show_plan(wishes: Wishes, offerings: Sequence[Offering]) -> int:
         return 0
     output.data(offerings_table(offerings))
     output.note(at_most(wishes.spec, offerings))
-    output.note(f"no rule of {wishes.settings['environment']} is broken; nothing was changed")
+    output.note(f"the rules of environment '{wishes.settings['environment']}' allow it; nothing was changed")
     return 0
 
 
@@ -214,7 +214,7 @@ def offering_document(offering: Offering) -> dict[str, object]:
 
 
 def offerings_table(offerings: Sequence[Offering]) -> str:
-    headers = ("ORDER", "TYPE", "ZONE", "CAPACITY", "PER HOUR", "ON-DEMAND", "STORE BY", "WAY PER HOUR", "WAY PER GIB")
+    headers = ("ORDER", "TYPE", "ZONE", "CAPACITY", "PER HOUR", "ON-DEMAND", "WAY TO STORE", "ITS HOUR", "ITS GIB")
     rows = [
         (order, o.instance_type, o.zone, o.capacity_type, rate(o.price_per_hour), rate(o.on_demand_per_hour),
          o.way.kind, rate(o.way.price_per_hour), rate(o.way.price_per_gib))
