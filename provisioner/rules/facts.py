@@ -101,6 +101,13 @@ class Facts:
     asked_wrongly: str | Unknown = ""
     """What is wrong with its price limit or its eviction, and how to mend it."""
     usd_per_hour: Decimal | None = None
+    pools: tuple["Facts", ...] = ()
+    """What it holds, each a group of its own; empty for what is one thing."""
+
+    @property
+    def members(self) -> tuple["Facts", ...]:
+        """What is judged and priced by itself."""
+        return self.pools or (self,)
 
 
 def above(limit: Any, on_demand: Decimal | None) -> str | Unknown:

@@ -255,17 +255,28 @@ def judge(facts: Facts, allowed: Configuration, now: datetime) -> Iterator[Findi
 
 
 def judged(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> Finding | None:
+    """Of several pools the worst: a violation before what is not known, the dearest first."""
+    found = [one for member in facts.members if (one := judged_alone(rule, member, allowed, now))]
+    return let_off(max(found, key=badness), allowed, now) if found else None
+
+
+def badness(finding: Finding) -> tuple[bool, Decimal]:
+    """A price that nobody knows is no cheap one."""
+    price = finding.usd_per_hour
+    return finding.outcome is Outcome.VIOLATION, Decimal("inf") if price is None else price
+
+
+def judged_alone(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> Finding | None:
     try:
         what, outcome = rule.check(facts, allowed, now), Outcome.VIOLATION
     except NotYetKnown as why:
         what, outcome = str(why) or LATER, Outcome.UNKNOWN
     if not what:
         return None
-    finding = Finding(
+    return Finding(
         rule=rule.name, level=rule.level, subject=facts.subject, outcome=outcome, what=what,
         usd_per_hour=facts.usd_per_hour, machine=facts.part is Part.MACHINE,
     )  # fmt: skip
-    return let_off(finding, allowed, now)
 
 
 def let_off(finding: Finding, allowed: Configuration, now: datetime) -> Finding:

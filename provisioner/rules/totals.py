@@ -70,21 +70,21 @@ def over_budget(found: Sequence[Facts], allowed: Configuration, now: datetime) -
         mend = "fewer or smaller machines, an earlier end, or a larger budget"
         return Outcome.VIOLATION, f"it may cost ${total:,.0f}, more than its budget of ${allowed.budget:,.0f}; {mend}"
     if blind:
-        return Outcome.UNKNOWN, f"it may cost ${total:,.0f} and what nobody can price: {', '.join(sorted(blind))}"
+        return Outcome.UNKNOWN, f"it may cost ${total:,.0f} and what nobody can price: {', '.join(sorted(set(blind)))}"
     return None
 
 
 def too_many(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
     if allowed.most_machines is None:
         return None
-    counts = {one.subject: count(one) for one in found if not one.reserves}
-    total = sum(one or 0 for one in counts.values())
+    counts = [(one.subject, count(one)) for one in found if not one.reserves]
+    total = sum(one or 0 for _, one in counts)
     if total > allowed.most_machines:
         return (
             Outcome.VIOLATION,
             f"it may have {counted(total, 'machine')}, more than the {allowed.most_machines} that are allowed",
         )
-    blind = sorted(name for name, one in counts.items() if one is None)
+    blind = sorted({name for name, one in counts if one is None})
     return (Outcome.UNKNOWN, f"nobody can say how many machines these have: {', '.join(blind)}") if blind else None
 
 
@@ -136,7 +136,8 @@ NAMES = tuple(total.name for total in TOTALS)
 def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """Every total that has something to say of a stack that carries machines."""
     parts = (Part.REAPER, Part.ENDER)
-    carrying = [one for one in found if one.part in parts or one.from_template or one.instance_types != ()]
+    every = [member for one in found for member in one.members]
+    carrying = [one for one in every if one.part in parts or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():
         if said := total.check(carrying, allowed, now):
             outcome, what = said

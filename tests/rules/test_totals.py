@@ -181,3 +181,29 @@ def test_an_end_that_a_schedule_of_the_stack_keeps_is_one(stack: list[tuple[str,
 def test_labels_alone_end_nothing_where_no_reaper_runs(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """Whoever wrote them: the machine would stay for ever."""
     assert said(WATCHED, *stack) == {"ends-kept": Outcome.VIOLATION}
+
+
+T4S = {"vmSize": "Standard_NC4as_T4_v3", "count": 1}
+H100S = {"vmSize": "Standard_ND96isr_H100_v5", "count": 8}
+
+
+@pytest.mark.parametrize("pools", [[T4S, H100S], [H100S, T4S]], ids=["the cheap one first", "the dear one first"])
+def test_each_pool_of_a_cluster_costs_what_its_own_machines_cost(pools: list[dict[str, Any]]) -> None:
+    """Nine machines, one of them cheap, in whatever order they are written."""
+    token = "azure-native:containerservice:ManagedCluster"
+    cluster = (token, {"location": "eastus", "agentPoolProfiles": pools})
+    month = (Decimal("0.526") + 8 * Decimal("98.32")) * 730
+
+    assert said(replace(WATCHED, budget=month - 1, most_machines=8), cluster) == {
+        "budget": Outcome.VIOLATION, "machines-counted": Outcome.VIOLATION,
+    }  # fmt: skip
+    assert said(replace(WATCHED, budget=month + 1, most_machines=9), cluster) == {}
+
+
+def test_two_resources_of_one_name_are_two() -> None:
+    """Names are unique for each type alone."""
+    (machine,), (group,) = facts(P5), facts(GROUP)
+
+    found = list(totals.judge([machine, group], replace(WATCHED, most_machines=4), NOW))
+
+    assert [one.rule for one in found] == ["machines-counted"]
