@@ -33,7 +33,7 @@ from provisioner.rules.facts import UNKNOWN, Facts
 
 SCHEMA = PolicyConfigSchema(
     {
-        "environment": {"type": "string", "enum": ["development", "production"], "default": "development"},
+        "environment": {"type": "string", "enum": [*configuration.BUNDLED], "default": "development"},
         "allowed": {"type": "object", "default": {}},
         "owner": {"type": "string", "default": ""},
     }
