@@ -44,9 +44,20 @@ def equal(value: Any, wanted: str) -> Any:
     return value if isinstance(value, Unknown) else value == wanted
 
 
+def some(values: Iterable[Any]) -> Any:
+    """Whether one of them holds; UNKNOWN where only one that is not known yet could."""
+    said = list(values)
+    return True if True in said else UNKNOWN if UNKNOWN in said else False
+
+
 def given(value: Any) -> Any:
-    """Whether anything is said there."""
-    return value if isinstance(value, Unknown) else value is not None
+    """Whether anything is said there; an empty text or table says nothing."""
+    return value if isinstance(value, Unknown) else value not in (None, "", (), [], {})
+
+
+def called(path: Any) -> Any:
+    """The name that ends a cloud's id or address, in small letters; UNKNOWN for none."""
+    return str(path).rsplit("/", 1)[-1].lower() if given(path) is True else UNKNOWN
 
 
 def end_of(tags: Any) -> Any:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import azure
-from provisioner.rules.aws import Inputs, at, end_of_stack, listed
+from provisioner.rules.aws import Inputs, at, called, end_of_stack, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
 SPOT = ("Spot", "Low", "LowPriority")
@@ -53,7 +53,7 @@ def machine(subject: str, inputs: Inputs) -> Facts:
         asked_wrongly=asked_wrongly(size, place, inputs),
         capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of_stack(tags), labels=tags,
         public_address=public(made), leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
-        scheduled_end=True, otherwise=OTHERWISE,
+        machine=called(at(inputs, "vmName")), scheduled_end=True, otherwise=OTHERWISE,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from provisioner.rules.aws import Inputs, at, end_of_stack
+from provisioner.rules.aws import Inputs, at, called, end_of_stack
 from provisioner.rules.azure import OTHERWISE, accelerated, bought, price_of
 from provisioner.rules.facts import UNKNOWN, Facts
 
@@ -16,7 +16,7 @@ def machine(subject: str, inputs: Inputs) -> Facts:
         subject=subject, cloud="azure", instance_types=accelerated(size),
         usd_per_hour=price_of(size, at(inputs, "location")),
         capacity=bought(at(inputs, "priority", default="Regular")), labels=tags, ends_at=end_of_stack(tags),
-        scheduled_end=True, otherwise=OTHERWISE,
+        machine=called(at(inputs, "name")), scheduled_end=True, otherwise=OTHERWISE,
     )  # fmt: skip
 
 

@@ -55,6 +55,8 @@ class Facts:
     """The moment at which the cloud, the reaper or a schedule ends it: a label that nothing heeds is none."""
     lasts: timedelta | Unknown | None = None
     """The longest run that the cloud itself allows, from each start."""
+    machine: str | Unknown = UNKNOWN
+    """Its name in the cloud, in small letters; of a schedule, that of the machine which it ends."""
     scheduled_end: bool = False
     """Nothing but a schedule in its stack keeps its end."""
     otherwise: str = ""

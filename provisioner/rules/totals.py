@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from provisioner.rules.configuration import Configuration
-from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown
+from provisioner.rules.facts import UNKNOWN, Capacity, Facts, NotYetKnown, Part, Unknown
 from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, counted, let_off, time_left
 
 SUBJECT = "the stack"
@@ -108,11 +108,23 @@ def nobody_ends(found: Sequence[Facts], allowed: Configuration, now: datetime) -
     for cloud in sorted({one.cloud for one in found}):
         told = [one for one in found if one.cloud == cloud and needs_schedule(one, allowed)]
         kept = [one for one in found if one.cloud == cloud and one.part is Part.ENDER]
-        if len(told) > len(kept):
-            names = ", ".join(sorted(one.subject for one in told))
-            has = f"labels say when these end, and the stack has {counted(len(kept), 'schedule')} that could: {names}"
-            return Outcome.VIOLATION, f"{has}; {told[0].otherwise}, or bring a schedule for each"
+        if left := without_end(told, kept):
+            names = ", ".join(sorted(one.subject for one in left))
+            has = f"labels say when these end, and the stack has no schedule of their own for them: {names}"
+            return Outcome.VIOLATION, f"{has}; {left[0].otherwise}, or bring a schedule for each"
     return None
+
+
+def without_end(machines: Sequence[Facts], schedules: Sequence[Facts]) -> list[Facts]:
+    """Those that none of the schedules could end: one ends one machine, by name where both names are known."""
+    free, without = list(schedules), list[Facts]()
+    for one in sorted(machines, key=lambda one: one.machine is UNKNOWN):  # who has no name takes what is left
+        fitting = [other for other in free if UNKNOWN in (one.machine, other.machine) or one.machine == other.machine]
+        if fitting:
+            free.remove(max(fitting, key=lambda other: other.machine is not UNKNOWN))
+        else:
+            without.append(one)
+    return without
 
 
 def needs_schedule(facts: Facts, allowed: Configuration) -> bool:

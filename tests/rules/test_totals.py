@@ -162,10 +162,51 @@ LATER = ("gcp:cloudscheduler/job:Job", {"httpTarget": {"httpMethod": "DELETE", "
 SPOT = (ND[0], ND[1] | {"priority": "Spot"})
 
 
+ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/"
+
+
+def named(machine: str) -> tuple[str, dict[str, Any]]:
+    return ND[0], ND[1] | {"vmName": machine}
+
+
+def shutdown_of(machine: str) -> tuple[str, dict[str, Any]]:
+    return SHUTDOWN[0], SHUTDOWN[1] | {"targetResourceId": f"{ID}{machine}"}
+
+
+TPU_NAMED = (TPU[0], TPU[1] | {"name": "node-1"})
+NODE_1 = "https://tpu.googleapis.com/v2/projects/p/locations/z/nodes/node-1"
+
+
+def job_of(address: str) -> tuple[str, dict[str, Any]]:
+    return JOB[0], {"httpTarget": {"httpMethod": "DELETE", "uri": address}}
+
+
 @pytest.mark.parametrize(
     "stack",
-    [[ND, SHUTDOWN], [ND, SHUTDOWN, ND, SHUTDOWN], [TPU, JOB], [TPU, LATER], [SPOT], [P5]],
-    ids=["a schedule", "one for each", "a job", "not known yet", "spot", "AWS has a reaper"],
+    [
+        [ND, SHUTDOWN],
+        [ND, SHUTDOWN, ND, SHUTDOWN],
+        [TPU, JOB],
+        [TPU, LATER],
+        [SPOT],
+        [P5],
+        [named("a"), named("b"), shutdown_of("B"), shutdown_of("a")],
+        [named("a"), ND, SHUTDOWN, shutdown_of("a")],
+        [ND, shutdown_of("a")],
+        [TPU_NAMED, job_of(NODE_1)],
+    ],
+    ids=[
+        "a schedule",
+        "one for each",
+        "a job",
+        "not known yet",
+        "spot",
+        "AWS has a reaper",
+        "by name",
+        "by name and by number",
+        "a machine without a name",
+        "a node by name",
+    ],
 )
 def test_an_end_that_a_schedule_of_the_stack_keeps_is_one(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """As our own stacks bring it."""
@@ -175,8 +216,9 @@ def test_an_end_that_a_schedule_of_the_stack_keeps_is_one(stack: list[tuple[str,
 @pytest.mark.parametrize(
     "stack",
     [[ND], [ND, ND, SHUTDOWN], [ND, (SHUTDOWN[0], SHUTDOWN[1] | {"status": "Disabled"})], [TPU, SHUTDOWN],
-     [TPU, (JOB[0], JOB[1] | {"paused": True})]],
-    ids=["none", "too few", "off", "another cloud's", "paused"],
+     [TPU, (JOB[0], JOB[1] | {"paused": True})], [named("a"), shutdown_of("b")],
+     [named("a"), named("b"), shutdown_of("a"), shutdown_of("a")], [TPU_NAMED, job_of(f"{NODE_1}1")]],
+    ids=["none", "too few", "off", "another cloud's", "paused", "another machine's", "twice for one", "another node's"],
 )  # fmt: skip
 def test_labels_alone_end_nothing_where_no_reaper_runs(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """Whoever wrote them: the machine would stay for ever."""
