@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.rules.aws import Inputs, at, called, end_of_stack
-from provisioner.rules.azure import OTHERWISE, accelerated, bought, price_of
+from provisioner.rules.azure import OTHERWISE, accelerated, bought, placed, price_of
 from provisioner.rules.facts import UNKNOWN, Facts
 
 
@@ -55,7 +55,8 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
 
 def cluster(subject: str, inputs: Inputs) -> Facts:
     """The pool that is written into it; the others are resources of their own."""
-    return replace(node_pool(subject, at(inputs, "defaultNodePool", default={})), labels=at(inputs, "tags", default={}))
+    pool = placed(at(inputs, "defaultNodePool", default={}), inputs)
+    return replace(node_pool(subject, pool), labels=at(inputs, "tags", default={}))
 
 
 def compute_cluster(subject: str, inputs: Inputs) -> Facts:

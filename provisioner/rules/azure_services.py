@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from provisioner.rules.aws import ANY_ACCELERATED, Inputs, at, given, listed, some
-from provisioner.rules.azure import accelerated, bought, node_pool
+from provisioner.rules.azure import accelerated, bought, node_pool, placed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
 from provisioner.rules.pools import added, together
 
@@ -12,8 +12,8 @@ from provisioner.rules.pools import added, together
 def cluster(subject: str, inputs: Inputs) -> Facts:
     """AKS's pools that are written into the cluster."""
     profiles = listed(at(inputs, "agentPoolProfiles"))
-    given: list[Any] = [UNKNOWN] if profiles is UNKNOWN else profiles or [{}]
-    return together([node_pool(subject, one) for one in given], at(inputs, "tags", default={}))
+    pools: list[Any] = [UNKNOWN] if profiles is UNKNOWN else profiles or [{}]
+    return together([node_pool(subject, placed(one, inputs)) for one in pools], at(inputs, "tags", default={}))
 
 
 def fleet(subject: str, inputs: Inputs) -> Facts:
