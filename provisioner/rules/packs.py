@@ -12,7 +12,7 @@ KEYS = ("environment", "allowed", "owner")
 LEVEL = "enforcementLevel"
 UNCHECKED = "not-checked"
 """The policy that names what cannot be read; it has a level alone."""
-UNKNOWN = ("budget-not-known", "machines-counted-not-known")
+UNKNOWN = tuple(total.not_known for total in totals.TOTALS if total.adds_up)
 """Policies for what a total cannot add up."""
 RULES = (*ruleset.NAMES, *totals.NAMES)
 SOURCE = "policy configuration"

@@ -24,6 +24,13 @@ class Total:
     level: Level
     help: str
     check: Check
+    adds_up: bool = False
+    """What it cannot add up it says, and that blocks nothing."""
+
+    @property
+    def not_known(self) -> str:
+        """The name of the pack's policy for that: a policy has one level alone."""
+        return f"{self.name}-not-known"
 
 
 def count(facts: Facts) -> int | None:
@@ -135,9 +142,9 @@ def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
 TOTALS = (
     Total(name="ends-kept", level=Level.MANDATORY, check=nobody_ends,
           help="Where only a schedule ends machines, the stack has one for each."),
-    Total(name="budget", level=Level.MANDATORY, check=over_budget,
+    Total(name="budget", level=Level.MANDATORY, check=over_budget, adds_up=True,
           help="What a stack may cost until its machines end is within its budget; an unknown price is said, never 0."),
-    Total(name="machines-counted", level=Level.MANDATORY, check=too_many,
+    Total(name="machines-counted", level=Level.MANDATORY, check=too_many, adds_up=True,
           help="A stack has no more machines than it may."),
     Total(name="reaper-present", level=Level.ADVISORY, check=nobody_reaps,
           help="Where expensive machines run, a reaper does."),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.catalog import labels
-from provisioner.rules import configuration, totals
+from provisioner.rules import configuration, packs, totals
 from provisioner.rules.configuration import Configuration, Exemption
 from provisioner.rules.documents import plain
 from provisioner.rules.facts import Facts
@@ -240,6 +240,17 @@ def test_each_pool_of_a_cluster_costs_what_its_own_machines_cost(pools: list[dic
         "budget": Outcome.VIOLATION, "machines-counted": Outcome.VIOLATION,
     }  # fmt: skip
     assert said(replace(WATCHED, budget=month + 1, most_machines=9), cluster) == {}
+
+
+def test_a_total_that_cannot_be_added_up_has_a_policy_of_its_own_to_say_so() -> None:
+    """Every total that can be unknown is among the policies of the pack, and no other."""
+    endless = (GROUP[0], {"maxSize": NOT_YET, "mixedInstancesPolicy": GROUP[1]["mixedInstancesPolicy"]})
+    allowed = replace(WATCHED, budget=Decimal(100_000), most_machines=5, reapers=())
+    unknown = {name for name, outcome in said(allowed, endless, STRANGE, ND).items() if outcome is Outcome.UNKNOWN}
+
+    assert {f"{name}-not-known" for name in unknown} == set(packs.UNKNOWN) == {
+        "budget-not-known", "machines-counted-not-known",
+    }  # fmt: skip
 
 
 def test_two_resources_of_one_name_are_two() -> None:
