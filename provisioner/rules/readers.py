@@ -20,6 +20,7 @@ from provisioner.rules import (
 )  # fmt: skip
 from provisioner.rules.aws import Inputs
 from provisioner.rules.facts import Facts
+from provisioner.rules.places import located
 
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     **aws.READERS,
@@ -52,7 +53,8 @@ def plain(token: str) -> str:
 
 
 def reader_of(token: str) -> Callable[[str, Inputs], Facts] | None:
-    return READERS.get(plain(token))
+    read = READERS.get(plain(token))
+    return located(read) if read else None
 
 
 @cache
