@@ -25,9 +25,9 @@ CAPACITY = {"spot": Capacity.SPOT, "capacity-block": Capacity.CAPACITY_BLOCK}
 def at(inputs: Any, *path: str, default: Any = None) -> Any:
     """The value there; UNKNOWN where anything on the way is, the default where something is missing."""
     for name in path:
-        if isinstance(inputs, Unknown):
+        if inputs is UNKNOWN:
             return UNKNOWN
-        inputs = cast(Inputs, inputs).get(name) if isinstance(inputs, Mapping) else None
+        inputs = cast("dict[str, Any]", inputs).get(name) if isinstance(inputs, dict) else None
     return default if inputs is None else inputs
 
 
