@@ -61,17 +61,25 @@ def outer_address(inputs: Any) -> Any:
     return some(truth(at(one, "enableExternalIps")) for one in networks)
 
 
+def stays(inputs: Any, what: str) -> Any:
+    """What would stay when Pulumi lets go of it; empty for nothing."""
+    kept = at(inputs, "deletionPolicy", default="DELETE")
+    return UNKNOWN if kept is UNKNOWN else what if kept == "ABANDON" else ""
+
+
+def protected(inputs: Any) -> bool:
+    return at(inputs, "deletionPolicy") == "PREVENT"
+
+
 def tpu(subject: str, inputs: Inputs) -> Facts:
     """A reserved slice is prepaid, as a capacity block is."""
     kind, marks = slice_of(inputs), ours(at(inputs, "labels", default={}))
-    kept = at(inputs, "deletionPolicy", default="DELETE")
     return Facts(
         subject=subject, cloud="gcp", instance_types=UNKNOWN if kind is UNKNOWN else (kind,), labels=marks,
         machine=called(at(inputs, "name")), usd_per_hour=tpu_price(kind, at(inputs, "zone")),
         capacity=bought(at(inputs, "schedulingConfig", default={})),
         ends_at=end_of_stack(marks), public_address=outer_address(inputs),
-        leaves_behind=UNKNOWN if kept is UNKNOWN else "the node" if kept == "ABANDON" else "",
-        protected=kept == "PREVENT", scheduled_end=True,
+        leaves_behind=stays(inputs, "the node"), protected=protected(inputs), scheduled_end=True,
         otherwise="buy it as spot, or make it with a stack gcp-tpu-v5e or gcp-tpu-v5p, whose schedule deletes it",
     )  # fmt: skip
 

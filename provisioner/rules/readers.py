@@ -16,6 +16,7 @@ from provisioner.rules import (
     floor,
     google,
     google_services,
+    google_vertex,
     reaper,
 )  # fmt: skip
 from provisioner.rules.aws import Inputs
@@ -27,6 +28,7 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     **aws_services.READERS,
     **google.READERS,
     **google_services.READERS,
+    **google_vertex.READERS,
     **azure.READERS,
     **azure_services.READERS,
     **azure_classic.READERS,
