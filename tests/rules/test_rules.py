@@ -255,6 +255,28 @@ def test_a_job_file_is_judged_as_spot_train_would_be(tmp_path: Path, text: str, 
 
 
 @pytest.mark.parametrize(
+    ("own", "flags", "code"),
+    [
+        ('environment = "production"\n', (), 3),
+        ('environment = "production"\n', ("--environment", "development"), 0),
+        ('rules = "mine.toml"\n', (), 3),
+        ('rules = "mine.toml"\n', ("--config", "wide.toml"), 0),
+    ],
+)
+def test_a_job_file_brings_its_own_rules_unless_others_are_said(
+    tmp_path: Path, own: str, flags: tuple[str, ...], code: int
+) -> None:
+    """As for `spot-train`, which exits the same."""
+    (tmp_path / "job.toml").write_text(f'instances = ["p5.48xlarge"]\ncommand = "t"\n{own}')
+    (tmp_path / "mine.toml").write_text('machines = ["g5.*"]\n')
+    (tmp_path / "wide.toml").write_text('machines = ["*"]\n')
+
+    done = accelctl("check", "job.toml", *flags, cwd=tmp_path)
+
+    assert done.returncode == code, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
     ("name", "advice"),
     [
         ("p5-with-a-label-that-no-reaper-heeds", "accelctl:managed=accelctl"),
