@@ -175,6 +175,30 @@ def test_only_what_is_allowed() -> None:
     assert [one.rule for one in findings(case, replace(DEVELOPMENT, machines=("g5.*",)))] == ["allowed-machines"]
 
 
+@pytest.mark.parametrize(
+    ("name", "inputs", "outcome"),
+    [
+        ("p5-spot", {"region": "us-east-1"}, None),
+        ("p5-spot", {"availabilityZone": "us-east-1a"}, None),
+        ("p5-spot", {"availabilityZone": "us-west-2-lax-1a"}, Outcome.VIOLATION),
+        ("p5-spot", {}, Outcome.UNKNOWN),
+        ("p5-spot", {"region": "?"}, Outcome.UNKNOWN),
+        ("a-workbench-that-goes-when-idle", {"location": "us-central1-a"}, None),
+        ("a-workbench-that-goes-when-idle", {"location": "us-central2-b"}, Outcome.VIOLATION),
+        ("an-aks-cluster-whose-pool-may-go", {"location": "East US"}, None),
+        ("an-aks-cluster-whose-pool-may-go", {"location": "westeurope"}, Outcome.VIOLATION),
+    ],
+)
+def test_only_where_it_is_allowed(name: str, inputs: dict[str, Any], outcome: Outcome | None) -> None:
+    """By region, however it is written; where its provider alone says the region, nobody can tell."""
+    case = next(case for case in CASES if case["name"] == name)
+    allowed = replace(DEVELOPMENT, regions=("us-east-1", "us-central1", "eastus"))
+
+    found = findings(case | {"inputs": case["inputs"] | inputs}, allowed)
+
+    assert [(one.rule, one.outcome) for one in found] == ([("allowed-machines", outcome)] if outcome else [])
+
+
 def test_an_exemption_may_come_as_json() -> None:
     """Where a day is a text, as in the configuration of the policy pack."""
     found = configuration.read({"exemptions": [OFF]}, "policy configuration", rules=ruleset.NAMES)
@@ -226,6 +250,28 @@ def test_a_job_file_is_judged_as_spot_train_would_be(tmp_path: Path, text: str, 
     file.write_text(text)
 
     done = accelctl("check", str(file), "--environment", environment, cwd=tmp_path)
+
+    assert done.returncode == code, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("own", "flags", "code"),
+    [
+        ('environment = "production"\n', (), 3),
+        ('environment = "production"\n', ("--environment", "development"), 0),
+        ('rules = "mine.toml"\n', (), 3),
+        ('rules = "mine.toml"\n', ("--config", "wide.toml"), 0),
+    ],
+)
+def test_a_job_file_brings_its_own_rules_unless_others_are_said(
+    tmp_path: Path, own: str, flags: tuple[str, ...], code: int
+) -> None:
+    """As for `spot-train`, which exits the same."""
+    (tmp_path / "job.toml").write_text(f'instances = ["p5.48xlarge"]\ncommand = "t"\n{own}')
+    (tmp_path / "mine.toml").write_text('machines = ["g5.*"]\n')
+    (tmp_path / "wide.toml").write_text('machines = ["*"]\n')
+
+    done = accelctl("check", "job.toml", *flags, cwd=tmp_path)
 
     assert done.returncode == code, done.stdout + done.stderr
 

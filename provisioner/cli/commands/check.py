@@ -27,14 +27,14 @@ MACHINE = re.compile(r"[a-z][a-z0-9-]*\.(nano|micro|small|medium|large|\d*xlarge
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--live", is_flag=True, help="Every machine of the account as it stands, whoever made it.")
 @click.option("--region", "regions", multiple=True, help="With --live: only this region; may be repeated.")
-@click.option("--environment", type=click.Choice(["development", "production"]), default="development",
-              show_default=True, help="Which of the bundled configurations.")  # fmt: skip
+@click.option("--environment", type=click.Choice(["development", "production"]), show_default="development",
+              help="Which of the bundled configurations; else, for a job, its own settings say.")  # fmt: skip
 @click.option("--config", "own", type=click.Path(path_type=Path), help="TOML that says otherwise, key by key.")
 @click.option("--pack-config", "pack", type=click.Path(path_type=Path),
               help="A file for Pulumi's --policy-pack-config: names rules and keys that do not exist.")  # fmt: skip
 @output_option
 def command(
-    files: tuple[Path, ...], live: bool, regions: tuple[str, ...], environment: str, own: Path | None,
+    files: tuple[Path, ...], live: bool, regions: tuple[str, ...], environment: str | None, own: Path | None,
     pack: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Exit 3 where a machine would be always on, or breaks another rule; 0 where nothing is wrong.
@@ -51,9 +51,10 @@ def command(
         refuse_pack(pack)
     if not files and not live and not pack:
         raise ConfigError("nothing is named to be checked.", hint="name files, or say --live or --pack-config.")
-    rules = allowed(environment, own)
+    rules = allowed(environment or "development", own)
+    jobs = [file for file in files if file.suffix == JOB_FILE]
     found = resources([file for file in files if file.suffix != JOB_FILE])
-    findings = [*judged(found, rules), *of_job_files([file for file in files if file.suffix == JOB_FILE], rules)]
+    findings = [*judged(found, rules), *of_job_files(jobs, rules if environment or own else None)]
     unseen: Mapping[str, AccelctlError] = {}
     if live:
         there, unseen = of_account(regions, rules)
@@ -115,9 +116,10 @@ def resources(files: Sequence[Path]) -> "list[Resource]":
     return [resource for file in files for resource in documents.read(text_of(file), str(file))]
 
 
-def of_job_files(files: Sequence[Path], allowed: "Configuration") -> "Iterator[Finding]":
-    """What spot-train would be told of these jobs, before any call."""
+def of_job_files(files: Sequence[Path], allowed: "Configuration | None") -> "Iterator[Finding]":
+    """What spot-train would be told of these jobs, before any call; None for what their own settings allow."""
     from provisioner.catalog import labels
+    from provisioner.cli.rules import of_settings
     from provisioner.cli.wishes import wishes
     from provisioner.clock import SystemClock
     from provisioner.rules.requests import of_job
@@ -127,9 +129,10 @@ def of_job_files(files: Sequence[Path], allowed: "Configuration") -> "Iterator[F
     for file in files:
         asked = wishes({"job_file": file, "dry_run": True, "detach": False, "yes": True, "form": OutputFormat.TABLE})
         refuse_misspelt(asked.spec.instance_types, file)
+        rules = allowed or of_settings(asked.settings)
         marks = labels.ours(owner=asked.settings["owner"] or "the caller", **asked.spec.labels)
         for facts in of_job(asked.spec, marks, now):
-            yield from judge(facts, allowed, now)
+            yield from judge(facts, rules, now)
 
 
 def refuse_misspelt(instance_types: Sequence[str], file: Path) -> None:
