@@ -79,11 +79,12 @@ def quota_check(region: str, quota: Quota) -> Check:
     ]
     smallest = min(counted, key=lambda one: one.vcpus, default=None)
     small = smallest is not None and quota.limit < smallest.vcpus
+    short = small or not quota.limit
     wanted = f"; {smallest.instance_type} wants {smallest.vcpus}" if smallest and small else ""
     return Check(
-        name=f"quota {region}", health=Health.ADVICE if small or not quota.limit else Health.OK,
+        name=f"quota {region}", health=Health.ADVICE if short else Health.OK,
         finding=f"{quota.name}: {quota.limit:g} {quota.unit} ({quota.code}){wanted}",
-        remedy=f"ask for more of {quota.code} in {region}: Service Quotas in the console" if small or not quota.limit else "",
+        remedy=f"ask for more of {quota.code} in {region}: Service Quotas in the console" if short else "",
     )  # fmt: skip
 
 

@@ -13,11 +13,10 @@ from provisioner.rules.requests import of_region
 from provisioner.rules.ruleset import Finding, Outcome
 from provisioner.settings import Settings
 
-
 OTHERWISE = "change it, or get an exemption: docs/rules.md."
 HINTS = {
-    "required-labels": "ACCELCTL_OWNER, ACCELCTL_TEAM and ACCELCTL_COST_CENTER say them, or owner, team and cost_center "
-    "in accelctl.toml.",
+    "required-labels": "ACCELCTL_OWNER, ACCELCTL_TEAM and ACCELCTL_COST_CENTER say them; so does accelctl.toml "
+    "with owner, team and cost_center.",
 }
 
 
