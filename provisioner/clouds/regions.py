@@ -17,7 +17,7 @@ def each_region(look: Callable[[str], Iterable[Found]], regions: Iterable[str]) 
     So it does where `regions` itself is a listing that ends so.
     """
     refused: dict[str, AccelctlError] = {}
-    places, unlisted = seen(regions)
+    places, unlisted = collected(regions)
     for region in places:
         try:
             yield from look(region)
@@ -27,7 +27,7 @@ def each_region(look: Callable[[str], Iterable[Found]], regions: Iterable[str]) 
         raise Unseen({**refused, **unlisted})
 
 
-def seen(listing: Iterable[Found]) -> tuple[list[Found], Mapping[str, AccelctlError]]:
+def collected(listing: Iterable[Found]) -> tuple[list[Found], Mapping[str, AccelctlError]]:
     """What a listing has, and why of the regions that it could not look at."""
     found: list[Found] = []
     try:

@@ -12,7 +12,7 @@ from typing import Protocol
 from provisioner.catalog.labels import JOB
 from provisioner.clock import Clock
 from provisioner.clouds.base import NOWHERE, FindsLeftovers, FindsUnused, Leftover
-from provisioner.clouds.regions import seen
+from provisioner.clouds.regions import collected
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
@@ -115,7 +115,7 @@ class Rounds:
         """Without `apply` nothing changes. A listing of regions may end with Unseen: those are blind then."""
         if self.remembers:
             self._begin()
-        places, unlisted = seen(regions)
+        places, unlisted = collected(regions)
         known, thresholds = KnownJobs(Records(self.objects)), self.thresholds
         jobs = tuple(self._jobs(known, apply=apply))
         observer = Observer(

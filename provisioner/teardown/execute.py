@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from provisioner.clock import Clock
 from provisioner.clouds.base import FindsLeftovers, Leftover
-from provisioner.clouds.regions import seen
+from provisioner.clouds.regions import collected
 from provisioner.errors import AccelctlError, CloudError
 
 PAUSE = timedelta(seconds=1)
@@ -54,7 +54,7 @@ class Listing:
 
 def plan(cloud: FindsLeftovers, *, job: str = "", data: bool = False, chosen: Chosen = everything) -> Listing:
     """What can be seen; a region that refuses keeps nothing back."""
-    found, unseen = seen(cloud.leftovers(job=job, data=data))
+    found, unseen = collected(cloud.leftovers(job=job, data=data))
     going = sorted(filter(chosen, found), key=lambda one: (one.order, one.region, one.id))
     return Listing(items=tuple(going), unseen=unseen)
 

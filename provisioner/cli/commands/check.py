@@ -156,14 +156,14 @@ def of_account(regions: Sequence[str], allowed: "Configuration") -> "tuple[list[
     from functools import partial
 
     from provisioner.cli.regions import looked_at
-    from provisioner.clouds.regions import each_region, seen
+    from provisioner.clouds.regions import collected, each_region
     from provisioner.rules.live import facts
     from provisioner.rules.ruleset import Outcome, judge
     from provisioner.workplace import Workplace
 
     place = Workplace()
     chosen, now = looked_at(place, regions, everybodys=True), place.clock.now()
-    held, unseen = seen(each_region(partial(place.cloud.holdings, everybodys=True), chosen))
+    held, unseen = collected(each_region(partial(place.cloud.holdings, everybodys=True), chosen))
     said = [finding for one in held for finding in judge(facts(one), allowed, now)]
     return [finding for finding in said if finding.outcome is not Outcome.UNKNOWN], unseen
 

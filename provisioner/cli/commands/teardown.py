@@ -53,7 +53,7 @@ def command(
     from provisioner.cli.regions import say_narrowed, say_unseen
     from provisioner.cli.selection import selected
     from provisioner.cli.stays import Stays, say_prepaid, say_stacks, staying
-    from provisioner.clouds.regions import seen
+    from provisioner.clouds.regions import collected
     from provisioner.teardown.execute import plan
     from provisioner.workplace import Workplace
 
@@ -65,7 +65,7 @@ def command(
     kept = [record for record in jobs if with_data]
     stacks = dict(place.cloud.stacks(beside=there.unseen)) if everything else {}
     say_stacks(stacks, include=include_stacks)
-    paid, blind = seen(place.cloud.prepaid(job=selection.job, beside=there.unseen))
+    paid, blind = collected(place.cloud.prepaid(job=selection.job, beside=there.unseen))
     paid = staying([one for one in paid if selection.carried(one.labels)], include_stacks=include_stacks)
     say_prepaid(paid)
     say_unseen({**there.unseen, **blind})

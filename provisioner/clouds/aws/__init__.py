@@ -38,7 +38,7 @@ from provisioner.clouds.base import (
     Sold,
     Traits,
 )
-from provisioner.clouds.regions import ELSEWHERE, each_region, seen
+from provisioner.clouds.regions import ELSEWHERE, collected, each_region
 from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Grant
@@ -201,7 +201,7 @@ class Aws:
         return self._instances.cancel_requests(region, ids)
 
     def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
-        places, _ = seen(self.inhabited_regions())
+        places, _ = collected(self.inhabited_regions())
         return self._inventory.stacks(sorted({*places, NOWHERE} - set(beside)))
 
     def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
