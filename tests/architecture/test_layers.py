@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rules": {"domain", "rules", "catalog", "errors"},
     "clouds": {"errors", "clock", "domain", "catalog", "clouds"},
     "jobs": {"errors", "clock", "domain", "catalog", "clouds", "jobs", "agent"},
-    "teardown": {"errors", "clock", "domain", "catalog", "clouds", "teardown"},
+    "teardown": {"errors", "clock", "domain", "catalog", "clouds", "jobs", "teardown"},
     "reaper": {"errors", "clock", "domain", "catalog", "clouds", "jobs", "reaper"},
     "settings": {"errors", "domain", "catalog", "settings"},
     "workplace": {"errors", "clock", "domain", "catalog", "clouds", "jobs", "reaper", "settings", "agent"},
