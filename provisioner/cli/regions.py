@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from provisioner.cli import output
 from provisioner.clouds.base import PreparesRegion
-from provisioner.errors import AccelctlError, ConfigError, named
+from provisioner.clouds.regions import named
+from provisioner.errors import AccelctlError, ConfigError
 
 if TYPE_CHECKING:
     from provisioner.workplace import Workplace

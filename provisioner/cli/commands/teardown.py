@@ -162,7 +162,8 @@ def whole(done: "Sequence[Item]", left: "Listing", stays: "Stays") -> dict[str, 
 
 def incomplete(left: "Listing", stays: "Stays") -> "TeardownIncomplete":
     """What is left, and what nobody could look at."""
-    from provisioner.errors import TeardownIncomplete, named
+    from provisioner.clouds.regions import named
+    from provisioner.errors import TeardownIncomplete
 
     names = [f"{name(item)} in {item.region}" for item in left.items]
     blind = [f"{named(region)} ({why.message.rstrip('.')})" for region, why in {**left.unseen, **stays.unseen}.items()]
