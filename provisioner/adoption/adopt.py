@@ -11,7 +11,7 @@ from typing import Protocol
 from provisioner.adoption import state as states
 from provisioner.adoption.state import State
 from provisioner.catalog.pending import id_of, said_again
-from provisioner.clouds.base import FindsPending
+from provisioner.clouds.pending import FindsPending
 from provisioner.domain.pending import Pending
 from provisioner.errors import ConfigError
 

@@ -15,7 +15,6 @@ from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements
-from provisioner.domain.pending import Pending
 from provisioner.errors import AccelctlError, CloudError, Refused
 
 NOWHERE = ""
@@ -362,17 +361,6 @@ class FindsUnused(Protocol):
 
     def unused(self, region: str, *, everybodys: bool = False) -> Iterator[Leftover]:
         """Schedules of ours whose machines are gone; with `everybodys`, what others forgot as well."""
-        ...
-
-
-class FindsPending(Protocol):
-    """Finds what a killed Pulumi was making, where its inputs alone do not give its id."""
-
-    def find(self, one: Pending, told: Mapping[str, str], known: Collection[str]) -> str | None:
-        """Its id; empty where it was not made, None where nobody can tell. Raises CloudError, ConfigError.
-
-        `told` is what its provider was told (such as `region`); `known` are ids of others.
-        """
         ...
 
 

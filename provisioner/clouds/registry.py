@@ -10,7 +10,6 @@ from provisioner.clouds.base import (
     CloudProvider,
     DescribesMachines,
     FindsLeftovers,
-    FindsPending,
     FindsUnused,
     GivesIdentity,
     KeepsConsole,
@@ -23,6 +22,7 @@ from provisioner.clouds.base import (
     ReapsInstances,
     SeesSessions,
 )
+from provisioner.clouds.pending import FindsPending
 from provisioner.errors import ConfigError
 
 CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
