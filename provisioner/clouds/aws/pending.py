@@ -1,6 +1,6 @@
 """What EC2 and SQS made for a stack that does not know it: found by label, for `accelctl adopt`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -9,9 +9,9 @@ from provisioner.catalog import labels
 from provisioner.catalog.pending import id_of, table
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, translated
-from provisioner.clouds.aws.inventory import rows, state_of
 from provisioner.clouds.aws.kinds import BY_NAME
-from provisioner.clouds.aws.sessions import Sessions
+from provisioner.clouds.aws.listings import state_of
+from provisioner.clouds.aws.sessions import Sessions, rows
 from provisioner.domain.pending import Pending
 
 
@@ -21,6 +21,8 @@ class Listing(NamedTuple):
     describe: str
     items: str
     id: str
+    read: Callable[[Any, list[Any]], list[Any]] | None = None
+    """What the rows become, where they are not the things themselves."""
 
 
 MORE = {
@@ -68,10 +70,10 @@ class Orphans:
         row, marks = table()["labelled"][one.type], marks_of(one)
         if labels.STACK not in marks:
             return None
-        listing, wanted = kind_of(row["kind"]), tags.matching({labels.STACK: marks[labels.STACK]})
-        found = rows(self._sessions.ec2(region), listing.describe, listing.items, Filters=wanted)
-        if row["kind"] == "instance":
-            found = [instance for reservation in found for instance in reservation["Instances"]]
+        listing, ec2 = kind_of(row["kind"]), self._sessions.ec2(region)
+        wanted = tags.matching({labels.STACK: marks[labels.STACK]})
+        found = rows(ec2, listing.describe, listing.items, Filters=wanted)
+        found = listing.read(ec2, found) if listing.read else found
         fitting = [item[listing.id] for item in found if fits(item, one, row["same"]) and item[listing.id] not in known]
         return None if len(fitting) > 1 else "".join(fitting)
 
@@ -90,4 +92,4 @@ def kind_of(name: str) -> Listing:
     if name in MORE:
         return MORE[name]
     kind = BY_NAME[name]
-    return Listing(kind.describe, kind.items, kind.id)
+    return Listing(kind.describe, kind.items, kind.id, kind.read)
