@@ -147,7 +147,7 @@ def test_what_a_base_stack_owns_is_said_and_left(cloud: Aws) -> None:
 
     assert {(thing.stack, thing.made) for thing in again} == {("base-aws", False)}
     assert not [one for one in left if one.region == REGION or one.kind in ("bucket", "boundary")]
-    assert cloud.stacks()["base-aws"] == len(things)
+    assert cloud.stacks()["base-aws"].things == len(things)
 
 
 def test_a_region_counts_as_inhabited_though_its_first_page_of_labels_is_empty() -> None:

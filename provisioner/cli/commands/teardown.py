@@ -155,7 +155,7 @@ def whole(done: "Sequence[Item]", left: "Listing", stays: "Stays") -> dict[str, 
     return {
         "items": [document(item) for item in done], "left": [name(item) for item in left.items],
         "unseen": unseen_document({**left.unseen, **stays.unseen}),
-        "stacks": [{"stack": stack, "things": count} for stack, count in stays.stacks.items()],
+        "stacks": [staying.stack_document(*one) for one in stays.stacks.items()],
         "prepaid": [staying.document(one) for one in stays.prepaid],
     }  # fmt: skip
 

@@ -38,7 +38,7 @@ from provisioner.clouds.base import (
     Traits,
 )
 from provisioner.clouds.regions import ELSEWHERE, Unseen, each_region, seen
-from provisioner.domain.estate import Holding, Look, Series
+from provisioner.domain.estate import Holding, Look, Owned, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
@@ -194,7 +194,7 @@ class Aws:
     def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
         return self._instances.cancel_requests(region, ids)
 
-    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
+    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, Owned]:
         places, _ = seen(self.inhabited_regions())
         return self._inventory.stacks(sorted({*places, NOWHERE} - set(beside)))
 

@@ -1,8 +1,8 @@
 """Finds what is ours on AWS, and removes it: the table of kinds, and what lives outside EC2's labels."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain
 from typing import Any
 
@@ -19,6 +19,7 @@ from provisioner.clouds.aws.sessions import Sessions, camel
 from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.base import NOWHERE, Leftover
 from provisioner.clouds.regions import each_region
+from provisioner.domain.estate import Owned
 from provisioner.errors import CloudError, ConfigError
 
 
@@ -122,19 +123,23 @@ class Inventory:
         """Ours of that kind, the job's only where one is named; what a stack owns is the stack's."""
         return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
 
-    def stacks(self, regions: Sequence[str]) -> Counter[str]:
-        """How many things each stack owns, there and in no region; a kept bucket alone is none."""
-        held = [marks for region in regions for marks in (self._labels_in(region) if region else self._labels_once())]
-        found = Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
-        if found[owner := self._store.stack]:  # a stack keeps the bucket when it goes: alone it is no work for Pulumi
-            found[owner] += 1
-        return +found
+    def stacks(self, regions: Sequence[str]) -> dict[str, Owned]:
+        """What each stack owns, there and in no region; a kept bucket alone is none."""
+        found: dict[str, Owned] = {}
+        for marks, price in chain.from_iterable(map(self._priced_in, regions)):
+            if stack := marks.get(labels.STACK):
+                found[stack] = found.get(stack, Owned()).and_one(price)
+        if (
+            owner := self._store.stack
+        ) in found:  # a stack keeps the bucket when it goes: alone it is no work for Pulumi
+            found[owner] = found[owner].and_one(Decimal(0))
+        return found
 
-    def _labels_in(self, region: str) -> list[Mapping[str, str]]:
-        return [tags.read(one.get("Tags")) for kind in KINDS for one in self._all(kind, region)]
-
-    def _labels_once(self) -> list[Mapping[str, str]]:
-        return [self._identities.boundary() or {}]
+    def _priced_in(self, region: str) -> list[tuple[Mapping[str, str], Decimal | None]]:
+        if not region:
+            return [(self._identities.boundary() or {}, Decimal(0))]
+        items = [(kind, one) for kind in KINDS for one in self._all(kind, region)]
+        return [(tags.read(one.get("Tags")), kind.price(one, region)) for kind, one in items]
 
     def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:
         return kind.all(self._sessions.ec2(region), job)
