@@ -29,6 +29,10 @@ class Pulumi:
     def refresh(self) -> None:
         self._run("refresh", "--yes", "--skip-preview")
 
+    def destroy(self) -> None:
+        """Without what is protected: prepaid capacity stays."""
+        self._run("destroy", "--yes", "--skip-preview", "--exclude-protected")
+
     def _run(self, *arguments: str, output: Any = None) -> str:
         command = ["pulumi", *arguments, "--non-interactive", "--stack", self.stack]
         try:
@@ -39,7 +43,7 @@ class Pulumi:
             raise ConfigError("pulumi is not installed.", hint="'make pulumi' builds it.") from None
         if done.returncode:
             raise ConfigError(
-                f"'pulumi {arguments[0]}' of stack '{self.stack}' ended with {done.returncode}.",
+                f"'pulumi {arguments[0]}' ended with {done.returncode}.",
                 hint="run it in the stack's own folder; 'pulumi cancel' takes the lock of a killed one away.",
             )
         return done.stdout or ""

@@ -1,6 +1,5 @@
 """accelctl teardown."""
 
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,11 +17,9 @@ if TYPE_CHECKING:
     from provisioner.clouds.base import Leftover
     from provisioner.domain.jobs import JobRecord
     from provisioner.errors import AccelctlError, TeardownIncomplete
-    from provisioner.teardown.execute import Item, Listing
+    from provisioner.teardown.execute import Item
     from provisioner.teardown.jobs import Jobs
     from provisioner.workplace import Workplace
-
-AGAIN = "run it again; it continues."
 
 
 @click.command(short_help="Remove what belongs to a job, or everything, and prove it.")
@@ -86,18 +83,13 @@ def command(
 
 def destroy(stack: str) -> "TeardownIncomplete | None":
     """Why the stack is left: Pulumi is missing, or does not know it from here. It stops nothing else."""
-    from provisioner.errors import TeardownIncomplete
+    from provisioner.cli.engine import Pulumi
+    from provisioner.errors import ConfigError, TeardownIncomplete
 
-    how = ["--yes", "--skip-preview", "--non-interactive", "--exclude-protected"]  # prepaid capacity stays
-    command = ["pulumi", "destroy", *how, "--stack", stack]
     try:
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
-    except FileNotFoundError:
-        return TeardownIncomplete(f"stack '{stack}' is left: pulumi is not installed.", hint="'make pulumi' builds it.")
-    if code:
-        return TeardownIncomplete(
-            f"stack '{stack}' is left: 'pulumi destroy' ended with {code}.", hint="run it in the stack's own folder."
-        )
+        Pulumi(stack).destroy()
+    except ConfigError as refusal:
+        return TeardownIncomplete(f"stack '{stack}' is left: {refusal.message}", hint=refusal.hint)
     return None
 
 
@@ -120,6 +112,7 @@ def remove(
     place: "Workplace", selection: "Selection", jobs: "Jobs", *, with_data: bool, form: str, stays: "Stays"
 ) -> None:
     """Machines first, then the jobs' records are closed, then (with data) what they keep. Raises TeardownIncomplete."""
+    from provisioner.cli.torn import incomplete, whole
     from provisioner.teardown.execute import until_gone
 
     done: list[Item] = []
@@ -147,34 +140,6 @@ def remove(
         output.note(f"kept: {store.url} with records and checkpoints{more}")
 
 
-def whole(done: "Sequence[Item]", left: "Listing", stays: "Stays") -> dict[str, object]:
-    """The document of a run."""
-    from provisioner.cli import stays as staying
-    from provisioner.cli.regions import unseen_document
-
-    return {
-        "items": [document(item) for item in done], "left": [name(item) for item in left.items],
-        "unseen": unseen_document({**left.unseen, **stays.unseen}),
-        "stacks": [staying.stack_document(*one) for one in stays.stacks.items()],
-        "prepaid": [staying.document(one) for one in stays.prepaid],
-    }  # fmt: skip
-
-
-def incomplete(left: "Listing", stays: "Stays") -> "TeardownIncomplete":
-    """What is left, and what nobody could look at."""
-    from provisioner.clouds.regions import named
-    from provisioner.errors import TeardownIncomplete
-
-    names = [f"{name(item)} in {item.region}" for item in left.items]
-    blind = [f"{named(region)} ({why.message.rstrip('.')})" for region, why in {**left.unseen, **stays.unseen}.items()]
-    told = [f"left: {', '.join(names)}"] if names else []
-    told += [f"could not be looked at: {', '.join(blind)}"] if blind else []
-    told += [why.message.rstrip(".") for why in stays.failed]
-    again = next((why.hint for why in stays.failed), AGAIN)
-    hint = "run it again once that answers; until then nobody knows what is there." if blind else again
-    return TeardownIncomplete(f"{'; '.join(told)}.", left=names, hint=hint)
-
-
 def close(place: "Workplace", jobs: "Jobs", unseen: "Mapping[str, AccelctlError]") -> None:
     """Steps jobs whose machines are gone until their records say so; what nobody can see of a job keeps it open."""
     from provisioner.cli.watch import Watch
@@ -184,12 +149,3 @@ def close(place: "Workplace", jobs: "Jobs", unseen: "Mapping[str, AccelctlError]
         output.warn(f"job {record.id} stays open until all of it can be seen")
     for record in closing:
         Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
-
-
-def document(item: "Item") -> dict[str, object]:
-    return {"kind": item.leftover.kind, "id": item.leftover.id, "region": item.leftover.region,
-            "result": item.result, "reason": item.reason}  # fmt: skip
-
-
-def name(leftover: "Leftover") -> str:
-    return f"{leftover.kind} {leftover.id}"
