@@ -9,15 +9,16 @@
     │   ├── CloudUnavailable      4   the same call, later, with the same token
     │   ├── QuotaExceeded         4   stop; the hint names the quota code
     │   ├── PermissionDenied      4   stop; the hint names the permission
+    │   ├── HeldByOwner           4   left to whoever runs the group that keeps it
     │   ├── InstanceNotFound      4   on delete: done
-    │   └── Unseen                4   what was listed stands; it names the regions that are missing
+    │   └── Unseen                4   what was listed stands; it names the regions that are missing (clouds/regions.py)
     ├── TeardownIncomplete        5   run it again; carries what is left
     └── Interrupted             130   Ctrl-C; what stays was said
 
 Imports nothing of the project.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -105,21 +106,6 @@ class HeldByOwner(CloudError):
 
 class InstanceNotFound(CloudError):
     """The cloud does not know the instance (any more, or not yet)."""
-
-
-class Unseen(CloudError):
-    """Raised at the end of a listing: what came before it stands. `regions` says why each of the others is missing;
-    '' is what is in no region."""
-
-    def __init__(self, regions: Mapping[str, AccelctlError]) -> None:
-        names, first = [named(region) for region in regions], next(iter(regions.values()))
-        super().__init__(f"could not be looked at: {', '.join(names)} ({first.message})", hint=first.hint)
-        self.regions = dict(regions)
-
-
-def named(region: str) -> str:
-    """A region in words."""
-    return region or "what is in no region"
 
 
 class TeardownIncomplete(AccelctlError):

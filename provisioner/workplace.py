@@ -41,7 +41,7 @@ class Workplace:
             clock=self.clock,
             region=self.settings["region"],
             store=self.settings["store"],
-            only=self.settings["regions"],
+            only=self.settings["look_in"],
         )
 
     @cached_property

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import pulumi
@@ -115,6 +116,20 @@ def one_of(*allowed: str) -> Callable[[str], str]:
         if value not in allowed:
             raise ValueError(f"it is one of {', '.join(filter(None, allowed))}")
         return value
+
+    return parse
+
+
+def several(*allowed: str) -> Callable[[str], str]:
+    """Words with commas between them, or none."""
+
+    def parse(value: str) -> str:
+        words = [word.strip() for word in value.split(",") if word.strip()]
+        for word in words:
+            if word not in allowed:
+                near = ", ".join(get_close_matches(word, allowed)) or allowed[0]
+                raise ValueError(f"'{word}' is none of those allowed, such as {near}")
+        return ",".join(words)
 
     return parse
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from provisioner.cli import output
 from provisioner.clouds.base import PreparesRegion
-from provisioner.errors import AccelctlError, ConfigError, named
+from provisioner.clouds.regions import named
+from provisioner.errors import AccelctlError, ConfigError
 
 if TYPE_CHECKING:
     from provisioner.workplace import Workplace
@@ -36,12 +37,12 @@ def looked_at(place: "Workplace", wanted: Sequence[str], *, everybodys: bool = F
 
 
 def say_narrowed(place: "Workplace") -> None:
-    """Where the setting `regions` hides the others. Raises ConfigError for a name in it that no region has."""
-    said = place.settings.values["regions"]
+    """Where the setting `look_in` hides the others. Raises ConfigError for a name in it that no region has."""
+    said = place.settings.values["look_in"]
     for region in said.value:
-        refuse_other(f"regions ({said.source})", region, place.cloud.regions())
+        refuse_other(f"look_in ({said.source})", region, place.cloud.regions())
     if said.value:
-        output.note(f"looking only at what setup prepared and at {', '.join(said.value)}: regions ({said.source})")
+        output.note(f"looking only at what setup prepared and at {', '.join(said.value)}: look_in ({said.source})")
 
 
 def say_unseen(unseen: Mapping[str, AccelctlError]) -> None:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from provisioner.catalog import labels
 from provisioner.cli import output
 from provisioner.clouds.base import Prepaid
+from provisioner.domain.estate import Owned
 from provisioner.errors import AccelctlError, TeardownIncomplete
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stays:
-    """`stacks` with how many things each owns; `unseen` says why of regions whose prepaid capacity is not known."""
+    """`stacks` with what each owns; `unseen` says why of regions whose prepaid capacity is not known."""
 
-    stacks: Mapping[str, int]
+    stacks: Mapping[str, Owned]
     prepaid: Sequence[Prepaid] = ()
     failed: Sequence[TeardownIncomplete] = ()
     """Why of the stacks that were to be destroyed and are still there."""
@@ -26,10 +27,12 @@ class Stays:
         return f" but {' and '.join(what)}" if what else ""
 
 
-def say_stacks(stacks: Mapping[str, int], *, include: bool) -> None:
-    for stack, count in stacks.items():
+def say_stacks(stacks: Mapping[str, Owned], *, include: bool) -> None:
+    for stack, owned in stacks.items():
         what = "are destroyed with it" if include else f"are left to it: 'pulumi destroy --stack {stack}'"
-        output.note(f"{count} things belong to the Pulumi stack '{stack}' and {what}")
+        price = owned.price_per_hour
+        cost = "at a price that is not known" if price is None else f"at most {output.money(price)} an hour"
+        output.note(f"{owned.things} things ({cost}) belong to the Pulumi stack '{stack}' and {what}")
 
 
 def staying(prepaid: Sequence[Prepaid], *, include_stacks: bool) -> list[Prepaid]:
@@ -52,6 +55,10 @@ def say_prepaid(prepaid: Sequence[Prepaid]) -> None:
 def owned_by(one: Prepaid) -> str:
     stack = one.labels.get(labels.STACK)
     return f"; it belongs to the Pulumi stack '{stack}'" if stack else ""
+
+
+def stack_document(stack: str, owned: Owned) -> dict[str, object]:
+    return {"stack": stack, "things": owned.things, "price_per_hour": owned.price_per_hour}
 
 
 def document(one: Prepaid) -> dict[str, object]:

@@ -30,6 +30,7 @@ from provisioner.clouds.base import (
 from provisioner.clouds.fake_faults import Faults, faulty, no_answer
 from provisioner.clouds.fake_market import HOME, ZONES, market, pool_of, way_of
 from provisioner.clouds.regions import each_region
+from provisioner.domain.estate import Owned
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering, Pool, Requirements
@@ -287,7 +288,7 @@ class FakeCloud:
     def beside_machines(self, region: str) -> Iterator[Leftover]:
         return (one for one in self.leftovers() if one.region == region and one.kind != "instance")
 
-    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
+    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, Owned]:
         del beside  # nothing here belongs to one
         return {}
 

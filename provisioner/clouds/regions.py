@@ -3,12 +3,27 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from provisioner.errors import AccelctlError, Unseen
+from provisioner.errors import AccelctlError, CloudError
 
 ELSEWHERE = "every other region"
 """In place of their names, where nobody may list them."""
 
 Found = TypeVar("Found")
+
+
+class Unseen(CloudError):
+    """Raised at the end of a listing: what came before it stands. `regions` says why each of the others is missing;
+    '' is what is in no region."""
+
+    def __init__(self, regions: Mapping[str, AccelctlError]) -> None:
+        names, first = [named(region) for region in regions], next(iter(regions.values()))
+        super().__init__(f"could not be looked at: {', '.join(names)} ({first.message})", hint=first.hint)
+        self.regions = dict(regions)
+
+
+def named(region: str) -> str:
+    """A region in words."""
+    return region or "what is in no region"
 
 
 def each_region(look: Callable[[str], Iterable[Found]], regions: Iterable[str]) -> Iterator[Found]:

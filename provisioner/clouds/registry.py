@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from provisioner.clock import Clock
 from provisioner.clouds.base import (
@@ -23,10 +23,13 @@ from provisioner.clouds.base import (
     ReapsInstances,
     SeesSessions,
 )
+from provisioner.clouds.pending import FindsPending
 from provisioner.errors import ConfigError
 
 CLOUDS = {"aws": ("provisioner.clouds.aws", "Aws", "boto3")}
 """Name -> module, class, and the package that its extra installs."""
+PENDING = {"aws": ("provisioner.clouds.aws.pending", "Orphans", "boto3")}
+"""The same of what finds what Pulumi was making, by Pulumi's name of the cloud."""
 
 STACKS_ALONE = {
     "gcp": "jobs, setup and teardown do not run on Google Cloud, which has stacks alone",
@@ -47,14 +50,22 @@ def provider(name: str, *, clock: Clock, region: str = "", store: str = "", only
     """Raises ConfigError for a cloud that is not known, or whose extra is not installed."""
     if name not in CLOUDS:
         raise ConfigError(f"--cloud: {STACKS_ALONE.get(name, UNKNOWN.format(name))}.", hint=hint(name))
-    module, kind, package = CLOUDS[name]
+    return cast(Cloud, loaded(name, *CLOUDS[name])(clock=clock, region=region, store=store, only=only))
+
+
+def pending_finder(name: str) -> FindsPending | None:
+    """None for clouds whose things have ids that follow from their inputs. Raises ConfigError without the extra."""
+    return cast(FindsPending, loaded(name, *PENDING[name])()) if name in PENDING else None
+
+
+def loaded(name: str, module: str, kind: str, package: str) -> Any:
+    """Raises ConfigError where the cloud's extra is not installed."""
     try:
-        loaded = import_module(module)
+        return getattr(import_module(module), kind)
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.split(".")[0] not in (package, "botocore"):
             raise
         raise ConfigError(f"{package} is not installed.", hint=f"pip install 'accelctl[{name}]'") from missing
-    return cast(Cloud, getattr(loaded, kind)(clock=clock, region=region, store=store, only=only))
 
 
 def hint(name: str) -> str:

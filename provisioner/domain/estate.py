@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from provisioner.domain.instances import Instance
@@ -99,3 +100,15 @@ class Holding:
     token_only_metadata: bool = True
     keeps_volumes: bool = False
     """A volume would stay when it is terminated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """How many things a Pulumi stack owns, and the most that they cost (USD an hour, None where one is unknown)."""
+
+    things: int = 0
+    price_per_hour: Decimal | None = Decimal(0)
+
+    def and_one(self, price: Decimal | None) -> "Owned":
+        total = None if price is None or self.price_per_hour is None else self.price_per_hour + price
+        return Owned(things=self.things + 1, price_per_hour=total)

@@ -6,9 +6,10 @@ from typing import Protocol
 
 from provisioner.clock import Clock
 from provisioner.clouds.base import FindsLeftovers, GivesIdentity, Leftover
+from provisioner.clouds.regions import Unseen
 from provisioner.domain.jobs import Cost, JobRecord
 from provisioner.domain.reports import NodeReport
-from provisioner.errors import CloudError, CloudUnavailable, RateLimited, Unseen
+from provisioner.errors import CloudError, CloudUnavailable, RateLimited
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import Close
 from provisioner.jobs.closing import ELSEWHERE_FIRST, End, by_our_clock, closed, ended_at, with_last_words, work_lost

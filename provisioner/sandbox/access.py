@@ -249,15 +249,11 @@ def tags_of(call: Call, kind: str) -> dict[str, str]:
     """
     given = [name.removesuffix("ResourceType") for name, value in call.params.items()
              if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", name) and value == kind]  # fmt: skip
-    return (
-        {
-            f"aws:RequestTag/{value}": call.params.get(f"{name.removesuffix('Key')}Value", "")
-            for name, value in call.params.items()
-            if TAG_KEY.fullmatch(name) and name.startswith(tuple(given))
-        }
-        if given
-        else {}
-    )
+    return {
+        f"aws:RequestTag/{value}": call.params.get(f"{name.removesuffix('Key')}Value", "")
+        for name, value in call.params.items()
+        if TAG_KEY.fullmatch(name) and name.startswith(tuple(given))
+    }
 
 
 def boundary_context(call: Call) -> dict[str, str]:

@@ -14,9 +14,8 @@ from provisioner.domain.machines import MachineType
 from stacks.settings import LABELS, Key, lasting, marks, one_of, refusal, whole
 
 LONGEST = timedelta(days=14)
-REGION = Key(
-    name="aws:region", parse=one_of("", *(one.value for one in aws.Region)), default="", help="a region of AWS"
-)
+REGIONS = [one.value for one in aws.Region]
+REGION = Key(name="aws:region", parse=one_of("", *REGIONS), default="", help="a region of AWS")
 KEYS = (
     REGION,
     Key(name="diskGib", parse=whole(50, 16000), default="200", help="GiB of each machine's disk"),

@@ -13,8 +13,8 @@ from provisioner.catalog.policies import allow, document, may_keep, may_reap, tr
 from provisioner.functions.bundle import HANDLER, RUNTIME, architecture, build
 from provisioner.functions.thresholds import exemptions
 from stacks.components import aws_existing as existing
-from stacks.components.aws_machine import REGION, marks_of
-from stacks.settings import BUCKET, LABELS, Key, lasting, one_of, refusal, shaped, text, topic, whole
+from stacks.components.aws_machine import REGION, REGIONS, marks_of
+from stacks.settings import BUCKET, LABELS, Key, lasting, one_of, refusal, several, shaped, topic, whole
 
 NAME = "accelctl-reaper"
 WARNING = '{"source": ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"]}'
@@ -59,7 +59,10 @@ KEYS = (
         help="accelctl's machines, or everybody's accelerators too, which are marked and never ended",
     ),
     Key(
-        name="regions", parse=text, default="", help="regions to look at beside the prepared ones; all that are enabled"
+        name="regions",
+        parse=several(*REGIONS),
+        default="",
+        help="regions to look at beside the prepared ones, with commas; all that are enabled by default",
     ),
     Key(name="ownerTopic", parse=topic, default="", help="ARN of an SNS topic that tells owners of marks"),
     Key(name="alarmTopic", parse=topic, default="", help="ARN of an SNS topic that hears the alarm"),
@@ -118,7 +121,7 @@ class Reaper(pulumi.ComponentResource):
 
     def _variables(self) -> dict[str, str]:
         said = {"REAP": self._config["reap"], "STORE": self._bucket, "THRESHOLDS": self._config["thresholds"],
-                "SCOPE": self._config["scope"], "REGIONS": self._config["regions"],
+                "SCOPE": self._config["scope"], "LOOK_IN": self._config["regions"],
                 "OWNER_TOPIC": self._config["ownerTopic"]}  # fmt: skip
         return {f"ACCELCTL_{name}": value for name, value in said.items() if value}
 

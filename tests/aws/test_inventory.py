@@ -11,6 +11,7 @@ from provisioner.catalog import labels
 from provisioner.catalog.foundation import boundary_arn
 from provisioner.clock import SystemClock
 from provisioner.clouds.aws import Aws
+from provisioner.clouds.aws.inhabited import inhabited
 from provisioner.clouds.aws.inventory import marks_table
 from provisioner.clouds.aws.kinds import KINDS
 from provisioner.clouds.aws.sessions import Sessions, rows
@@ -146,4 +147,14 @@ def test_what_a_base_stack_owns_is_said_and_left(cloud: Aws) -> None:
 
     assert {(thing.stack, thing.made) for thing in again} == {("base-aws", False)}
     assert not [one for one in left if one.region == REGION or one.kind in ("bucket", "boundary")]
-    assert cloud.stacks()["base-aws"] == len(things)
+    assert cloud.stacks()["base-aws"].things == len(things)
+
+
+def test_a_region_counts_as_inhabited_though_its_first_page_of_labels_is_empty() -> None:
+    """EC2 may answer a filtered listing with an empty page and a token for the next one."""
+    empty = "<DescribeTagsResponse><tagSet/><nextToken>more</nextToken></DescribeTagsResponse>"
+    full = "<DescribeTagsResponse><tagSet><item><resourceId>i-1</resourceId></item></tagSet></DescribeTagsResponse>"
+    replies, sessions = [answer(200, full), answer(200, empty)], Sessions("us-east-1")
+    on_the_wire(sessions.ec2(REGION), replies.pop)
+
+    assert inhabited(sessions, [REGION]) == [REGION]

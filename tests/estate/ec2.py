@@ -106,7 +106,7 @@ def terminate(estate: Estate, params: Params) -> str:
 
 def scale_in(estate: Estate, params: Params) -> str:
     machine = params["InstanceId"]
-    if not estate.knows(machine):
+    if not estate.knows(machine) or number_of(machine) in estate.detached:
         raise Refusal(
             "ValidationError", f"Instance Id not found - No managed instance found for instance ID: {machine}"
         )

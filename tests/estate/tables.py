@@ -33,6 +33,8 @@ class Estate:
     """There is no bucket."""
     needed: frozenset[int] = frozenset()
     """Members of a group that keeps at least as many as there are."""
+    detached: frozenset[int] = frozenset()
+    """Labelled as a group's that does not have them any more."""
     unwatched: frozenset[int] = frozenset()
     """CloudWatch refuses whoever asks for them."""
     off: frozenset[str] = frozenset()

@@ -111,6 +111,17 @@ def test_a_member_of_a_group_goes_with_its_place_in_the_group_and_its_minimum_is
     assert done.failed == []
 
 
+def test_a_machine_that_was_taken_out_of_its_group_is_never_called_gone() -> None:
+    """It runs and costs on: the round says so, and fails."""
+    labels = {one: held | {"aws:autoscaling:groupName": "g5"} for one, held in marked(range(1, 2)).items()}
+    with serving(Estate(machines=10, labels=labels, detached=frozenset({1}))) as estate:
+        done = swept(apply=True)
+
+    assert outcomes(done)["scale-owner", "refused"] == 1
+    assert any("the group does not have it" in line for line in done.failed)
+    assert estate.state_of(id_of(1)) == "running"
+
+
 def test_a_machine_that_its_group_keeps_takes_nobodys_turn() -> None:
     """One of ten may go at once; the dearest cannot, and the next one does."""
     kept = {id_of(1): marked(range(1, 2))[id_of(1)] | {"aws:autoscaling:groupName": "g5"}}

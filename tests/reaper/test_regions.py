@@ -80,12 +80,21 @@ def test_where_nobody_may_list_regions_the_known_ones_are_judged_and_the_others_
 
 def test_whoever_names_regions_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a policy of the organisation shuts the others, nobody wants to hear of them."""
-    monkeypatch.setenv("ACCELCTL_REGIONS", QUIET)
+    monkeypatch.setenv("ACCELCTL_LOOK_IN", QUIET)
     with serving(spread()) as estate:
         done = swept_everywhere()
 
     assert by_region(done) == {"us-east-1": 2}
     assert WEST not in {region for (region, _, _) in estate.calls}
+
+
+def test_where_jobs_may_rent_says_nothing_of_where_machines_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack of the same account may run anywhere."""
+    monkeypatch.setenv("ACCELCTL_REGIONS", "us-east-1")
+    with serving(spread()):
+        done = swept_everywhere()
+
+    assert by_region(done) == {"us-east-1": 2, WEST: 2}
 
 
 def test_the_whole_account_is_looked_at_in_every_region(monkeypatch: pytest.MonkeyPatch) -> None:

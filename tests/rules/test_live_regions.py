@@ -40,9 +40,9 @@ def test_no_violation_is_not_said_of_what_nobody_could_look_at() -> None:
 def test_a_setting_with_a_region_that_no_account_has_is_refused_by_name(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ACCELCTL_REGIONS", "us-east-9")
+    monkeypatch.setenv("ACCELCTL_LOOK_IN", "us-east-9")
     with serving(spread()):
         done = accelctl(*command)
 
     assert done.returncode == 2
-    assert "regions ($ACCELCTL_REGIONS): 'us-east-9' is not a region of this account" in done.stderr
+    assert "look_in ($ACCELCTL_LOOK_IN): 'us-east-9' is not a region of this account" in done.stderr

@@ -5,6 +5,7 @@ from decimal import Decimal
 from provisioner.catalog import labels
 from provisioner.cli.stays import Stays, staying
 from provisioner.clouds.base import Prepaid
+from provisioner.domain.estate import Owned
 
 
 def held(id: str, *, paid: bool, stack: str = "") -> Prepaid:
@@ -29,4 +30,4 @@ def test_the_last_word_says_what_stays() -> None:
 
     assert Stays(stacks={}).words == ""
     assert Stays(stacks={}, prepaid=paid).words == " but prepaid capacity"
-    assert Stays(stacks={"s": 1}, prepaid=paid).words == " but what stacks own and prepaid capacity"
+    assert Stays(stacks={"s": Owned(things=1)}, prepaid=paid).words == " but what stacks own and prepaid capacity"

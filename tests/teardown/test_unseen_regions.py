@@ -60,9 +60,11 @@ def test_what_is_ours_goes_from_a_region_that_no_setup_prepared_and_what_a_stack
     with serving(held) as estate:
         code, told, words = torn("--everything")
 
-    assert (code, told["left"], told["stacks"]) == (0, [], [{"stack": "aws-p5-west", "things": 1}])
+    assert (code, told["left"]) == (0, [])
+    assert told["stacks"] == [{"stack": "aws-p5-west", "things": 1, "price_per_hour": None}]  # not known there
     assert [(one["id"], one["region"]) for one in told["items"] if one["kind"] == "instance"] == [(id_of(1), west)]
     assert estate.state_of(id_of(0)) == "running"
+    assert "1 things (at a price that is not known) belong" in words
     assert "nothing is left but what stacks own" in words
 
 
@@ -76,7 +78,8 @@ def test_a_stack_that_cannot_be_destroyed_is_in_the_document_and_stops_nothing_e
     with serving(Estate(machines=2, labels={id_of(0): OURS | {"accelctl:stack": "aws-p5-west"}})) as estate:
         code, told, words = torn("--everything", "--include-stacks")
 
-    assert (code, told["stacks"]) == (5, [{"stack": "aws-p5-west", "things": 1}])
+    assert (code, told["stacks"]) == (5, [{"stack": "aws-p5-west", "things": 1, "price_per_hour": "1.006"}])
+    assert "1 things (at most $1.01 an hour) belong to the Pulumi stack 'aws-p5-west'" in words
     assert (estate.state_of(id_of(0)), estate.state_of(id_of(1))) == ("running", "terminated")
     assert "stack 'aws-p5-west' is left: 'pulumi destroy' ended with 255" in words
 

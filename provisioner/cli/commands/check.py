@@ -88,7 +88,8 @@ def show(
 
 def conclude(findings: "Sequence[Finding]", unseen: "Mapping[str, AccelctlError]") -> None:
     """Raises PolicyViolation for a mandatory rule that is broken, and Unseen where nobody knows whether one is."""
-    from provisioner.errors import PolicyViolation, Unseen
+    from provisioner.clouds.regions import Unseen
+    from provisioner.errors import PolicyViolation
     from provisioner.rules.ruleset import Level, Outcome, counted
 
     broken = [one for one in findings if one.outcome is Outcome.VIOLATION and one.level is Level.MANDATORY]

@@ -38,14 +38,14 @@ from provisioner.clouds.base import (
     Sold,
     Traits,
 )
-from provisioner.clouds.regions import ELSEWHERE, collected, each_region
-from provisioner.domain.estate import Holding, Look, Series
+from provisioner.clouds.regions import ELSEWHERE, Unseen, collected, each_region
+from provisioner.domain.estate import Holding, Look, Owned, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements, WayKind
-from provisioner.errors import CloudError, ConfigError, Unseen
+from provisioner.errors import CloudError, ConfigError
 
 TRAITS = Traits(
     idempotent_launch=True, labels_in_create=True, atomic_gang=True, notice=timedelta(minutes=2),
@@ -195,12 +195,12 @@ class Aws:
         return self._instances.end(region, ids)
 
     def scale_in(self, region: str, ids: Sequence[str]) -> Refusals:
-        return scale_in(self._sessions, region, ids)
+        return scale_in(self._sessions, self._instances, region, ids)
 
     def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
         return self._instances.cancel_requests(region, ids)
 
-    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, int]:
+    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, Owned]:
         places, _ = collected(self.inhabited_regions())
         return self._inventory.stacks(sorted({*places, NOWHERE} - set(beside)))
 

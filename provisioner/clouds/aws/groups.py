@@ -4,39 +4,48 @@ https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceIn
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from provisioner.clouds.aws.errors import translated
+from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import Refusals
-from provisioner.errors import AccelctlError, HeldByOwner, InstanceNotFound
+from provisioner.errors import AccelctlError, CloudError, HeldByOwner, InstanceNotFound
 
 
-def scale_in(sessions: Sessions, region: str, ids: Sequence[str]) -> Refusals:
+def scale_in(sessions: Sessions, instances: Instances, region: str, ids: Sequence[str]) -> Refusals:
     """One call each: the service takes no more. Its group's minimum is never lowered."""
-    found = {one: refusal(sessions, region, one) for one in ids}
+    client = sessions.client("autoscaling", region)
+    found = {one: refusal(client, instances, region, one) for one in ids}
     return {one: why for one, why in found.items() if why is not None}
 
 
-def refusal(sessions: Sessions, region: str, machine: str) -> AccelctlError | None:
-    client = sessions.client("autoscaling", region)
+def refusal(client: Any, instances: Instances, region: str, machine: str) -> AccelctlError | None:
     try:
         with translated("autoscaling:TerminateInstanceInAutoScalingGroup"):
-            try:
-                client.terminate_instance_in_auto_scaling_group(InstanceId=machine, ShouldDecrementDesiredCapacity=True)
-            except ClientError as error:
-                raise meant(error, machine) or error from error
+            return asked(client, instances, region, machine)
     except AccelctlError as refused:
         return refused
-    return None
 
 
-def meant(error: ClientError, machine: str) -> AccelctlError | None:
+def asked(client: Any, instances: Instances, region: str, machine: str) -> AccelctlError | None:
     """Every refusal of this call is a ValidationError; only its words tell which."""
-    said = error.response.get("Error", {}).get("Message", "")
-    if "min size" in said:
-        return HeldByOwner(f"the minimum size of {machine}'s group keeps it: lower that, or destroy the group's stack.")
-    if "not found" in said.lower():
-        return InstanceNotFound(f"{machine} is in no group any more.")
+    try:
+        client.terminate_instance_in_auto_scaling_group(InstanceId=machine, ShouldDecrementDesiredCapacity=True)
+    except ClientError as error:
+        said = error.response.get("Error", {}).get("Message", "")
+        if "min size" in said:
+            return HeldByOwner(f"the minimum size of {machine}'s group keeps it: lower that, or destroy its stack.")
+        if "not found" in said.lower():
+            return ungrouped(instances, region, machine)
+        raise
     return None
+
+
+def ungrouped(instances: Instances, region: str, machine: str) -> AccelctlError:
+    """The same is said of one that is gone, and of one that somebody took out of its group and that costs on."""
+    if instances.get(machine, region).alive:
+        return CloudError(f"{machine} is labelled as its group's, and the group does not have it.")
+    return InstanceNotFound(f"{machine} is gone.")

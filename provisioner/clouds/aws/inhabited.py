@@ -11,8 +11,8 @@ from provisioner.clouds.aws.sessions import Sessions
 from provisioner.errors import CloudError
 
 AT_ONCE = 8
-FEWEST = 5
-"""Of a page of DescribeTags: one label is enough."""
+FEWEST: Any = {"PageSize": 5}
+"""The least that DescribeTags takes: one label is enough."""
 OURS: list[Any] = [{"Name": "key", "Values": [MANAGED]}, {"Name": "value", "Values": [MANAGED_VALUE]}]
 
 
@@ -24,8 +24,10 @@ def inhabited(sessions: Sessions, regions: Sequence[str]) -> list[str]:
 
 
 def may_hold(sessions: Sessions, region: str) -> bool:
+    """A page may be empty with others after it."""
     try:
         with translated("ec2:DescribeTags"):
-            return bool(sessions.ec2(region).describe_tags(Filters=OURS, MaxResults=FEWEST)["Tags"])
+            pages = sessions.ec2(region).get_paginator("describe_tags").paginate(Filters=OURS, PaginationConfig=FEWEST)
+            return any(page["Tags"] for page in pages)
     except CloudError:
         return True

@@ -1,6 +1,5 @@
 """Finds what is ours on AWS, and removes it: the table of kinds, and what lives outside EC2's labels."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,17 +10,16 @@ from botocore.exceptions import ClientError
 
 from provisioner.catalog import labels
 from provisioner.catalog.foundation import BOUNDARY, JOBS, MARKERS, NETWORK
-from provisioner.catalog.tariffs import tariff
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, is_gone, translated
-from provisioner.clouds.aws.estate import THERE
 from provisioner.clouds.aws.identity import Identities
-from provisioner.clouds.aws.kinds import BY_NAME, KINDS, PLACEMENT, Kind
-from provisioner.clouds.aws.offerings import on_demand_price
-from provisioner.clouds.aws.sessions import Sessions, camel, rows
+from provisioner.clouds.aws.kinds import BY_NAME, KINDS, Kind
+from provisioner.clouds.aws.listings import state_of
+from provisioner.clouds.aws.sessions import Sessions, camel
 from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.base import NOWHERE, Leftover
 from provisioner.clouds.regions import each_region
+from provisioner.domain.estate import Owned
 from provisioner.errors import CloudError, ConfigError
 
 
@@ -53,8 +51,6 @@ BUCKET = Unlabelled(
     name="bucket", order=90, made_by="`setup`", marked="name `accelctl-<account>`, or our label on one of another name",
     found="`HeadBucket`; with `--with-data`, last of all", removed="`DeleteObjects`, `DeleteBucket`",
 )  # fmt: skip
-
-HOURS_PER_MONTH = 730
 
 
 class Inventory:
@@ -113,7 +109,7 @@ class Inventory:
         for item in self._items(kind, region, job):
             yield Leftover(
                 kind=kind.name, id=item[kind.id], region=region, labels=tags.read(item.get("Tags")), order=kind.order,
-                price_per_hour=hourly_of(kind, item, region), state=state_of(item),
+                price_per_hour=kind.price(item, region), state=state_of(item),
             )  # fmt: skip
 
     def _stacks_network(self, region: str) -> bool:
@@ -127,32 +123,26 @@ class Inventory:
         """Ours of that kind, the job's only where one is named; what a stack owns is the stack's."""
         return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
 
-    def stacks(self, regions: Sequence[str]) -> Counter[str]:
-        """How many things each stack owns, there and in no region; a kept bucket alone is none."""
-        held = [marks for region in regions for marks in (self._labels_in(region) if region else self._labels_once())]
-        found = Counter(marks[labels.STACK] for marks in held if labels.STACK in marks)
-        if found[owner := self._store.stack]:  # a stack keeps the bucket when it goes: alone it is no work for Pulumi
-            found[owner] += 1
-        return +found
+    def stacks(self, regions: Sequence[str]) -> dict[str, Owned]:
+        """What each stack owns, there and in no region; a kept bucket alone is none."""
+        found: dict[str, Owned] = {}
+        for marks, price in chain.from_iterable(map(self._priced_in, regions)):
+            if stack := marks.get(labels.STACK):
+                found[stack] = found.get(stack, Owned()).and_one(price)
+        if (
+            owner := self._store.stack
+        ) in found:  # a stack keeps the bucket when it goes: alone it is no work for Pulumi
+            found[owner] = found[owner].and_one(Decimal(0))
+        return found
 
-    def _labels_in(self, region: str) -> list[Mapping[str, str]]:
-        return [tags.read(one.get("Tags")) for kind in KINDS for one in self._all(kind, region)]
-
-    def _labels_once(self) -> list[Mapping[str, str]]:
-        return [self._identities.boundary() or {}]
+    def _priced_in(self, region: str) -> list[tuple[Mapping[str, str], Decimal | None]]:
+        if not region:
+            return [(self._identities.boundary() or {}, Decimal(0))]
+        items = [(kind, one) for kind in KINDS for one in self._all(kind, region)]
+        return [(tags.read(one.get("Tags")), kind.price(one, region)) for kind, one in items]
 
     def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:
-        ec2, wanted = self._sessions.ec2(region), {labels.JOB: job} if job else {}
-        if kind.name == "fleet":
-            found = fleets(ec2, job)
-        else:
-            found = rows(ec2, kind.describe, kind.items, Filters=tags.matching(wanted))
-        if kind.name == "instance":
-            found = [instance for reservation in found for instance in reservation["Instances"]]
-        if kind.name == PLACEMENT:
-            held = occupied(ec2, [group["GroupName"] for group in found])
-            found = [group | ({"State": "in-use"} if group["GroupName"] in held else {}) for group in found]
-        return [one for one in found if state_of(one) not in kind.gone or comes_back(one)]
+        return kind.all(self._sessions.ec2(region), job)
 
     def remove(self, leftover: Leftover) -> None:
         """Looks at the mark again first. Already gone is success; a refusal is a CloudError, whatever it is."""
@@ -183,70 +173,12 @@ class Inventory:
         return leftover.id in [item[kind.id] for item in self._items(kind, leftover.region)]
 
 
-def fleets(ec2: Any, job: str) -> list[Any]:
-    """DescribeFleets lists instant fleets only by id, so their labels are asked first."""
-    key, value = (labels.JOB, job) if job else (labels.MANAGED, labels.MANAGED_VALUE)
-    wanted = {"resource-type": "fleet", "key": key, "value": value}
-    marks = rows(ec2, "describe_tags", "Tags", Filters=[{"Name": n, "Values": [v]} for n, v in wanted.items()])
-    return [fleet for mark in marks for fleet in fleet_of(ec2, mark["ResourceId"])]
-
-
-def fleet_of(ec2: Any, id: str) -> list[Any]:
-    """Labels outlive their fleet for a while: none then."""
-    with translated("ec2:DescribeFleets"):
-        try:
-            return ec2.describe_fleets(FleetIds=[id])["Fleets"]
-        except ClientError as error:
-            if not is_gone(code_of(error)):
-                raise
-            return []
-
-
-def hourly_of(kind: Kind, item: dict[str, Any], region: str) -> Decimal | None:
-    """At most: a machine at its on-demand price, unless it is stopped. None is unknown."""
-    if kind.name == "volume":
-        return item["Size"] * tariff().disk_gib_month / HOURS_PER_MONTH
-    if kind.hourly is not None or "InstanceType" not in item:
-        return kind.hourly
-    return Decimal(0) if state_of(item) == "stopped" else on_demand_price(item["InstanceType"], region)
-
-
-def comes_back(item: dict[str, Any]) -> bool:
-    """A persistent request that has its machine would launch another one in its place: it goes before the machine."""
-    return item.get("Type") == "persistent" and state_of(item) == "active"
-
-
-def still_there(ec2: Any, machines: list[str]) -> list[str]:
-    """Those of them that are there."""
-    filters = [{"Name": "instance-id", "Values": machines}, {"Name": "instance-state-name", "Values": list(THERE)}]
-    found = rows(ec2, "describe_instances", "Reservations", Filters=filters) if machines else []
-    return [one["InstanceId"] for reservation in found for one in reservation["Instances"]]
-
-
-def occupied(ec2: Any, groups: list[str]) -> set[str]:
-    """Those placement groups that have a machine in them; the groups themselves do not tell."""
-    filters = [{"Name": "placement-group-name", "Values": groups}, {"Name": "instance-state-name", "Values": [*THERE]}]
-    found = rows(ec2, "describe_instances", "Reservations", Filters=filters) if groups else []
-    return {one["Placement"]["GroupName"] for reservation in found for one in reservation["Instances"]}
-
-
-def state_of(item: dict[str, Any]) -> str:
-    """Each kind says it in a member of its own."""
-    if "PublicIp" in item:
-        return "in-use" if item.get("AssociationId") else "unused"
-    held: Any = item.get("State") or item.get("Status") or item.get("FleetState") or ""
-    return held if isinstance(held, str) else held.get("Name", "")
-
-
 def marks_table() -> str:
     """The table of docs/marks.md."""
     headers = ("kind", "made by", "marked by", "found by", "removed by", "order")
     lines = [headers, tuple("---" for _ in headers)]
     for kind in KINDS:
-        found = (
-            "`DescribeTags` by label, then `DescribeFleets`" if kind.name == "fleet" else f"`{camel(kind.describe)}`"
-        )
-        found += "" if kind.name == "fleet" else " by label"
+        found = kind.found or f"`{camel(kind.describe)}` by label"
         made = kind.made_by or ("a job" if kind.job else "`setup`")
         lines.append((kind.name, made, "labels in the create call", found, f"`{camel(kind.remove)}`", str(kind.order)))
     lines += [

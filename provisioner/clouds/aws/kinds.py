@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from provisioner.catalog import labels
 from provisioner.catalog.tariffs import way
+from provisioner.clouds.aws import tags
+from provisioner.clouds.aws.hourly import of_machine, of_volume
+from provisioner.clouds.aws.listings import fleets, machines_of, state_of, with_use
+from provisioner.clouds.aws.sessions import rows
 from provisioner.domain.offerings import WayKind
 
 Ec2 = Any
 """A client of EC2; its answers are read as plain dictionaries."""
-PLACEMENT = "placement-group"
 SETTLES = {"Delay": 5, "MaxAttempts": 60}
 
 
@@ -36,11 +40,29 @@ class Kind:
     """Made for a job; the others by setup."""
     made_by: str = ""
     """Where that is neither."""
+    listed: Callable[[Ec2, str], list[Any]] | None = None
+    """Of a job or of all, where the listing knows no labels; `found` says how."""
+    found: str = ""
+    read: Callable[[Ec2, list[Any]], list[Any]] | None = None
+    """What the rows of the listing become, where they are not the things themselves."""
     gone: frozenset[str] = frozenset()
     """States in which it is nobody's concern any more: over, or bound to a machine and going with it."""
-    hourly: Decimal | None = Decimal(0)
+    hourly: Decimal = Decimal(0)
+    priced: Callable[[dict[str, Any], str], Decimal | None] | None = None
+    """By the hour in a region, where that differs from one to another; None is unknown."""
     before: Callable[[Ec2, str], None] | None = None
     after: Callable[[Ec2, str], None] | None = None
+
+    def all(self, ec2: Ec2, job: str = "") -> list[Any]:
+        """Ours, or the job's, every page; without those that are nobody's concern."""
+        wanted = tags.matching({labels.JOB: job} if job else {})
+        found = self.listed(ec2, job) if self.listed else rows(ec2, self.describe, self.items, Filters=wanted)
+        found = self.read(ec2, found) if self.read else found
+        return [one for one in found if state_of(one) not in self.gone or comes_back(one)]
+
+    def price(self, item: dict[str, Any], region: str) -> Decimal | None:
+        """At most, by the hour."""
+        return self.priced(item, region) if self.priced else self.hourly
 
     def end(self, ec2: Ec2, id: str) -> None:
         """Removes one."""
@@ -50,6 +72,11 @@ class Kind:
         getattr(ec2, self.remove)(**{parameter: [id] if parameter.endswith("s") else id}, **self.more)
         if self.after:
             self.after(ec2, id)
+
+
+def comes_back(item: dict[str, Any]) -> bool:
+    """A persistent request that has its machine would launch another one in its place: it goes before the machine."""
+    return item.get("Type") == "persistent" and state_of(item) == "active"
 
 
 def detach(ec2: Ec2, gateway: str) -> None:
@@ -81,19 +108,22 @@ KINDS = (
     Kind(
         name="fleet", order=11, describe="describe_fleets", items="Fleets", id="FleetId", remove="delete_fleets",
         parameter="FleetIds", more={"TerminateInstances": True}, job=True,
-        gone=frozenset({"deleted", "deleted_running", "deleted_terminating"}),
+        gone=frozenset({"deleted", "deleted_running", "deleted_terminating"}), listed=fleets,
+        found="`DescribeTags` by label, then `DescribeFleets`",
     ),
     Kind(
         name="instance", order=20, describe="describe_instances", items="Reservations", id="InstanceId",
-        remove="terminate_instances", parameter="InstanceIds", gone=frozenset({"terminated"}), job=True, hourly=None,
+        remove="terminate_instances", parameter="InstanceIds", gone=frozenset({"terminated"}), job=True,
+        read=machines_of, priced=of_machine,
     ),
     Kind(
         name="launch-template", order=30, describe="describe_launch_templates", items="LaunchTemplates",
         id="LaunchTemplateId", remove="delete_launch_template", job=True,
     ),
     Kind(
-        name=PLACEMENT, order=35, describe="describe_placement_groups", items="PlacementGroups", id="GroupName",
+        name="placement-group", order=35, describe="describe_placement_groups", items="PlacementGroups", id="GroupName",
         remove="delete_placement_group", gone=frozenset({"deleting", "deleted"}), job=True, made_by="a stack",
+        read=with_use,
     ),
     Kind(
         name="network-interface", order=40, describe="describe_network_interfaces", items="NetworkInterfaces",
@@ -101,7 +131,7 @@ KINDS = (
     ),
     Kind(
         name="volume", order=41, describe="describe_volumes", items="Volumes", id="VolumeId", remove="delete_volume",
-        gone=frozenset({"in-use", "deleting", "deleted"}), job=True, hourly=None,
+        gone=frozenset({"in-use", "deleting", "deleted"}), job=True, priced=of_volume,
     ),
     Kind(
         name="nat-gateway", order=50, describe="describe_nat_gateways", items="NatGateways", id="NatGatewayId",

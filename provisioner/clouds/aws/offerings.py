@@ -7,9 +7,9 @@ from decimal import Decimal
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from provisioner.catalog import load
 from provisioner.clock import Clock
 from provisioner.clouds.aws.errors import translated
+from provisioner.clouds.aws.hourly import on_demand_price
 from provisioner.clouds.aws.network import Networks
 from provisioner.clouds.aws.sessions import Sessions
 from provisioner.clouds.base import PriceChange, Sold, silent
@@ -113,11 +113,6 @@ class Offerings:
             (row["Timestamp"], Decimal(row["SpotPrice"])) for row in rows if row["AvailabilityZone"] == offering.zone
         )
         return [PriceChange(at=at, price_per_hour=price) for at, price in changes if at < end]
-
-
-def on_demand_price(kind: str, region: str) -> Decimal | None:
-    machine = load().find("aws", kind)
-    return machine.on_demand_in(region) if machine else None
 
 
 def prices(

@@ -5,7 +5,7 @@ from typing import Any
 
 from provisioner.catalog import labels
 from provisioner.clouds.aws import tags
-from provisioner.clouds.aws.offerings import on_demand_price
+from provisioner.clouds.aws.hourly import on_demand_price
 from provisioner.clouds.aws.sessions import Sessions, rows
 from provisioner.clouds.base import Prepaid
 

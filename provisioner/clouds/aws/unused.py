@@ -7,8 +7,8 @@ from typing import Any
 from provisioner.catalog import labels
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import translated
-from provisioner.clouds.aws.inventory import hourly_of, state_of, still_there
 from provisioner.clouds.aws.kinds import BY_NAME
+from provisioner.clouds.aws.listings import state_of, still_there
 from provisioner.clouds.aws.sessions import Sessions, rows
 from provisioner.clouds.base import Leftover
 
@@ -27,7 +27,7 @@ def forgotten(sessions: Sessions, region: str) -> Iterator[Leftover]:
             if labels.MANAGED not in held and state_of(item) == state:
                 yield Leftover(
                     kind=name, id=item[kind.id], region=region, labels=held, order=kind.order, state=state,
-                    price_per_hour=hourly_of(kind, item, region),
+                    price_per_hour=kind.price(item, region),
                 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""What a killed `pulumi up` was making, taken over into its stack's state."""
