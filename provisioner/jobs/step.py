@@ -229,7 +229,7 @@ class Stepper:
         try:
             instances = self._cloud.launch(self._request(record, attempt))
         except InsufficientCapacity as refusal:
-            return self._write(held, self._refused(record, list(refusal.refused)))
+            return self._write(held, self._refused(record, list(refusal.refused) or of_region(attempt, refusal)))
         except QuotaExceeded as refusal:
             return self._write(held, self._refused(record, over_quota(attempt, refusal)))
         except CredentialsRefused:

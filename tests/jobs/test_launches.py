@@ -14,6 +14,7 @@ from provisioner.errors import (
     CloudUnavailable,
     ConfigError,
     CredentialsRefused,
+    InsufficientCapacity,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
@@ -253,6 +254,17 @@ def test_a_quota_that_others_use_just_now_is_waited_for(world: World) -> None:
     world.step()
 
     assert world.attempt.state is AttemptState.BOOTING
+
+
+def test_a_refusal_that_names_no_place_is_remembered_of_the_region(world: World) -> None:
+    """Nothing is asked again at once, and --max-wait ends the search."""
+    world.submit(max_wait=timedelta(hours=1))
+    world.cloud.fail_next("launch", *[InsufficientCapacity("full", code="UnfulfillableCapacity")] * 1000)
+    world.step_for(timedelta(hours=2))
+
+    assert world.record.outcome is not None
+    assert (world.record.outcome.exit_code, "UnfulfillableCapacity" in world.record.outcome.message) == (4, True)
+    assert world.cloud.calls["launch"] < 60
 
 
 def test_a_short_rise_of_the_price_costs_no_time(world: World) -> None:
