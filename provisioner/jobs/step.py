@@ -63,6 +63,7 @@ from provisioner.jobs.consoles import Consoles
 from provisioner.jobs.decide import decide
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.observing import Observer
+from provisioner.jobs.outcomes import waited_enough
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import Held, LostRace, Records, prefix
 from provisioner.jobs.settling import Settling
@@ -211,10 +212,9 @@ class Stepper:
         except CredentialsRefused:
             raise
         except (ConfigError, CloudError) as refusal:
-            if isinstance(refusal, PermissionDenied) and record.identity_asked_at is not None:
-                raise  # who asked first may: whoever steps it just now is not its judge
+            others = isinstance(refusal, PermissionDenied) and record.identity_asked_at is not None  # who began it may
             patient = self._clock.now() < asked_at + max(spec.max_wait, spec.pace.answer_within)
-            if isinstance(refusal, RateLimited | CloudUnavailable) and patient:
+            if patient and (others or isinstance(refusal, RateLimited | CloudUnavailable)):
                 raise
             return self._write(held, hopeless(held.record, refusal))
         return self._write(held, replace(held.record, identity_made=True))
@@ -235,8 +235,8 @@ class Stepper:
         except CredentialsRefused:
             raise
         except PermissionDenied as refusal:
-            if record.tries > 1:  # who started the job may: whoever steps it just now is not its judge
-                raise
+            if record.tries > 1 and not waited_enough(record, self._clock.now()):
+                raise  # who started the job may: whoever steps it just now is not its judge
             return self._write(held, hopeless(record, refusal))
         except TokenReused:
             return self._bought_before(held, attempt)
