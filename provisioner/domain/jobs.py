@@ -180,6 +180,8 @@ class Attempt:
     """When the launch call returned, by our clock: timers count from here."""
     launched_at: datetime | None = None
     """By the cloud's clock, as `ended_at`: what is billed lies between the two."""
+    took_to_boot: timedelta | None = None
+    """From its purchase to its agent's start: by the machine's clock, and no more than had passed when it was heard."""
     took_to_start: timedelta | None = None
     """From its agent's start to the program's, by its own clock: restoring and set-up."""
     silent_report: datetime | None = None
