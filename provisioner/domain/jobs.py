@@ -191,6 +191,8 @@ class Attempt:
     healthy_at: datetime | None = None
     """Of a machine that looks lost: when its status checks last passed."""
     stop_asked_at: datetime | None = None
+    unsettled_since: datetime | None = None
+    """Since when it is over and what it cost is refused."""
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
     exit_code: int | None = None

@@ -177,7 +177,7 @@ class Stepper:
             case Terminate(instances=instances, record=record):
                 return self._terminate(self._write(held, record), instances)
             case Close():
-                return self._write(held, self._settling.closed(held.record, action))
+                return self._close(held, action)
             case Clean():
                 held = self._leased(held)
                 return self._records.write(held, self._settling.cleaned(held.record))
@@ -195,6 +195,16 @@ class Stepper:
         if lease is not None and lease.holder == self._holder and lease.until > enough:
             return held
         return self._write(held, held.record)
+
+    def _close(self, held: Held, close: Close) -> Held:
+        attempt = held.record.attempts[-1]
+        try:
+            return self._write(held, self._settling.closed(held.record, close))
+        except CloudError:
+            if attempt.unsettled_since is None:
+                unsettled = replace(attempt, unsettled_since=self._clock.now())
+                self._write(held, with_attempt(held.record, unsettled))
+            raise
 
     def _identify(self, held: Held) -> Held:
         record = held.record

@@ -183,7 +183,9 @@ def test_the_boot_is_part_of_another_start(world: World, left: timedelta) -> Non
 
 def test_a_clock_that_is_ahead_makes_no_start_longer_than_it_was(world: World) -> None:
     """The machine's clock is hours off: that takes no time from the job."""
-    launched(world, max_duration=timedelta(hours=3))
+    world.submit(max_duration=timedelta(hours=3))
+    world.step()
+    world.pass_time(timedelta(seconds=30))
     ahead = world.clock.now() + timedelta(hours=5)
     world.report(at=ahead, booted_at=ahead, started_at=ahead)
     world.step()
