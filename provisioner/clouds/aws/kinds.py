@@ -93,7 +93,7 @@ KINDS = (
     ),
     Kind(
         name=PLACEMENT, order=35, describe="describe_placement_groups", items="PlacementGroups", id="GroupName",
-        remove="delete_placement_group", gone=frozenset({"deleting", "deleted"}), job=True, made_by="a stack",
+        remove="delete_placement_group", gone=frozenset({"deleting", "deleted"}), made_by="a stack",
     ),
     Kind(
         name="network-interface", order=40, describe="describe_network_interfaces", items="NetworkInterfaces",
