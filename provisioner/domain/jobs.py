@@ -173,6 +173,8 @@ class Attempt:
     offerings: tuple[Offering, ...]
     state: AttemptState
     intended_at: datetime
+    unlisted_since: datetime | None = None
+    """Of a launch: since when the cloud says that it was made, and lists nothing of it."""
     nodes: tuple[Node, ...] = ()
     offering: Offering | None = None
     """The one that was bought."""
@@ -187,7 +189,6 @@ class Attempt:
     silent_report: datetime | None = None
     """The report that looked too old, and since when nothing newer came, by our clock: that may be the one at fault."""
     silent_since: datetime | None = None
-    """Of a launch: since when the cloud says that it was made, and lists nothing of it."""
     healthy_at: datetime | None = None
     """Of a machine that looks lost: when its status checks last passed."""
     stop_asked_at: datetime | None = None

@@ -268,10 +268,10 @@ class Stepper:
         )
         if found := tuple(bought):
             return self._bought(held, attempt, found, at=attempt.intended_at)
-        since = attempt.silent_since or self._clock.now()
+        since = attempt.unlisted_since or self._clock.now()
         if self._clock.now() >= since + held.record.spec.pace.settle:
             return self._write(held, self._refused(held.record, []))
-        self._write(held, with_attempt(held.record, replace(attempt, silent_since=since)))
+        self._write(held, with_attempt(held.record, replace(attempt, unlisted_since=since)))
         raise CloudUnavailable("a launch was made, and is not listed yet.", hint="step again in a moment.")
 
     def _request(self, record: JobRecord, attempt: Attempt) -> LaunchRequest:
@@ -303,7 +303,7 @@ class Stepper:
         )
         bought = replace(
             attempt, nodes=nodes, state=AttemptState.BOOTING, offering=offering_of(attempt, instances[0]),
-            bought_at=at, launched_at=instances[0].launched_at,
+            bought_at=at, launched_at=instances[0].launched_at, unlisted_since=None,
         )  # fmt: skip
         try:
             return self._write(held, with_attempt(held.record, bought))

@@ -153,7 +153,7 @@ def test_a_reused_token_whose_machine_is_listed_late_buys_no_second_one(world: W
     world.step()
 
     assert world.cloud.peak[world.record.id] == 1
-    assert len(world.attempt.nodes) == 1
+    assert (len(world.attempt.nodes), world.attempt.unlisted_since) == (1, None)
 
 
 def test_what_the_very_first_launch_bought_late_does_not_wait_for_the_next_try(world: World) -> None:
