@@ -15,6 +15,7 @@ from provisioner.domain.jobs import (
     JobState,
 )
 from provisioner.domain.quantities import written
+from provisioner.domain.refusals import of_offering
 from provisioner.domain.reports import NodeReport, Phase
 from provisioner.errors import Refused
 from provisioner.jobs.actions import Adopt, Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
@@ -132,13 +133,7 @@ def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datet
 
 def unanswered(record: JobRecord, attempt: Attempt, now: datetime) -> JobRecord:
     """Nothing is listed of it, so it is given up: what shows up later belongs to no attempt, and goes."""
-    rows = [
-        Refused(
-            region=one.region, zone=one.zone, instance_type=one.instance_type, capacity_type=one.capacity_type,
-            code="no-answer", message="the cloud gave no answer.",
-        )
-        for one in attempt.offerings
-    ]  # fmt: skip
+    rows = [of_offering(one, "no-answer", "the cloud gave no answer.") for one in attempt.offerings]
     record = replace(record, attempts=record.attempts[:-1], waiting_since=record.waiting_since or attempt.intended_at)
     return with_refusals(record, rows, now)
 

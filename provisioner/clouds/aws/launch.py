@@ -22,6 +22,7 @@ from provisioner.domain.instances import Instance
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import ImageKind
 from provisioner.domain.offerings import CapacityType, Offering, WayKind
+from provisioner.domain.refusals import of_offering, of_region
 from provisioner.errors import (
     AccelctlError,
     CloudUnavailable,
@@ -199,10 +200,7 @@ def offerings_named(request: LaunchRequest) -> Generator[None]:
 
 
 def refused(offering: Offering, code: str, message: str) -> Refused:
-    return Refused(
-        region=offering.region, zone=offering.zone, instance_type=offering.instance_type,
-        capacity_type=offering.capacity_type, code=code, message=message, lasting=code in NOT_SOLD_THERE,
-    )  # fmt: skip
+    return of_offering(offering, code, message, lasting=code in NOT_SOLD_THERE)
 
 
 def said_by_fleet(rejection: Rejected, request: LaunchRequest) -> AccelctlError:
@@ -221,14 +219,9 @@ def said_by_fleet(rejection: Rejected, request: LaunchRequest) -> AccelctlError:
 
 
 def row_of(offering: Offering, meaning: AccelctlError) -> Refused:
-    code = getattr(meaning, "code", "")
-    if not isinstance(meaning, QuotaExceeded):
-        return refused(offering, code, meaning.message)
-    found = over_quota(offering, meaning)
-    return Refused(
-        region=offering.region, zone="", instance_type=offering.instance_type, capacity_type=offering.capacity_type,
-        code=code, message=f"{found.message} {found.hint}", lasting=True,
-    )  # fmt: skip
+    if isinstance(meaning, QuotaExceeded):
+        return of_region([offering], over_quota(offering, meaning))[0]
+    return refused(offering, getattr(meaning, "code", ""), meaning.message)
 
 
 def over_quota(offering: Offering, refusal: AccelctlError) -> QuotaExceeded:
