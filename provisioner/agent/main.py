@@ -208,8 +208,8 @@ class Agent:
         return code
 
     def mind_the_cut(self):
-        if self.program.cut_off and self.snapshots.torn_since is None:
-            self.snapshots.torn_since = time.time() - TORN
+        if self.program.cut_off and self.snapshots.entries.torn_since is None:
+            self.snapshots.entries.torn_since = time.time() - TORN
 
     def mind_notice(self):
         if self.watch.notice is not None and not self.program.asked:
@@ -305,8 +305,8 @@ class Agent:
             except Superseded as problem:
                 print("[accelctl] not saved:", problem, flush=True)
                 return True
-        while self.snapshots.restless.news:
-            self.journal.say(self.snapshots.restless.news.pop(0))
+        while self.snapshots.entries.restless.news:
+            self.journal.say(self.snapshots.entries.restless.news.pop(0))
         if manifest:
             self.report.checkpoint("checkpoint", manifest)
             self.tidy(self.snapshots.prune)

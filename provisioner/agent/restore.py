@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .content import is_content, step_of
 from .links import leads_down, within
-from .snapshot import LANES, blobs, files_of
+from .manifests import blobs, files_of
+from .snapshot import LANES
 from .store import Missing
 
 
