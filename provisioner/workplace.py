@@ -12,7 +12,7 @@ from provisioner.clock import SystemClock
 from provisioner.clouds.base import Caller, JobStore
 from provisioner.clouds.registry import Cloud, provider
 from provisioner.domain.jobs import Cost, JobRecord
-from provisioner.errors import ConfigError
+from provisioner.errors import CloudError, ConfigError
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.objects import Objects, open_objects
 from provisioner.jobs.progress import Progress
@@ -82,10 +82,23 @@ class Workplace:
         return Accounts(cloud=self.cloud, tariff=tariff())
 
     def cost_so_far(self, record: JobRecord) -> Cost:
-        """Of the whole job; what a running machine says it moved is counted."""
+        """Of the whole job; what a running machine says it moved is counted.
+
+        Unknown where a price or that word is refused: no figure keeps anybody from seeing a job.
+        """
         live = record.attempt if record.attempt and record.attempt.cost is None else None
-        report = Progress(self.objects).readable(record.id, live.number) if live and live.nodes else None
-        return self.accounts.total(record, report, self.clock.now())
+        try:
+            report = Progress(self.objects).readable(record.id, live.number) if live and live.nodes else None
+            return self.accounts.total(record, report, self.clock.now())
+        except (CloudError, ConfigError):
+            return self.accounts.total(record, None, self.clock.now(), priced=False)
+
+    def kept_bytes(self, job: str) -> int | None:
+        """In the store under the job's name; None where it cannot be listed just now."""
+        try:
+            return Progress(self.objects).kept_bytes(job)
+        except (CloudError, ConfigError):
+            return None
 
     @cached_property
     def stepper(self) -> Stepper:

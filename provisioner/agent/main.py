@@ -7,39 +7,27 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 
 from . import times
+from .arrival import Arrival, GivenUp, patiently
 from .aws import Imds, Unreachable
-from .content import sha256_of
-from .folder import Unfit, unpack
 from .home import crash, give_memory_back, go_home
 from .journal import Journal
 from .metrics import Metrics
 from .program import NOT_FOUND, Program, environment
 from .pulse import Pulse
 from .report import Report, ended
-from .restore import restore
-from .secrets import NoSecret, secret
-from .snapshot import Snapshots, Superseded
+from .snapshot import Superseded
 from .store import Denied, Missing, Store
 from .venv import with_python
 from .watch import Watch
 
 TICK = 0.1
-SETTLED = 60.0
-"""How long a new role may be refused what its policy allows: IAM's answers spread."""
 TORN = 3.0
 """Seconds before the end of a program that was cut off in which what it wrote may be half a file."""
 AFTER_THE_END = 60.0
 """How long after the announced end of the machine it is still believed to be coming."""
-
-
-class GivenUp(Exception):
-    """The program cannot be started: what happened, and the exit code that a shell would give."""
-
-    def __init__(self, message, code=None):
-        super().__init__(message)
-        self.code = code
 
 
 class NotStarted(Exception):
@@ -52,6 +40,7 @@ class Agent:
     def __init__(self, boarding):
         self.boarding = boarding
         self.imds = Imds()
+        self.patiently = partial(patiently, boarding["last_upload_seconds"])
         self.store = Store(self.imds, boarding["bucket"], boarding["region"])
         self.home = os.path.join(os.environ.get("HOME") or "/root", "accelctl")
         self.work = os.path.join(self.home, "work")
@@ -90,10 +79,11 @@ class Agent:
 
     def work_through(self):
         """Reason, exit code and message of the end."""
-        self.bring_work_folder()
-        self.bring_checkpoint()
+        arrival = Arrival(self.store, self.boarding, self.task, self.journal, self.work)
+        arrival.bring_work_folder()
+        self.snapshots = arrival.bring_checkpoint(self.report)
         region = self.patiently(self.imds.region)
-        secrets = self.find_secrets()
+        secrets = arrival.find_secrets(self.imds)
         found = environment(self.task, self.boarding, secrets, self.work, self.interruption_file, region)
         found = with_python(found, self.home, self.journal.say)
         if self.task["setup"]:
@@ -119,73 +109,6 @@ class Agent:
             return self.watch.stop_reason, code, "stopped: " + self.watch.stop_reason
         return "interrupted", code, "the cloud takes the machine back"
 
-    # before the program -----------------------------------------------------------------------------------------------
-
-    def patiently(self, ask, refused_for=None):
-        """A store that does not answer, or does not know the role yet, is asked again, within a bound."""
-        begun, bound = time.monotonic(), self.boarding["last_upload_seconds"]
-        while True:
-            try:
-                return ask()
-            except (Unreachable, Denied) as problem:
-                print("[accelctl] waiting for the store:", problem, flush=True)
-                patience = refused_for if refused_for is not None and isinstance(problem, Denied) else bound
-                if time.monotonic() - begun > patience:
-                    raise
-                time.sleep(1)
-
-    def bring_work_folder(self):
-        os.makedirs(self.work, exist_ok=True)
-        archive = self.task["workdir"]
-        if archive is None:
-            return
-        packed = os.path.join(self.home, "work.tar.gz")
-        try:
-            settled = self.task.get("settle_seconds", SETTLED)
-            self.patiently(lambda: self.store.download(archive["key"], packed), settled)
-            if sha256_of(packed) != archive["sha256"]:
-                raise GivenUp("the work folder in the store is not the one that was sent")
-            unpack(packed, self.work)
-        except (Missing, Denied) as problem:  # whoever may not list is not told what is missing
-            raise GivenUp("the work folder is not in the store any more, or may not be read: %s" % problem)
-        except Unfit as problem:
-            raise GivenUp("the work folder cannot be unpacked: %s" % problem)
-        os.remove(packed)
-
-    def bring_checkpoint(self):
-        self.snapshots = Snapshots(self.store, self.boarding, self.task, self.work)
-        found = self.patiently(lambda: restore(self.store, self.boarding["prefix"], self.work))
-        for number in found.damaged:
-            self.journal.say("checkpoint %d is damaged; trying the one before" % number)
-        self.report.note(damaged=found.damaged)
-        self.snapshots.adopt(found.manifests)
-        self.patiently(lambda: self.snapshots.sequence_after(found.highest, found.damaged))
-        if found.manifest:
-            self.report.checkpoint("restored", found.manifest)
-            self.report.checkpoint("checkpoint", found.manifest)
-            self.journal.say("restored checkpoint %d" % found.manifest["sequence"])
-        elif found.damaged:
-            self.journal.say("no whole checkpoint is left: starting afresh")
-        for folder in (self.task["checkpoint_dir"], self.task["outputs_dir"]):
-            os.makedirs(os.path.join(self.work, folder), exist_ok=True)
-
-    def find_secrets(self):
-        found = {name: self.find_secret(name, reference) for name, reference in self.task["secrets"].items()}
-        self.journal.hide(found.values())
-        return found
-
-    def find_secret(self, name, reference):
-        """Kept where the store is: a job's machines may be anywhere. A new role is believed to become known soon."""
-        dualstack, region = self.boarding["way"] == "ipv6", self.boarding["region"]
-        try:
-            return self.patiently(
-                lambda: secret(self.imds, reference, region, dualstack), self.task.get("settle_seconds", SETTLED)
-            )
-        except (Missing, NoSecret):
-            raise GivenUp("--secret %s leads to nothing in %s: %s" % (name, region, reference))
-        except Denied as refusal:
-            raise GivenUp("--secret %s may not be read: %s" % (name, refusal))
-
     # while it runs ----------------------------------------------------------------------------------------------------
 
     def attend(self, command, found, name):
@@ -209,8 +132,8 @@ class Agent:
 
     def mind_the_cut(self):
         if self.program.cut_off:
-            self.snapshots.torn_since = self.snapshots.torn_since or time.time() - TORN
-            self.snapshots.half = self.program.half
+            entries = self.snapshots.entries
+            entries.torn_since, entries.half = entries.torn_since or time.time() - TORN, self.program.half
 
     def mind_notice(self):
         if self.watch.notice is not None and not self.program.asked:
@@ -306,8 +229,8 @@ class Agent:
             except Superseded as problem:
                 print("[accelctl] not saved:", problem, flush=True)
                 return True
-        while self.snapshots.restless.news:
-            self.journal.say(self.snapshots.restless.news.pop(0))
+        while self.snapshots.entries.restless.news:
+            self.journal.say(self.snapshots.entries.restless.news.pop(0))
         if manifest:
             self.report.checkpoint("checkpoint", manifest)
             self.tidy(self.snapshots.prune)

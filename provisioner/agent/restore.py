@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .content import is_content, step_of
 from .links import leads_down, within
-from .snapshot import LANES, blobs, files_of
+from .manifests import blobs, files_of
+from .snapshot import LANES
 from .store import Missing
 
 
@@ -29,7 +30,7 @@ def restore(store, prefix, work):
         try:
             manifest = json.loads(store.get(key))
             place(store, prefix, manifest, work)
-        except (Missing, Damaged, ValueError, KeyError, TypeError):
+        except (Missing, NotAsSaved, ValueError, KeyError, TypeError):
             damaged.append(number)
             continue
         manifests = older(store, sorted(zip(numbers, keys)), number) + [manifest]
@@ -37,7 +38,7 @@ def restore(store, prefix, work):
     return Restored(manifests[-1] if manifests else None, damaged, manifests, max(numbers, default=0))
 
 
-class Damaged(Exception):
+class NotAsSaved(Exception):
     """A file is not what its manifest says."""
 
 
@@ -86,7 +87,7 @@ def fetched(store, prefix, staging, name):
         return
     store.download("%sblobs/%s" % (prefix, name), path)
     if not is_content(path, name):
-        raise Damaged(name)
+        raise NotAsSaved(name)
 
 
 def linked(work, target):
@@ -94,7 +95,7 @@ def linked(work, target):
     with open(target, "rb") as file:
         leads = os.fsdecode(file.read())
     if not within(work, target, leads):
-        raise Damaged("a link that leads out of the work folder: %s" % target)
+        raise NotAsSaved("a link that leads out of the work folder: %s" % target)
     os.unlink(target)
     os.symlink(leads, target)
 
@@ -109,8 +110,8 @@ def inside(work, path):
     """A manifest is data: its paths may not lead out of the work folder."""
     target = os.path.join(work, path)
     if not leads_down(path):
-        raise Damaged("a path outside of the work folder: %s" % path)
+        raise NotAsSaved("a path outside of the work folder: %s" % path)
     above, top = os.path.realpath(os.path.dirname(target)), os.path.realpath(work)
     if os.path.commonpath([above, top]) != top:
-        raise Damaged("a path through a link that leads out of the work folder: %s" % path)
+        raise NotAsSaved("a path through a link that leads out of the work folder: %s" % path)
     return target

@@ -9,24 +9,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import times
 from .content import content_of
-from .held import Held
-from .links import within
+from .entries import Entries, stamp
+from .manifests import blobs, by_entry, files_of
 from .pieces import Changed
-from .restless import Restless
 from .store import Exists
 
 KEEP = 3
 LINK = stat.S_IFLNK | 0o777
 LANES = 8
-SETTLE = 0.5
-RESTLESS = 600.0
-"""Seconds after which a folder that is never quiet is taken piece by piece, or two intervals of saving."""
-SETTLE_IN_A_HURRY = 0.2
-
-
-def ignored(name):
-    """Names that are never part of a checkpoint."""
-    return name.startswith(".") or name.endswith(".partial") or ".orbax-checkpoint-tmp" in name
 
 
 class Snapshots:
@@ -34,7 +24,7 @@ class Snapshots:
 
     def __init__(self, store, boarding, task, work):
         self._store, self._prefix, self._work = store, boarding["prefix"], work
-        self._folders = [task["checkpoint_dir"], task["outputs_dir"]]
+        self.entries = Entries(task, work)
         self._boarding = boarding
         self._hashes = {}
         self._known = set()
@@ -44,14 +34,7 @@ class Snapshots:
         """Keys that go with the next pruning: damaged manifests, blobs that no manifest names."""
         self.last = None
         """The newest manifest, as it was written or restored."""
-        self.torn_since = None
-        """When set: what was written after that moment, when the program was cut off, may be half."""
-        self.half = None
-        """Where it is known: the files that were being written then. Any other one is whole."""
         self._lanes = ThreadPoolExecutor(LANES)
-        self._held = Held(work)
-        patience = task.get("restless_after_seconds") or max(RESTLESS, 2 * task["checkpoint_every_seconds"])
-        self.restless = Restless(work, patience)
         self.pruning = True
         """Off once the machine is about to go: the next one may already lean on what this one would remove."""
 
@@ -84,13 +67,12 @@ class Snapshots:
         `at_rest` says that nobody writes any more, so that everything is taken as it is.
         """
         try:
-            entries = self._scan() if at_rest else self._quiet(SETTLE_IN_A_HURRY if hurry else SETTLE)
-            return self._take(self._untorn(entries))
+            return self._take(self.entries.at_rest() if at_rest else self.entries.quiet(hurry, self._hashes))
         finally:
-            self._held.release()
+            self.entries.held.release()
 
     def _take(self, entries):
-        before = by_entry(self.last, self._folders, self.restless.opened)
+        before = by_entry(self.last, self.entries.folders, self.entries.restless.opened)
         found = self._with_what_stands(self._send(entries), before)
         files = [file for entry in sorted(found) for file in found[entry]]
         return self._commit(files) if self._differs(files) else None
@@ -102,121 +84,16 @@ class Snapshots:
         fresh = {os.path.dirname(entry) for entry, files in sent.items() if files and entry not in before}
         for entry in set(before) - with_files(found):
             folder = os.path.dirname(entry)
-            if folder not in fresh and (folder in moving or self._under_change(folder)):
+            if folder not in fresh and (folder in moving or self.entries.under_change(folder)):
                 found[entry] = before[entry]  # its successor is not whole yet
-        checkpoints = os.path.join(self._folders[0], "")
+        checkpoints = os.path.join(self.entries.folders[0], "")
         if not any(entry.startswith(checkpoints) for entry in with_files(found)):  # never the last one
             found.update({entry: files for entry, files in before.items() if entry.startswith(checkpoints)})
         return found
 
-    def _under_change(self, folder):
-        """Whether something is written there under a name that is never taken, or was until the program was cut off."""
-        names = listed(os.path.join(self._work, folder))
-        return self.torn_since is not None or any(ignored(name) for name in names)
-
     def _differs(self, files):
         old = {(f["path"], f["sha256"], f["mode"]) for f in files_of(self.last)} if self.last else set()
         return {(f["path"], f["sha256"], f["mode"]) for f in files} != old
-
-    def _untorn(self, entries):
-        """Entry -> its files, or None for one that the program was cut off from."""
-        if self.torn_since is None:
-            return entries
-        quiet = {entry: found for entry, found in entries.items() if found is not None}
-        torn = {
-            entry
-            for entry, found in quiet.items()
-            if self._touched(entry, found) > self.torn_since * 1e9 and not self._was_closed(entry, found)
-        }
-        return {entry: None if entry in torn else found for entry, found in entries.items()}
-
-    def _was_closed(self, entry, found):
-        """Whereas nobody knows of a folder whether all its files were there."""
-        alone = self.half is not None and list(found) == [entry]
-        return alone and os.path.realpath(os.path.join(self._work, entry)) not in self.half
-
-    def _touched(self, entry, found):
-        """When one of its files was written, or one of its folders lost or gained something, last."""
-        folders = {entry}
-        for path in found:
-            while path != entry:
-                path = os.path.dirname(path)
-                folders.add(path)
-        return max([stamp[1] for stamp in found.values()] + [self._changed(folder) for folder in folders])
-
-    def _changed(self, folder):
-        try:
-            return os.lstat(os.path.join(self._work, folder)).st_mtime_ns
-        except OSError:  # gone meanwhile
-            return 0
-
-    def _quiet(self, settle):
-        """Entry -> its files, or None for one that is being written."""
-        first = self._scan()
-        for entry, found in first.items():
-            if list(found) == [entry] and self._hashes.get(entry, [None])[0] != found[entry]:
-                self._held.hold(entry)
-        time.sleep(settle)
-        second = self._scan()
-        entries = {entry: None for entry in first if entry not in second}
-        entries.update({entry: found if first.get(entry) == found else None for entry, found in second.items()})
-        replaced = {
-            entry: first[entry] for entry, found in entries.items() if not found and self._is_whole(entry, first)
-        }
-        entries.update(replaced)
-        self._held.keep_only(replaced)
-        self.restless.seen(entries)
-        return entries
-
-    def _is_whole(self, entry, first):
-        """A file that has another one in its place by now, and was not written since it was first seen."""
-        try:
-            return first.get(entry) == {entry: stamp(os.stat(self._held.path(entry)))}
-        except OSError:  # it was not held, and is gone
-            return False
-
-    def _scan(self):
-        """Top-level entry -> {path: stamp} of its regular files."""
-        return {entry: dict(self._files(entry)) for folder in self._folders for entry in self._entries(folder)}
-
-    def _entries(self, folder):
-        for name in listed(os.path.join(self._work, folder)):
-            entry = os.path.join(folder, name)
-            if ignored(name):
-                continue
-            if entry in self.restless.opened:
-                yield from self._entries(entry)
-            else:
-                yield entry
-
-    def _files(self, entry):
-        for relative in sorted(self._paths(entry)):
-            full = os.path.join(self._work, relative)
-            try:
-                status = os.lstat(full) if self._is_link(full) else os.stat(full)
-            except OSError:  # gone meanwhile, or a link that leads nowhere or to itself
-                continue
-            if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
-                yield relative, stamp(status)
-
-    def _paths(self, relative, above=()):
-        """Files and kept links from there on; a folder that a link makes part of itself is taken once."""
-        path = os.path.join(self._work, relative)
-        if self._is_link(path) or not os.path.isdir(path):
-            return [relative]
-        real = os.path.realpath(path)
-        try:
-            names = [] if real in above else os.listdir(path)
-        except OSError:  # gone meanwhile
-            return []
-        return [found for name in names for found in self._paths(os.path.join(relative, name), (*above, real))]
-
-    def _is_link(self, path):
-        """A link that stays within the work folder is kept as a link; any other is what it leads to."""
-        try:
-            return within(self._work, path, os.readlink(path))
-        except OSError:  # no link
-            return False
 
     def _send(self, entries):
         """Entry -> its files as a manifest lists them, all of them in the store; None where one changed meanwhile."""
@@ -234,7 +111,7 @@ class Snapshots:
             wait(everything)
 
     def _send_file(self, relative, known_stamp):
-        path = self._held.path(relative)
+        path = self.entries.held.path(relative)
         if stat.S_ISLNK(known_stamp[3]):
             return self._send_link(relative, path, known_stamp)
         held = self._hashes.get(relative)
@@ -324,13 +201,6 @@ class Superseded(Exception):
     """A later attempt has begun to save: what this machine has is older."""
 
 
-def listed(folder):
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:  # not there, or gone meanwhile
-        return []
-
-
 def unchanged(sending):
     """What was sent; None where there was nothing, or a file is no longer what it was. Raises Unreachable, Denied."""
     if sending is None:
@@ -343,32 +213,3 @@ def unchanged(sending):
 
 def with_files(found):
     return {entry for entry, files in found.items() if files}
-
-
-def files_of(manifest):
-    return [file for part in manifest["parts"] for file in part["files"]]
-
-
-def blobs(manifest):
-    return {file["sha256"] for file in files_of(manifest)}
-
-
-def by_entry(manifest, folders, opened):
-    """Entry of one of the folders (what lies in it, or in an opened one) -> files, as a manifest lists them."""
-    found, tops = {}, {*folders, *opened}
-    for file in files_of(manifest) if manifest else []:
-        found.setdefault(entry_of(file["path"], tops), []).append(file)
-    return found
-
-
-def entry_of(path, tops):
-    """The part of the path just below the deepest of those folders."""
-    names = path.split("/")
-    for size in range(len(names) - 1, 0, -1):
-        if "/".join(names[:size]) in tops:
-            return "/".join(names[: size + 1])
-    return path
-
-
-def stamp(status):
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode

@@ -71,8 +71,7 @@ LOGS = "arn:aws:logs:*:*:log-group:/aws/lambda/accelctl-*"
 ENDS = (
     "autoscaling:TerminateInstanceInAutoScalingGroup",
     "ec2:CancelSpotInstanceRequests", "ec2:CreateTags", "ec2:DeleteFleets", "ec2:DeleteLaunchTemplate",
-    "ec2:DeleteNetworkInterface", "ec2:DeletePlacementGroup", "ec2:DeleteTags", "ec2:DeleteVolume",
-    "ec2:StopInstances", "ec2:TerminateInstances",
+    "ec2:DeleteNetworkInterface", "ec2:DeleteTags", "ec2:DeleteVolume", "ec2:StopInstances", "ec2:TerminateInstances",
 )  # fmt: skip
 MARKS = ("ec2:CreateTags", "ec2:DeleteTags")
 OTHERS = "arn:aws:ec2:*:*:instance/*"

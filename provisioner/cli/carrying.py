@@ -7,8 +7,6 @@ from provisioner.cli.steppers import say_who_steps
 from provisioner.cli.summary import summary
 from provisioner.cli.watch import Detached, Watch
 from provisioner.domain.jobs import AttemptState, JobRecord
-from provisioner.jobs.costs import kept_per_month
-from provisioner.jobs.progress import Progress
 from provisioner.jobs.view import job_document
 from provisioner.workplace import Workplace
 
@@ -45,8 +43,7 @@ def ended(place: Workplace, record: JobRecord, form: OutputFormat) -> int:
     if form is OutputFormat.JSON:
         output.document(job_document(record, cost))
     elif over(record):
-        kept = Progress(place.objects).kept_bytes(record.id)
-        for line in summary(record, cost, kept, kept_per_month(kept, tariff())):
+        for line in summary(record, cost, place.kept_bytes(record.id), tariff()):
             output.data(line)
     else:
         output.data(record.id)

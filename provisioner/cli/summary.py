@@ -1,19 +1,20 @@
 """The end of a job in a few lines that a person wants to read. Pure."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from provisioner.cli.output import money, size, span
+from provisioner.domain.costs import Tariff
 from provisioner.domain.jobs import Attempt, Cost, EndReason, JobRecord, JobState
+from provisioner.jobs.costs import kept_per_month
 from provisioner.jobs.view import saved_percent
 
 SURVIVED = (EndReason.INTERRUPTED, EndReason.LOST)
 
 
-def summary(record: JobRecord, cost: Cost, kept: int, per_month: Decimal) -> Iterator[str]:
+def summary(record: JobRecord, cost: Cost, kept: int | None, tariff: Tariff) -> Iterator[str]:
     """Attempts, interruptions, what each lost, what was paid against on-demand, and what is left.
 
-    `kept` is in bytes, `per_month` in USD.
+    `kept` is in bytes, None where it is not known.
     """
     end = f" ({record.outcome.message})" if record.outcome and record.state is not JobState.SUCCEEDED else ""
     yield f"{record.spec.name} ({record.id}) {record.state}{end}"
@@ -29,8 +30,10 @@ def summary(record: JobRecord, cost: Cost, kept: int, per_month: Decimal) -> Ite
     yield f"  against on-demand   {against(cost)}"
     if record.ended_at is not None:
         yield "nothing is left running"
-        removed = f"'accelctl teardown {record.id} --with-data' removes it"
-        yield f"kept in the store: {size(kept)}, {money(per_month)} a month; {removed}"
+        held = (
+            "how much is not known" if kept is None else f"{size(kept)}, {money(kept_per_month(kept, tariff))} a month"
+        )
+        yield f"kept in the store: {held}; 'accelctl teardown {record.id} --with-data' removes it"
 
 
 def lost(attempt: Attempt) -> str:

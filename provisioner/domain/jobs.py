@@ -173,6 +173,8 @@ class Attempt:
     offerings: tuple[Offering, ...]
     state: AttemptState
     intended_at: datetime
+    unlisted_since: datetime | None = None
+    """Of a launch: since when the cloud says that it was made, and lists nothing of it."""
     nodes: tuple[Node, ...] = ()
     offering: Offering | None = None
     """The one that was bought."""
@@ -180,15 +182,18 @@ class Attempt:
     """When the launch call returned, by our clock: timers count from here."""
     launched_at: datetime | None = None
     """By the cloud's clock, as `ended_at`: what is billed lies between the two."""
+    took_to_boot: timedelta | None = None
+    """From its purchase to its agent's start: by the machine's clock, and no more than had passed when it was heard."""
     took_to_start: timedelta | None = None
     """From its agent's start to the program's, by its own clock: restoring and set-up."""
     silent_report: datetime | None = None
     """The report that looked too old, and since when nothing newer came, by our clock: that may be the one at fault."""
     silent_since: datetime | None = None
-    """Of a launch: since when the cloud says that it was made, and lists nothing of it."""
     healthy_at: datetime | None = None
     """Of a machine that looks lost: when its status checks last passed."""
     stop_asked_at: datetime | None = None
+    unsettled_since: datetime | None = None
+    """Since when it is over and what it cost is refused."""
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
     exit_code: int | None = None

@@ -53,10 +53,12 @@ class Accounts:
         )  # fmt: skip
         return cost_of(usage, self._tariff)
 
-    def running(self, attempt: Attempt, report: NodeReport | None, record: JobRecord, now: datetime) -> Cost | None:
+    def running(
+        self, attempt: Attempt, report: NodeReport | None, record: JobRecord, now: datetime, *, priced: bool = True
+    ) -> Cost | None:
         """Of an attempt so far."""
         end = End(at=by_cloud_clock(attempt, now), report=report)
-        return self.settled(attempt, None, end, record=record)
+        return self.settled(attempt, None, end, record=record, priced=priced)
 
     def spent(self, record: JobRecord, report: NodeReport | None, now: datetime) -> Decimal | None:
         """USD so far, the running attempt and what it says it moved included; None where a price is unknown."""
@@ -70,11 +72,11 @@ class Accounts:
             return None
         return hourly(record, replace(offering, price_per_hour=prices[-1].price_per_hour), self._tariff)
 
-    def total(self, record: JobRecord, report: NodeReport | None, now: datetime) -> Cost:
-        """The whole job so far."""
+    def total(self, record: JobRecord, report: NodeReport | None, now: datetime, *, priced: bool = True) -> Cost:
+        """The whole job so far; `priced` as in `settled`."""
         costs = [attempt.cost for attempt in record.attempts if attempt.cost is not None]
         last = record.attempt
-        if last is not None and last.cost is None and (cost := self.running(last, report, record, now)):
+        if last is not None and last.cost is None and (cost := self.running(last, report, record, now, priced=priced)):
             costs.append(cost)
         total, least = added(costs), least_on_demand(record)
         if total.on_demand is None or least is None:

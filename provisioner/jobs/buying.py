@@ -156,13 +156,22 @@ def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff,
 
 def too_little_left(record: JobRecord, left: timedelta, reason: EndReason) -> Outcome | None:
     """The rest would go into another start, or into the least that is billed: it buys no work."""
-    start = (record.attempt.took_to_start if record.attempt else None) or timedelta(0)
-    if left > start and (reason is EndReason.OVER_TIME or left >= LEAST_BILLED):
+    if left > another_start(record) and (reason is EndReason.OVER_TIME or left >= LEAST_BILLED):
         return None
     limit = "--max-duration" if reason is EndReason.OVER_TIME else "--budget"
     seconds = round(left.total_seconds())
     what = f"what is left of {limit} pays for {seconds} s of a machine, and no work can be done in that"
     return failed(6, what, f"raise {limit}")
+
+
+def another_start(record: JobRecord) -> timedelta:
+    """What the newest machine whose program began took for that: its boot, restoring and set-up."""
+    spans = [
+        (one.took_to_boot or timedelta(0)) + one.took_to_start
+        for one in record.attempts
+        if one.took_to_start is not None
+    ]
+    return spans[-1] if spans else timedelta(0)
 
 
 def deadline(

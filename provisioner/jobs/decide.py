@@ -15,6 +15,7 @@ from provisioner.domain.jobs import (
     JobState,
 )
 from provisioner.domain.quantities import written
+from provisioner.domain.refusals import of_offering
 from provisioner.domain.reports import NodeReport, Phase
 from provisioner.errors import Refused
 from provisioner.jobs.actions import Adopt, Clean, Close, Decision, Launch, Note, Observation, Rest, Terminate, Wait
@@ -91,7 +92,7 @@ def live(record: JobRecord, attempt: Attempt, seen: Observation, *, now: datetim
         return wait(record, now, seen.unread)
     if seen.report is None:
         return booting(record, attempt, instance, now)
-    if (noted := progress(record, attempt, seen.report)) != record:
+    if (noted := progress(record, attempt, seen.report, now)) != record:
         return Decision(action=Note(record=noted), reason=f"the machine is in phase {seen.report.phase}")
     if (tightened := within_budget(record, attempt, seen, now)) != record:
         return Decision(action=Note(record=tightened), reason="the price has moved what the budget allows")
@@ -132,13 +133,7 @@ def launching(record: JobRecord, attempt: Attempt, seen: Observation, now: datet
 
 def unanswered(record: JobRecord, attempt: Attempt, now: datetime) -> JobRecord:
     """Nothing is listed of it, so it is given up: what shows up later belongs to no attempt, and goes."""
-    rows = [
-        Refused(
-            region=one.region, zone=one.zone, instance_type=one.instance_type, capacity_type=one.capacity_type,
-            code="no-answer", message="the cloud gave no answer.",
-        )
-        for one in attempt.offerings
-    ]  # fmt: skip
+    rows = [of_offering(one, "no-answer", "the cloud gave no answer.") for one in attempt.offerings]
     record = replace(record, attempts=record.attempts[:-1], waiting_since=record.waiting_since or attempt.intended_at)
     return with_refusals(record, rows, now)
 
@@ -222,13 +217,14 @@ def booting(record: JobRecord, attempt: Attempt, instance: Instance, now: dateti
     return ending(record, attempt, instance, reason=EndReason.BOOT_TIMEOUT, why="the machine never reported")
 
 
-def progress(record: JobRecord, attempt: Attempt, report: NodeReport) -> JobRecord:
+def progress(record: JobRecord, attempt: Attempt, report: NodeReport, now: datetime) -> JobRecord:
     """The record with what the report adds to it."""
     state = AttemptState.STOPPING if report.ended or not record.orders.run else AttemptState.RUNNING
     if report.phase in (Phase.RESTORE, Phase.SETUP) and state is AttemptState.RUNNING:
         state = AttemptState.BOOTING
+    boot = attempt.took_to_boot if attempt.took_to_boot is not None else boot_of(attempt, report, now)
     took = report.started_at - report.booted_at if report.started_at else None
-    noted = replace(attempt, state=state, took_to_start=took)
+    noted = replace(attempt, state=state, took_to_boot=boot, took_to_start=took)
     job_state = JobState.RUNNING if state is AttemptState.RUNNING else record.state
     record = replace(with_attempt(record, noted), state=job_state, waiting_since=None, rounds=0)
     saved = report.checkpoint
@@ -238,6 +234,12 @@ def progress(record: JobRecord, attempt: Attempt, report: NodeReport) -> JobReco
         )  # fmt: skip
         record = replace(record, checkpoint=newest)
     return record
+
+
+def boot_of(attempt: Attempt, report: NodeReport, now: datetime) -> timedelta:
+    """Nobody may have looked for long, and the machine's clock may be ahead of ours, or behind."""
+    bought = attempt.bought_at or attempt.intended_at
+    return max(min(report.booted_at, now) - bought, timedelta(0))
 
 
 def running(

@@ -16,11 +16,11 @@ MOST_LOOKS = 20
 """Newer checkpoints take the place of one that is being brought; at some point the line is too slow for the job."""
 
 
-def nobody_looks(_: int, __: int) -> None:
-    """Without a terminal there is no progress to show."""
+def unshown(_: int, __: int) -> None:
+    """Where nobody follows the bytes as they come."""
 
 
-class Damaged(Exception):
+class FileDamaged(Exception):
     """A file is missing from the store, or is not what its manifest says."""
 
 
@@ -43,7 +43,7 @@ def fetch(
     *,
     below: str = "",
     warn: Callable[[str], None],
-    brought: Callable[[int, int], None] = nobody_looks,
+    brought: Callable[[int, int], None] = unshown,
 ) -> Fetched:
     """The newest whole checkpoint of the job into `folder`; with `below`, only the paths under that one.
 
@@ -64,7 +64,7 @@ def fetch(
             raise nothing_whole(job, damaged)
         try:
             files = bring(objects, job, chosen(manifest, below), folder=folder, brought=brought)
-        except Damaged as problem:
+        except FileDamaged as problem:
             if Progress(objects).has_checkpoint(job, manifest.sequence):  # else a running job has saved and tidied up
                 passed_over(manifest.sequence, str(problem))
             continue
@@ -94,7 +94,7 @@ def chosen(manifest: Manifest, below: str) -> list[SavedFile]:
 def bring(
     objects: Objects, job: str, wanted: list[SavedFile], *, folder: Path, brought: Callable[[int, int], None]
 ) -> list[SavedFile]:
-    """All of it is brought and checked before the first file is put in place. Raises Damaged.
+    """All of it is brought and checked before the first file is put in place. Raises FileDamaged.
 
     Links come last, so that no file is written through one. Raises CloudError where a path leads through a link.
     """
@@ -123,13 +123,13 @@ def bring(
 
 
 def load(objects: Objects, key: str, file: SavedFile, beside: Path, brought: Callable[[int], None]) -> None:
-    """Raises Damaged."""
+    """Raises FileDamaged."""
     try:
         with beside.open("wb") as out:
             for chunk in objects.chunks(key):
                 out.write(chunk)
                 brought(len(chunk))
     except ObjectMissing:
-        raise Damaged(f"{file.path} is missing") from None
+        raise FileDamaged(f"{file.path} is missing") from None
     if not holds(beside, file):
-        raise Damaged(f"{file.path} has other content")
+        raise FileDamaged(f"{file.path} has other content")

@@ -16,7 +16,7 @@ from provisioner.domain.reports import NodeReport
 from provisioner.errors import CloudError, CloudUnavailable, InstanceNotFound, RateLimited
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import Observation
-from provisioner.jobs.progress import Damaged, Progress
+from provisioner.jobs.progress import Progress, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Observer:
         instances = tuple(self._machines(record))
         try:
             seen = self._checked(record, Observation(instances=instances, report=self._report(record)))
-        except Damaged as problem:
+        except Unreadable as problem:
             seen = Observation(instances=instances, unread=problem.message)
         return seen if record.spec.budget is None else self._with_money(seen, record)
 

@@ -62,12 +62,12 @@ class LogObject:
     size: int
 
 
-class Damaged(CloudError):
+class Unreadable(CloudError):
     """What a machine wrote cannot be understood: it is broken, or of another version."""
 
 
-def passed_over(_: int, __: str) -> None:
-    """Nobody wants to know of a damaged manifest."""
+def untold(_: int, __: str) -> None:
+    """Where nobody asks which manifests are damaged."""
 
 
 class Progress:
@@ -77,7 +77,7 @@ class Progress:
         self._objects = objects
 
     def report(self, job: str, attempt: int, *, rank: int = 0) -> NodeReport | None:
-        """None before the machine's first word. Raises Damaged for one that cannot be understood."""
+        """None before the machine's first word. Raises Unreadable for one that cannot be understood."""
         try:
             content = self._objects.get(f"{prefix(job)}attempts/{attempt}/nodes/{rank}.json")
         except ObjectMissing:
@@ -88,10 +88,10 @@ class Progress:
         """As `report`; None also for one that cannot be understood."""
         try:
             return self.report(job, attempt)
-        except Damaged:
+        except Unreadable:
             return None
 
-    def manifests(self, job: str, *, damaged: Callable[[int, str], None] = passed_over) -> Iterator[Manifest]:
+    def manifests(self, job: str, *, damaged: Callable[[int, str], None] = untold) -> Iterator[Manifest]:
         """Newest first. A damaged one is told with its sequence, and never stands in the way of those before it."""
         keys = [stored.key for stored in self._objects.listing(f"{prefix(job)}checkpoints")]
         for key in reversed(keys):
@@ -101,7 +101,7 @@ class Progress:
                 continue
             try:
                 yield decoded(content, Manifest, key)
-            except Damaged as problem:
+            except Unreadable as problem:
                 damaged(int(PurePosixPath(key).stem), problem.message)
 
     def has_checkpoint(self, job: str, sequence: int) -> bool:
@@ -135,4 +135,4 @@ def decoded(content: bytes, kind: type[T], what: str) -> T:
     try:
         return msgspec.convert(json.loads(content), type=kind)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise Damaged(f"{what} is damaged: {error}.") from error
+        raise Unreadable(f"{what} is damaged: {error}.") from error

@@ -1,6 +1,7 @@
 """The end of an attempt and of a job: what is looked up once more, what it cost, and what is removed."""
 
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -12,9 +13,11 @@ from provisioner.domain.reports import NodeReport
 from provisioner.errors import CloudError, CloudUnavailable, RateLimited
 from provisioner.jobs.accounts import Accounts
 from provisioner.jobs.actions import Close
-from provisioner.jobs.closing import ELSEWHERE_FIRST, End, by_our_clock, closed, ended_at, with_last_words, work_lost
+from provisioner.jobs.buying import with_attempt
+from provisioner.jobs.closing import End, by_our_clock, closed, ended_at, with_last_words, work_lost
 from provisioner.jobs.consoles import Consoles
 from provisioner.jobs.observing import own, regions_of
+from provisioner.jobs.outcomes import after_attempt
 from provisioner.jobs.progress import Progress
 
 
@@ -52,7 +55,7 @@ class Settling:
         try:
             return settled()
         except CloudError as refusal:
-            if is_needed(record, close, refusal):
+            if is_needed(record, close, refusal, self._clock.now()):
                 raise
             return settled(priced=False)
 
@@ -90,9 +93,17 @@ class Settling:
         return sorted(found, key=lambda leftover: leftover.order)
 
 
-def is_needed(record: JobRecord, close: Close, refusal: CloudError) -> bool:
-    """Whether the refused price is worth another step: it comes soon, or the next machine rests on it."""
-    if record.cancel_asked_at is not None:
+def is_needed(record: JobRecord, close: Close, refusal: CloudError, now: datetime) -> bool:
+    """Whether the refused price is worth another step: it comes soon, or the next machine rests on it. Not for ever."""
+    cancelled, pace = record.cancel_asked_at is not None, record.spec.pace
+    patience = pace.answer_within if cancelled else max(record.spec.max_wait, pace.answer_within)
+    if now >= (record.attempts[-1].unsettled_since or now) + patience:
         return False
     soon = isinstance(refusal, RateLimited | CloudUnavailable)
-    return soon or (record.spec.budget is not None and close.reason in ELSEWHERE_FIRST)
+    return soon or (record.spec.budget is not None and not cancelled and goes_on(record, close))
+
+
+def goes_on(record: JobRecord, close: Close) -> bool:
+    """Another machine follows an attempt that ends like this."""
+    ended = replace(record.attempts[-1], end_reason=close.reason, message=close.message)
+    return after_attempt(with_attempt(record, ended), ended) is None

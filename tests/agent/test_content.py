@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from provisioner.agent.content import PIECE, content_of, is_content, sha256_of
+from provisioner.agent.manifests import files_of
 from provisioner.agent.pieces import Changed, Outgoing
 from provisioner.agent.restore import restore
-from provisioner.agent.snapshot import Snapshots, files_of
+from provisioner.agent.snapshot import Snapshots
 from provisioner.agent.store import Store
 from tests.agent.test_snapshots import BOARDING, TASK, Memory
 

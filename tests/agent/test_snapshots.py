@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from provisioner.agent.aws import Unreachable, whole
+from provisioner.agent.manifests import files_of
 from provisioner.agent.restore import restore
-from provisioner.agent.snapshot import LINK, Snapshots, files_of
+from provisioner.agent.snapshot import LINK, Snapshots
 from provisioner.agent.store import Exists, Missing
 from tests.agent.machine import PREFIX, Machine, until
 
@@ -175,7 +176,7 @@ def test_what_a_program_was_cut_off_from_is_torn_for_a_save_under_way(store: Mem
     """It looks quiet then, since nobody writes any more; the version before is taken."""
     saver.take(at_rest=True)
     (tmp_path / "checkpoints" / "a" / "f").write_text("hal")
-    saver.torn_since = time.time() - 3
+    saver.entries.torn_since = time.time() - 3
     assert saver.take(hurry=True) is None
     (tmp_path / "checkpoints" / "b").write_text("whole")
     os.utime(tmp_path / "checkpoints" / "b", (1, 1))
@@ -227,7 +228,7 @@ def test_the_only_checkpoint_stands_until_its_successor_is_whole(
     saver.take(at_rest=True)
     replaced(only)
     if cut_off:
-        saver.torn_since = time.time() - 3
+        saver.entries.torn_since = time.time() - 3
         saver.take(at_rest=True)
     elif replaced is not half_removed:  # a running program may take a file away
         saver.take(hurry=True)

@@ -90,6 +90,24 @@ def test_a_jobs_own_things_go_with_it(cloud: Aws) -> None:
     assert other in found(cloud, "volume")
 
 
+def test_a_jobs_end_asks_for_nothing_that_no_job_makes(cloud: Aws) -> None:
+    """It needs no permission for that, and no time: a placement group is a stack's, and still found with everything."""
+    ec2, asked, marks = aws("ec2", REGION), list[str](), labels.ours()
+    spec = [{"ResourceType": "placement-group", "Tags": [{"Key": key, "Value": marks[key]} for key in marks]}]
+    ec2.create_placement_group(GroupName="near", TagSpecifications=spec)
+    client = cloud._sessions.ec2(REGION)  # pyright: ignore[reportPrivateUsage] - the wire is the seam
+    client.meta.events.register("before-call.ec2", lambda model, **_: asked.append(model.name))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType, reportUnknownMemberType]
+
+    list(cloud.leftovers(job="20260105-120000-abcde"))
+    for_a_job = {*asked}
+    everything = found(cloud, "placement-group")
+    ec2.delete_placement_group(GroupName="near")
+
+    assert "DescribeVolumes" in for_a_job
+    assert not for_a_job & {"DescribePlacementGroups", "DescribeVpcs"}
+    assert everything == {"near"}
+
+
 def test_what_is_not_ours_is_not_removed(cloud: Aws) -> None:
     """Somebody's disk of the same name in a list of ours: the mark is looked at again, and it stays."""
     theirs = volume(Name="theirs")

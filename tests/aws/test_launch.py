@@ -22,7 +22,7 @@ from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import CapacityType, Offering, Requirements
 from provisioner.errors import CloudError, ConfigError, InsufficientCapacity, PermissionDenied, QuotaExceeded
 from provisioner.sandbox.client import ask
-from tests.aws.wire import ec2_error, on_the_wire
+from tests.aws.wire import ec2_error, on_the_wire, once_on_the_wire
 from tests.sandbox.world import aws, until
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -174,6 +174,33 @@ def test_a_quota_names_its_code_and_the_need(cloud: Aws, request_: LaunchRequest
     assert SPOT_QUOTA in refusal.value.hint
 
 
+@pytest.mark.parametrize("code", ["UnfulfillableCapacity", "InvalidFleetConfiguration"])
+def test_a_fleet_that_is_refused_as_a_whole_is_refused_in_every_place(
+    cloud: Aws, request_: LaunchRequest, code: str
+) -> None:
+    """Else nobody would remember it, and ask again at once. It does not say which place is at fault: none for good."""
+    places = sold(cloud, TYPE)[:2]
+    client = cloud._sessions.ec2(REGION, once=True)  # pyright: ignore[reportPrivateUsage] - the wire is the seam
+    once_on_the_wire(client, "CreateFleet", ec2_error(code))
+
+    with pytest.raises(InsufficientCapacity) as refusal:
+        cloud.launch(replace(request_, offerings=places))
+
+    assert [(row.zone, row.code, row.lasting) for row in refusal.value.refused] == [
+        (place.zone, code, False) for place in places
+    ]
+
+
+def test_a_quota_that_refuses_a_whole_fleet_names_its_code(cloud: Aws, request_: LaunchRequest) -> None:
+    """As for a single machine."""
+    client = cloud._sessions.ec2(REGION, once=True)  # pyright: ignore[reportPrivateUsage] - the wire is the seam
+    once_on_the_wire(client, "CreateFleet", ec2_error("MaxSpotInstanceCountExceeded"))
+
+    with pytest.raises(QuotaExceeded, match="48 vCPUs") as refusal:
+        cloud.launch(replace(request_, offerings=sold(cloud, TYPE)[:2]))
+    assert SPOT_QUOTA in refusal.value.hint
+
+
 def test_an_unprepared_region_is_refused_before_any_call(cloud: Aws, request_: LaunchRequest) -> None:
     """Exit 2 with the command that prepares it."""
     elsewhere = replace(request_.offerings[0], region="ap-northeast-1", zone="ap-northeast-1a")
@@ -267,12 +294,13 @@ def test_a_subnet_that_was_removed_is_the_next_offerings_business(cloud: Aws, re
     found = Networks(Sessions(REGION), SystemClock()).find(REGION)
     assert found is not None
     ec2.delete_subnet(SubnetId=found.subnets[zone])
+    several = replace(request_, token=f"{request_.token}-f", offerings=sold(cloud, TYPE)[:2])
     codes: list[str] = []
-    for _ in range(2):
+    for request in (request_, request_, several):
         with pytest.raises(InsufficientCapacity) as refusal:
-            cloud.launch(request_)
-        codes += [row.code for row in refusal.value.refused if row.zone == zone]
+            cloud.launch(request)
+        codes += [row.code for row in refusal.value.refused]
     cloud.prepare(REGION)
 
-    assert codes == ["InvalidSubnetID.NotFound", "no-subnet"]
+    assert codes == ["InvalidSubnetID.NotFound", "no-subnet", "no-subnet"]
     assert len(cloud.launch(request_)) == 1

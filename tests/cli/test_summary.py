@@ -1,13 +1,21 @@
-"""The last lines of a job."""
+"""The last lines of a job, and what it has cost so far."""
 
+from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
+import pytest
+
+from provisioner.cli.carrying import ended
+from provisioner.cli.output import OutputFormat
 from provisioner.cli.summary import summary
-from provisioner.domain.jobs import Cost
-from provisioner.jobs.costs import kept_per_month
+from provisioner.domain.jobs import Cost, EndReason
+from provisioner.errors import CloudUnavailable, RateLimited
+from provisioner.jobs.objects import Objects, Stored
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import prefix
-from tests.jobs.builders import JOB, START, TARIFF, World, a_record
+from provisioner.workplace import Workplace
+from tests.jobs.builders import JOB, START, TARIFF, World, a_record, launched
 
 FREE = Cost(machine=Decimal(0), disk=Decimal(0), network=Decimal(0), store=Decimal(0), on_demand=Decimal(0))
 
@@ -15,7 +23,7 @@ FREE = Cost(machine=Decimal(0), disk=Decimal(0), network=Decimal(0), store=Decim
 def test_what_stays_in_the_store_is_told_with_its_price_and_the_way_out() -> None:
     """Storage goes on costing after the end, until somebody removes it."""
     kept = 200 * 1024**3
-    *_, running, stays = summary(a_record(ended_at=START), FREE, kept, kept_per_month(kept, TARIFF))
+    *_, running, stays = summary(a_record(ended_at=START), FREE, kept, TARIFF)
     assert running == "nothing is left running"
     assert stays == f"kept in the store: 200.0 GiB, $4.60 a month; 'accelctl teardown {JOB} --with-data' removes it"
 
@@ -27,3 +35,43 @@ def test_all_that_is_under_the_jobs_name_counts() -> None:
         world.objects.put(prefix(JOB) + key, content)
     world.objects.put(prefix("20260105-120000-other") + "blobs/b", b"1234567")
     assert Progress(world.objects).kept_bytes(JOB) == 7
+
+
+class Unlisted(Objects):
+    """A store that reads and writes, and lists nothing."""
+
+    def listing(self, prefix: str) -> Iterator[Stored]:
+        raise CloudUnavailable(f"{prefix} cannot be listed.")
+
+
+def place_of(world: World) -> Workplace:
+    place: Any = Workplace()
+    place.cloud, place.objects, place.clock = world.cloud, Unlisted(world.store, name="memory"), world.clock
+    return place
+
+
+def test_a_job_that_succeeded_is_told_as_such_although_its_size_is_not_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The exit code is the job's: no figure of the summary decides it."""
+    world = World()
+    launched(world)
+    world.report_end(EndReason.FINISHED)
+    world.step()
+
+    assert ended(place_of(world), world.record, OutputFormat.TABLE) == 0
+    assert f"({JOB}) succeeded" in (said := capsys.readouterr().out)
+    assert "kept in the store: how much is not known" in said
+
+
+def test_a_price_that_is_refused_makes_the_cost_unknown_and_shows_the_job(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --detach its machine runs: its id is printed; `status` shows it among all others."""
+    world = World()
+    launched(world)
+    world.cloud.fail_next("price_history", RateLimited("slow down"), RateLimited("slow down"))
+    place = place_of(world)
+
+    cost = place.cost_so_far(world.record)
+    assert (cost.paid, cost.machine) == (None, None)
+    assert ended(place, world.record, OutputFormat.TABLE) == 0
+    assert capsys.readouterr().out.strip() == JOB

@@ -9,7 +9,7 @@ from typing import Any
 
 from provisioner.catalog.labels import TOKEN
 from provisioner.cli.main import run
-from provisioner.jobs import step
+from provisioner.jobs import launching, step
 from provisioner.jobs.actions import Buy
 from provisioner.jobs.buying import intended, with_attempt
 from provisioner.jobs.records import Held
@@ -24,20 +24,20 @@ def without_intent() -> None:
             return original(self, held, action)
         record = intended(held.record, action.offerings, self._tariff, self._clock.now())
         attempt = replace(record.attempts[-1], token=uuid.uuid4().hex)  # a token that nobody wrote down
-        return self._launch(Held(record=with_attempt(record, attempt), tag=held.tag), attempt)
+        return self._launching.launch(Held(record=with_attempt(record, attempt), tag=held.tag), attempt)
 
     step.Stepper._act = act  # pyright: ignore
 
 
 def without_token() -> None:
     """Every launch is a new purchase, and no label says which."""
-    original: Callable[..., Any] = step.Stepper._request  # pyright: ignore[reportPrivateUsage]
+    original: Callable[..., Any] = launching.Launching._request  # pyright: ignore[reportPrivateUsage]
 
     def request(self: Any, *arguments: Any) -> Any:
         asked, token = original(self, *arguments), uuid.uuid4().hex
         return replace(asked, token=token, labels={**asked.labels, TOKEN: token})
 
-    step.Stepper._request = request  # pyright: ignore
+    launching.Launching._request = request  # pyright: ignore
 
 
 MUTANTS = {"no-intent": without_intent, "no-token": without_token}

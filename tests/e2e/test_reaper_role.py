@@ -101,12 +101,11 @@ def tagged(kind: str, **labels: str) -> list[dict[str, Any]]:
 
 
 def leave_behind(job: str) -> tuple[str, str]:
-    """A disk, a network interface and a placement group, as a machine that ended badly leaves them."""
+    """A disk and a network interface, as a machine that ended badly leaves them."""
     ec2 = aws("ec2")
     disk = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=tagged("volume", job=job))
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     card = ec2.create_network_interface(SubnetId=subnet, TagSpecifications=tagged("network-interface", job=job))
-    ec2.create_placement_group(GroupName="near", TagSpecifications=tagged("placement-group", job=job))
     return disk["VolumeId"], card["NetworkInterface"]["NetworkInterfaceId"]
 
 
@@ -197,7 +196,6 @@ def test_every_permission_is_used_by_some_round(role: dict[str, str]) -> None:
         aws("ec2").terminate_instances(InstanceIds=[rented])
 
     assert disk not in [one["VolumeId"] for one in aws("ec2").describe_volumes()["Volumes"]]
-    assert not aws("ec2").describe_placement_groups()["PlacementGroups"]
     left = sorted(allowed() - used() - IMPLIED)
     assert not left, " ".join(left)
 

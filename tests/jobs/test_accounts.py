@@ -163,6 +163,39 @@ def test_no_machine_is_bought_for_what_only_pays_for_its_start(world: World, lim
     assert "no work can be done in that" in world.record.outcome.message
 
 
+@pytest.mark.parametrize("left", [timedelta(minutes=10), timedelta(minutes=12)])
+def test_the_boot_is_part_of_another_start(world: World, left: timedelta) -> None:
+    """Ten minutes of it and one of restoring: what is left pays for no work before eleven minutes are over."""
+    world.submit(max_duration=timedelta(hours=2))
+    world.step()
+    bought = world.attempt.bought_at or world.clock.now()
+    began = bought + timedelta(minutes=10)
+    world.pass_time(timedelta(minutes=11))
+    world.report(booted_at=began, started_at=began + timedelta(minutes=1))
+    world.step()
+    world.pass_time(timedelta(hours=2) - timedelta(minutes=11) - left)
+    world.report(booted_at=began, started_at=began + timedelta(minutes=1))
+    world.cloud.interrupt(world.machine.id)
+    world.step()
+
+    assert len(world.cloud.instances) == (1 if left < timedelta(minutes=11) else 2)
+
+
+def test_a_clock_that_is_ahead_makes_no_start_longer_than_it_was(world: World) -> None:
+    """The machine's clock is hours off: that takes no time from the job."""
+    world.submit(max_duration=timedelta(hours=3))
+    world.step()
+    world.pass_time(timedelta(seconds=30))
+    ahead = world.clock.now() + timedelta(hours=5)
+    world.report(at=ahead, booted_at=ahead, started_at=ahead)
+    world.step()
+    world.pass_time(timedelta(minutes=1))
+    world.cloud.interrupt(world.machine.id)
+    world.step()
+
+    assert len(world.cloud.instances) == 2
+
+
 def test_a_budget_refuses_a_machine_whose_price_is_unknown(world: World) -> None:
     """It could not be kept."""
     offering = world.cloud.offerings(Requirements(instance_types=("p4d.24xlarge",)))[0]

@@ -14,6 +14,7 @@ from provisioner.errors import (
     CloudUnavailable,
     ConfigError,
     CredentialsRefused,
+    InsufficientCapacity,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
@@ -152,7 +153,7 @@ def test_a_reused_token_whose_machine_is_listed_late_buys_no_second_one(world: W
     world.step()
 
     assert world.cloud.peak[world.record.id] == 1
-    assert len(world.attempt.nodes) == 1
+    assert (len(world.attempt.nodes), world.attempt.unlisted_since) == (1, None)
 
 
 def test_what_the_very_first_launch_bought_late_does_not_wait_for_the_next_try(world: World) -> None:
@@ -253,6 +254,17 @@ def test_a_quota_that_others_use_just_now_is_waited_for(world: World) -> None:
     world.step()
 
     assert world.attempt.state is AttemptState.BOOTING
+
+
+def test_a_refusal_that_names_no_place_is_remembered_of_the_region(world: World) -> None:
+    """Nothing is asked again at once, and --max-wait ends the search."""
+    world.submit(max_wait=timedelta(hours=1))
+    world.cloud.fail_next("launch", *[InsufficientCapacity("full", code="UnfulfillableCapacity")] * 1000)
+    world.step_for(timedelta(hours=2))
+
+    assert world.record.outcome is not None
+    assert (world.record.outcome.exit_code, "UnfulfillableCapacity" in world.record.outcome.message) == (4, True)
+    assert world.cloud.calls["launch"] < 60
 
 
 def test_a_short_rise_of_the_price_costs_no_time(world: World) -> None:

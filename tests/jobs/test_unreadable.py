@@ -104,6 +104,53 @@ def test_a_price_that_is_refused_for_a_while_ends_no_job(world: World) -> None:
     assert (len(world.record.attempts), world.record.outcome) == (2, None)
 
 
+@pytest.mark.parametrize("times", [1, 1000])
+def test_a_price_that_is_throttled_is_waited_for_by_a_cancelled_job_too(world: World, times: int) -> None:
+    """One throttled call leaves no cost unknown for good; a quarter of an hour of them keeps no job open."""
+    launched(world)
+    world.cancel()
+    world.step()
+    world.cloud.shut_down(world.machine.id)
+    world.cloud.fail_next("price_history", *[RateLimited("slow down")] * times)
+    with pytest.raises(RateLimited):
+        world.step()
+    world.pass_time(timedelta(minutes=16))
+    world.step()
+
+    assert world.record.state is JobState.CANCELLED
+    assert world.attempt.cost is not None
+    assert (world.attempt.cost.paid is None) == (times > 1)
+
+
+def test_a_program_that_may_be_started_again_waits_for_its_price(world: World) -> None:
+    """With a budget, what it cost decides whether another machine follows: one refused call does not end the job."""
+    launched(world, budget=Decimal(1000), max_restarts=1)
+    world.report_end(EndReason.FAILED, exit_code=3)
+    world.cloud.shut_down(world.machine.id)
+    world.cloud.fail_next("price_history", *[DENIED] * 3)
+    with pytest.raises(PermissionDenied):
+        world.step()
+    world.step()
+
+    assert (len(world.record.attempts), world.record.outcome) == (2, None)
+
+
+def test_a_price_that_stays_refused_ends_a_job_with_a_budget_with_its_wait(world: World) -> None:
+    """It cannot be kept: no machine is bought on it, and nobody steps the job for ever."""
+    launched(world, budget=Decimal(1000), max_wait=timedelta(hours=1))
+    world.cloud.shut_down(world.machine.id)
+    world.cloud.fail_next("price_history", *[DENIED] * 1000)
+    for _ in range(2):
+        with pytest.raises(PermissionDenied):
+            world.step()
+    world.pass_time(timedelta(hours=1))
+    world.step()
+
+    assert world.record.outcome is not None
+    assert "not known" in world.record.outcome.message
+    assert len(world.cloud.instances) == 1
+
+
 def test_cancelling_tells_the_machine_itself(world: World) -> None:
     """The word to stop is in the record at once, whether or not anybody can step the job."""
     launched(world)

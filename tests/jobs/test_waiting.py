@@ -1,5 +1,6 @@
 """Capacity that is not there: what is asked, how long is waited, and when it is no use."""
 
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -173,6 +174,38 @@ def test_whoever_may_not_make_the_identity_ends_no_job_of_somebody_who_may(world
     world.step()
 
     assert world.machine.alive
+
+
+def test_an_identity_that_nobody_may_make_ends_the_job_with_its_wait(world: World) -> None:
+    """Else it stays pending for ever, its name stays taken, and every round of the function fails."""
+    world.submit(max_wait=timedelta(hours=1))
+    world.cloud.fail_next("make_identity", RateLimited("slow down"))
+    with pytest.raises(RateLimited):
+        world.step()
+    world.cloud.fail_next("make_identity", *[PermissionDenied("iam:CreateRole is not allowed.")] * 100)
+    with pytest.raises(PermissionDenied):
+        world.step()
+    world.pass_time(timedelta(hours=1))
+    world.step()
+
+    assert world.record.state is JobState.FAILED
+    assert world.record.outcome is not None
+    assert (world.record.outcome.exit_code, "iam:CreateRole" in world.record.outcome.message) == (4, True)
+
+
+def test_a_launch_that_nobody_may_make_ends_the_job_with_its_wait(world: World) -> None:
+    """A colleague's step leaves it to who started it; nobody had the right for all of --max-wait."""
+    launched(world, max_wait=timedelta(hours=1))
+    world.cloud.interrupt(world.machine.id)
+    world.cloud.fail_next("launch", *[PermissionDenied("ec2:RunInstances is not allowed.")] * 1000)
+    began = world.clock.now()
+    while world.record.ended_at is None and world.clock.now() < began + timedelta(hours=6):
+        with contextlib.suppress(PermissionDenied):
+            world.step()
+        world.pass_time(timedelta(minutes=5))
+
+    assert world.record.state is JobState.FAILED
+    assert world.clock.now() < began + timedelta(hours=1, minutes=30)
 
 
 def test_the_wait_for_capacity_is_over_once_a_machine_is_bought(world: World) -> None:

@@ -122,7 +122,7 @@ KINDS = (
     ),
     Kind(
         name="placement-group", order=35, describe="describe_placement_groups", items="PlacementGroups", id="GroupName",
-        remove="delete_placement_group", gone=frozenset({"deleting", "deleted"}), job=True, made_by="a stack",
+        remove="delete_placement_group", gone=frozenset({"deleting", "deleted"}), made_by="a stack",
         read=with_use,
     ),
     Kind(

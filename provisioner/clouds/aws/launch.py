@@ -4,7 +4,8 @@ The retry is our own: botocore's would repeat a capacity refusal (HTTP 500) as i
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from provisioner.domain.instances import Instance
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.machines import ImageKind
 from provisioner.domain.offerings import CapacityType, Offering, WayKind
+from provisioner.domain.refusals import of_offering, of_region
 from provisioner.errors import (
     AccelctlError,
     CloudUnavailable,
@@ -61,7 +63,10 @@ class Launches:
             raise ConfigError(f"region: {region} is not prepared.", hint=f"'accelctl setup --region {region}'.")
         buy = self._one if len(request.offerings) == 1 else self._several
         try:
-            return self._listed(buy(self._sessions.ec2(region, once=True), request, network), region)
+            with offerings_named(request):
+                refuse_unplaced(request, network)
+                ids = buy(self._sessions.ec2(region, once=True), request, network)
+            return self._listed(ids, region)
         except ConfigError:
             self._networks.forget(region)  # what was found there may have been removed since
             raise
@@ -72,9 +77,6 @@ class Launches:
 
     def _one(self, ec2: Ec2, request: LaunchRequest, network: Network) -> list[str]:
         offering = request.offerings[0]
-        if offering.zone not in network.subnets:
-            gone = refused(offering, "no-subnet", f"{offering.zone} has no subnet; 'accelctl setup' makes it.")
-            raise InsufficientCapacity(gone.message, code=gone.code, refused=[gone])
         spot = offering.capacity_type is CapacityType.SPOT
         image = self._machines.image(offering.instance_type, offering.region)
         call: dict[str, Any] = self._machine(request, image, network) | {
@@ -83,14 +85,7 @@ class Launches:
             "TagSpecifications": tags.of_machine(request.labels, spot=spot), **market(request, offering),
         }  # fmt: skip
         call["NetworkInterfaces"][0]["SubnetId"] = network.subnets[offering.zone]
-        try:
-            answer = self._patiently("ec2:RunInstances", lambda: ec2.run_instances(**call))
-        except InsufficientCapacity as refusal:
-            raise InsufficientCapacity(
-                refusal.message, code=refusal.code, refused=[refused(offering, refusal.code, refusal.message)]
-            ) from refusal
-        except QuotaExceeded as refusal:
-            raise over_quota(offering, refusal) from refusal
+        answer = self._patiently("ec2:RunInstances", lambda: ec2.run_instances(**call))
         return [raw["InstanceId"] for raw in answer["Instances"]]
 
     def _several(self, ec2: Ec2, request: LaunchRequest, network: Network) -> list[str]:
@@ -177,11 +172,35 @@ def market(request: LaunchRequest, offering: Offering) -> dict[str, Any]:
     return {"InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": options}}
 
 
+def refuse_unplaced(request: LaunchRequest, network: Network) -> None:
+    """Raises InsufficientCapacity for the offerings whose zone has lost its subnet since they were found."""
+    gone = [
+        refused(offering, "no-subnet", f"{offering.zone} has no subnet; 'accelctl setup' makes it.")
+        for offering in request.offerings
+        if offering.zone not in network.subnets
+    ]
+    if gone:
+        raise InsufficientCapacity(gone[0].message, code=gone[0].code, refused=gone)
+
+
+@contextmanager
+def offerings_named(request: LaunchRequest) -> Generator[None]:
+    """A call that is refused as a whole is refused for each of its offerings; for good only if there is just one."""
+    try:
+        yield
+    except QuotaExceeded as refusal:
+        raise over_quota(request.offerings[0], refusal) from refusal
+    except InsufficientCapacity as refusal:
+        if refusal.refused:
+            raise
+        rows = [refused(offering, refusal.code, refusal.message) for offering in request.offerings]
+        if len(rows) > 1:
+            rows = [row._replace(lasting=False) for row in rows]
+        raise InsufficientCapacity(refusal.message, code=refusal.code, refused=rows) from refusal
+
+
 def refused(offering: Offering, code: str, message: str) -> Refused:
-    return Refused(
-        region=offering.region, zone=offering.zone, instance_type=offering.instance_type,
-        capacity_type=offering.capacity_type, code=code, message=message, lasting=code in NOT_SOLD_THERE,
-    )  # fmt: skip
+    return of_offering(offering, code, message, lasting=code in NOT_SOLD_THERE)
 
 
 def said_by_fleet(rejection: Rejected, request: LaunchRequest) -> AccelctlError:
@@ -194,20 +213,15 @@ def said_by_fleet(rejection: Rejected, request: LaunchRequest) -> AccelctlError:
         meanings.get((offering.instance_type, offering.zone), rejection.silence) for offering in request.offerings
     ]
     if all(isinstance(meaning, QuotaExceeded) for meaning in said):
-        return over_quota(request.offerings[0], said[0])
+        return said[0]
     rows = [row_of(offering, meaning) for offering, meaning in zip(request.offerings, said, strict=True)]
     return InsufficientCapacity("no capacity in any of the offerings.", code=rows[0].code, refused=rows)
 
 
 def row_of(offering: Offering, meaning: AccelctlError) -> Refused:
-    code = getattr(meaning, "code", "")
-    if not isinstance(meaning, QuotaExceeded):
-        return refused(offering, code, meaning.message)
-    found = over_quota(offering, meaning)
-    return Refused(
-        region=offering.region, zone="", instance_type=offering.instance_type, capacity_type=offering.capacity_type,
-        code=code, message=f"{found.message} {found.hint}", lasting=True,
-    )  # fmt: skip
+    if isinstance(meaning, QuotaExceeded):
+        return of_region([offering], over_quota(offering, meaning))[0]
+    return refused(offering, getattr(meaning, "code", ""), meaning.message)
 
 
 def over_quota(offering: Offering, refusal: AccelctlError) -> QuotaExceeded:
