@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from provisioner.catalog import labels
-from provisioner.clouds.base import Leftover
 from provisioner.domain.jobs import JobRecord
+from provisioner.domain.leftovers import Leftover
 from provisioner.errors import ConfigError
 from provisioner.workplace import Workplace
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from provisioner.catalog import labels
 from provisioner.cli import output
-from provisioner.clouds.base import Prepaid
 from provisioner.domain.estate import Owned
+from provisioner.domain.leftovers import Prepaid
 from provisioner.errors import AccelctlError, TeardownIncomplete
 
 

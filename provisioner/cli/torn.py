@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from provisioner.cli import stays as staying
 from provisioner.cli.regions import unseen_document
 from provisioner.cli.stays import Stays
-from provisioner.clouds.base import Leftover
 from provisioner.clouds.regions import named
+from provisioner.domain.leftovers import Leftover
 from provisioner.errors import TeardownIncomplete
 from provisioner.teardown.execute import Item, Listing
 

@@ -13,6 +13,7 @@ from provisioner.domain.estate import Holding, Look, Owned, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
+from provisioner.domain.leftovers import Leftover, Prepaid
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements
 from provisioner.errors import AccelctlError, CloudError, Refused
@@ -99,42 +100,6 @@ class Quota:
     code: str
     limit: float
     unit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
-    """Something of ours that exists.
-
-    `price_per_hour` is the most that it costs, None where that is unknown; `order` is the place in a teardown.
-    """
-
-    kind: str
-    id: str
-    region: str
-    labels: Mapping[str, str]
-    order: int
-    price_per_hour: Decimal | None = Decimal(0)
-    state: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepaid:
-    """Capacity of ours that costs the same whether it is used or not; a teardown names it and leaves it.
-
-    `paid` says that all of it was paid when it was bought; else `price_per_hour` (USD, None where it is not known) goes
-    on until `ends_at`, or until somebody cancels it where that is None.
-    """
-
-    kind: str
-    id: str
-    region: str
-    labels: Mapping[str, str]
-    state: str
-    instance_type: str
-    machines: int
-    paid: bool
-    price_per_hour: Decimal | None
-    ends_at: datetime | None
 
 
 class Sold(tuple[Offering, ...]):

@@ -19,8 +19,6 @@ from provisioner.clouds.base import (
     Caller,
     IdentityRequest,
     JobStore,
-    Leftover,
-    Prepaid,
     Prepared,
     PriceChange,
     Sold,
@@ -33,6 +31,7 @@ from provisioner.clouds.regions import each_region
 from provisioner.domain.estate import Owned
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
+from provisioner.domain.leftovers import Leftover, Prepaid
 from provisioner.domain.offerings import CapacityType, Offering, Pool, Requirements
 from provisioner.errors import AccelctlError, ConfigError, InstanceNotFound, InsufficientCapacity, Refused, TokenReused
 

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Protocol
 
 from provisioner.clock import Clock
-from provisioner.clouds.base import FindsLeftovers, GivesIdentity, Leftover
+from provisioner.clouds.base import FindsLeftovers, GivesIdentity
 from provisioner.clouds.regions import Unseen
 from provisioner.domain.jobs import Cost, JobRecord
+from provisioner.domain.leftovers import Leftover
 from provisioner.domain.reports import NodeReport
 from provisioner.errors import CloudError, CloudUnavailable, RateLimited
 from provisioner.jobs.accounts import Accounts

@@ -11,9 +11,10 @@ from typing import Protocol
 
 from provisioner.catalog.labels import JOB
 from provisioner.clock import Clock
-from provisioner.clouds.base import NOWHERE, FindsLeftovers, FindsUnused, Leftover
+from provisioner.clouds.base import NOWHERE, FindsLeftovers, FindsUnused
 from provisioner.clouds.regions import collected
 from provisioner.domain.jobs import JobRecord
+from provisioner.domain.leftovers import Leftover
 from provisioner.errors import AccelctlError
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.records import Records, Unreadable

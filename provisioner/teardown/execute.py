@@ -6,8 +6,9 @@ from datetime import timedelta
 from enum import StrEnum
 
 from provisioner.clock import Clock
-from provisioner.clouds.base import FindsLeftovers, Leftover
+from provisioner.clouds.base import FindsLeftovers
 from provisioner.clouds.regions import collected
+from provisioner.domain.leftovers import Leftover
 from provisioner.errors import AccelctlError, CloudError
 
 PAUSE = timedelta(seconds=1)

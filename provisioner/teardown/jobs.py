@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from provisioner.clouds.base import NOWHERE, Leftover
+from provisioner.clouds.base import NOWHERE
 from provisioner.domain.jobs import JobRecord
+from provisioner.domain.leftovers import Leftover
 from provisioner.errors import AccelctlError
 from provisioner.jobs import names
 from provisioner.jobs.cancel import ask_to_cancel

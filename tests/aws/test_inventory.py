@@ -15,7 +15,7 @@ from provisioner.clouds.aws.inhabited import inhabited
 from provisioner.clouds.aws.inventory import marks_table
 from provisioner.clouds.aws.kinds import KINDS
 from provisioner.clouds.aws.sessions import Sessions, rows
-from provisioner.clouds.base import Leftover
+from provisioner.domain.leftovers import Leftover
 from tests.aws.wire import answer, on_the_wire
 from tests.sandbox.world import aws
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from provisioner.catalog import labels
 from provisioner.cli.stays import Stays, staying
-from provisioner.clouds.base import Prepaid
 from provisioner.domain.estate import Owned
+from provisioner.domain.leftovers import Prepaid
 
 
 def held(id: str, *, paid: bool, stack: str = "") -> Prepaid:

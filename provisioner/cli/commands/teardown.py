@@ -14,8 +14,8 @@ from provisioner.cli.output import OutputFormat
 if TYPE_CHECKING:
     from provisioner.cli.selection import Selection
     from provisioner.cli.stays import Stays
-    from provisioner.clouds.base import Leftover
     from provisioner.domain.jobs import JobRecord
+    from provisioner.domain.leftovers import Leftover
     from provisioner.errors import AccelctlError, TeardownIncomplete
     from provisioner.teardown.execute import Item
     from provisioner.teardown.jobs import Jobs

@@ -29,8 +29,6 @@ from provisioner.clouds.base import (
     Caller,
     IdentityRequest,
     JobStore,
-    Leftover,
-    Prepaid,
     Prepared,
     PriceChange,
     Quota,
@@ -43,6 +41,7 @@ from provisioner.domain.estate import Holding, Look, Owned, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
+from provisioner.domain.leftovers import Leftover, Prepaid
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements, WayKind
 from provisioner.errors import CloudError, ConfigError

@@ -17,9 +17,10 @@ from provisioner.clouds.aws.kinds import BY_NAME, KINDS, Kind
 from provisioner.clouds.aws.listings import state_of
 from provisioner.clouds.aws.sessions import Sessions, camel
 from provisioner.clouds.aws.store import BucketStore
-from provisioner.clouds.base import NOWHERE, Leftover
+from provisioner.clouds.base import NOWHERE
 from provisioner.clouds.regions import each_region
 from provisioner.domain.estate import Owned
+from provisioner.domain.leftovers import Leftover
 from provisioner.errors import CloudError, ConfigError
 
 

@@ -7,7 +7,7 @@ from provisioner.catalog import labels
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.hourly import on_demand_price
 from provisioner.clouds.aws.sessions import Sessions, rows
-from provisioner.clouds.base import Prepaid
+from provisioner.domain.leftovers import Prepaid
 
 OVER = {"expired", "cancelled", "failed", "payment-failed", "unsupported"}
 BLOCK = "capacity-block"

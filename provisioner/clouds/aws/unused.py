@@ -10,7 +10,7 @@ from provisioner.clouds.aws.errors import translated
 from provisioner.clouds.aws.kinds import BY_NAME
 from provisioner.clouds.aws.listings import state_of, still_there
 from provisioner.clouds.aws.sessions import Sessions, rows
-from provisioner.clouds.base import Leftover
+from provisioner.domain.leftovers import Leftover
 
 TERMINATE = "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances"
 FORGOTTEN = {"volume": "available", "address": "unused", "network-interface": "available", "spot-request": "open"}
