@@ -127,7 +127,7 @@ class Stepper:
     def _watching(self, record: JobRecord) -> Stepped:
         until = self._clock.now() + record.spec.pace.poll_every
         holder = record.lease.holder if record.lease else "another process"
-        decision = Decision(action=Wait(until=until), reason=f"{holder} acts on this job")
+        decision = Decision(action=Wait(until=until), reason=f"another accelctl process ({holder}) acts on this job")
         return Stepped(record=record, decision=decision, wait_until=until, mine=False)
 
     def _decide(self, record: JobRecord, seen: Observation, market: Callable[[Requirements], Sold]) -> Decision:

@@ -29,7 +29,7 @@ S3_PLAIN = {
 }  # fmt: skip
 
 
-PREFIXES = {"monitoring": "cloudwatch"}
+PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 """Services that sign under another name than their permissions have."""
 
 

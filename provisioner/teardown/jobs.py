@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from provisioner.clouds.base import NOWHERE
-from provisioner.domain.jobs import JobRecord
+from provisioner.domain.jobs import AttemptState, JobRecord
 from provisioner.domain.leftovers import Leftover
 from provisioner.errors import AccelctlError
 from provisioner.jobs import names
@@ -29,6 +29,11 @@ class Jobs:
     def open(self) -> list[JobRecord]:
         """Of those shown, the ones that were not over then."""
         return [one for one in self.shown if one.ended_at is None]
+
+    def running(self, unseen: Mapping[str, AccelctlError]) -> list[JobRecord]:
+        """Those whose newest machine may have a program on it, as far as all of them can be seen."""
+        seen, _ = self.closing(unseen)
+        return [one for one in seen if one.attempt and one.attempt.state is not AttemptState.ENDED]
 
     def end(self, now: datetime) -> None:
         """No stepper may buy again what is about to go: the records say so first."""

@@ -53,6 +53,14 @@ def succeeded_just_now() -> bool:
     return bool(found["Datapoints"])
 
 
+def test_a_teardown_names_the_stack_though_nothing_of_it_is_in_ec2(stack: Project) -> None:
+    """Its function would go on for ever, in an account that was said to hold nothing."""
+    asked = accelctl("teardown", "--everything")
+
+    assert asked.returncode == 2
+    assert f"pulumi destroy --stack {stack.stack}" in asked.stderr
+
+
 def test_what_is_deployed_is_watched_and_up_again_changes_nothing(stack: Project) -> None:
     """An alarm that counts silence as failure, a log that is kept for a month, a bundle that is the same."""
     alarm, failed = (alarm_of(metric) for metric in ("Success", "ApproximateNumberOfMessagesVisible"))

@@ -1,4 +1,4 @@
-"""The parts of CloudWatch and SSM: GetMetricData at most 500 queries a call, ListMetrics 500 a page, as its limits say.
+"""The parts of CloudWatch, SSM and the tagging API: GetMetricData at most 500 queries a call, ListMetrics 500 a page, as its limits say.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
 """
@@ -22,6 +22,8 @@ def answer(estate: Estate, operation: str, asked: dict[str, Any]) -> dict[str, A
         return data(estate, asked)
     if operation == "DescribeSessions":
         return {"Sessions": [{"Target": id_of(number), "Status": "Connected"} for number in estate.attended]}
+    if operation == "GetResources":
+        return {"ResourceTagMappingList": []}
     return metrics(estate, asked) if operation == "ListMetrics" else {}
 
 

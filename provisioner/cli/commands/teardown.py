@@ -75,6 +75,7 @@ def command(
     else:
         output.note("nothing is there" + (" as far as can be seen" if there.unseen else ""))
     jobs.end(place.clock.now())
+    let_save(place, jobs.running(there.unseen))
     failed = [why for stack in (stacks if include_stacks else ()) if (why := destroy(stack))]
     left_to_pulumi = dict(place.cloud.stacks(beside=there.unseen)) if stacks else {}
     stays = Stays(stacks=left_to_pulumi, prepaid=paid, unseen=blind, failed=failed)
@@ -138,6 +139,22 @@ def remove(
     if selection.everything and not with_data and (store := place.cloud.job_store()):
         more = "" if stays.stacks else "; --with-data removes it"
         output.note(f"kept: {store.url} with records and checkpoints{more}")
+
+
+def let_save(place: "Workplace", running: "Sequence[JobRecord]") -> None:
+    """What runs gets what `cancel` gives it; where that is refused, its machine is ended like everything else."""
+    from provisioner.cli.watch import Watch
+    from provisioner.errors import CloudError
+
+    if running:
+        grace = output.span(max(one.spec.pace.stop_grace for one in running))
+        names = ", ".join(one.id for one in running)
+        output.note(f"asked to stop, with {grace} for the program to save: {names}")
+    for record in running:
+        try:
+            Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
+        except CloudError as refusal:
+            output.warn(f"job {record.id} does not end by itself: {refusal.message}")
 
 
 def close(place: "Workplace", jobs: "Jobs", unseen: "Mapping[str, AccelctlError]") -> None:

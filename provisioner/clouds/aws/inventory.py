@@ -1,5 +1,6 @@
 """Finds what is ours on AWS, and removes it: the table of kinds, and what lives outside EC2's labels."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,7 +22,11 @@ from provisioner.clouds.base import NOWHERE
 from provisioner.clouds.regions import each_region
 from provisioner.domain.estate import Owned
 from provisioner.domain.leftovers import Leftover
-from provisioner.errors import CloudError, ConfigError
+from provisioner.errors import CloudError, ConfigError, PermissionDenied
+
+log = logging.getLogger(__name__)
+COUNTED = {"ec2", "s3", "iam"}
+"""Services whose things are found without the tagging API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +145,21 @@ class Inventory:
         if not region:
             return [(self._identities.boundary() or {}, Decimal(0))]
         items = [(kind, one) for kind in KINDS for one in self._all(kind, region)]
-        return [(tags.read(one.get("Tags")), kind.price(one, region)) for kind, one in items]
+        priced = [(tags.read(one.get("Tags")), kind.price(one, region)) for kind, one in items]
+        return [*priced, *self._of_other_services(region)]
+
+    def _of_other_services(self, region: str) -> list[tuple[Mapping[str, str], Decimal | None]]:
+        """Labels of what stacks have beside EC2, such as the reaper's function: by use, it costs next to nothing."""
+        pages = self._sessions.client("resourcegroupstaggingapi", region).get_paginator("get_resources")
+        try:
+            with translated("tag:GetResources"):
+                found = [one for page in pages.paginate(TagFilters=[{"Key": labels.STACK}])
+                         for one in page["ResourceTagMappingList"]]  # fmt: skip
+        except PermissionDenied as refusal:
+            log.warning("%s: of stacks, only what EC2 has is known: %s", region, refusal.message)
+            return []
+        others = [one for one in found if one["ResourceARN"].split(":")[2] not in COUNTED]
+        return [(tags.read(one["Tags"]), Decimal(0)) for one in others]
 
     def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:
         return kind.all(self._sessions.ec2(region), job)
