@@ -33,7 +33,7 @@ from provisioner.rules.facts import UNKNOWN, Facts
 
 SCHEMA = PolicyConfigSchema(
     {
-        "environment": {"type": "string", "enum": ["development", "production"], "default": "development"},
+        "environment": {"type": "string", "enum": [*configuration.BUNDLED], "default": "development"},
         "allowed": {"type": "object", "default": {}},
         "owner": {"type": "string", "default": ""},
     }
@@ -176,7 +176,7 @@ def total_policy(total: totals.Total, outcome: ruleset.Outcome) -> StackValidati
                 report(str(finding), None)
 
     return StackValidationPolicy(
-        name=total.name if sure else f"{total.name}-not-known", description=total.help, config_schema=SCHEMA,
+        name=total.name if sure else total.not_known, description=total.help, config_schema=SCHEMA,
         enforcement_level=LEVELS[total.level] if sure else EnforcementLevel.ADVISORY, validate=validate,
     )  # fmt: skip
 
@@ -193,8 +193,7 @@ NOT_CHECKED = ResourceValidationPolicy(
 
 
 if __name__ == "__main__":  # PolicyPack() never returns
-    blocking = [total for total in totals.TOTALS if f"{total.name}-not-known" in packs.UNKNOWN]
     whole = [total_policy(total, ruleset.Outcome.VIOLATION) for total in totals.TOTALS]
-    unknown = [total_policy(total, ruleset.Outcome.UNKNOWN) for total in blocking]
+    unknown = [total_policy(total, ruleset.Outcome.UNKNOWN) for total in totals.TOTALS if total.adds_up]
     sdk._PolicyAnalyzerServicer = Strict  # pyright: ignore[reportPrivateUsage]
     PolicyPack("accelctl", policies=[*map(policy, ruleset.RULES), *whole, *unknown, NOT_CHECKED])

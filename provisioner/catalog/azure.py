@@ -23,8 +23,8 @@ def prices() -> Mapping[str, Mapping[str, Decimal]]:
 
 
 def price(size: str, region: str = "") -> Decimal | None:
-    """In the region, written as eastus or East US; without one, where it is cheapest. None where it is not known."""
+    """In the region, written as eastus or East US; without one, where it is dearest. None where it is not known."""
     known = prices().get(size.lower(), {})
     if region:
         return known.get(region.lower().replace(" ", ""))
-    return min(known.values(), default=None)
+    return max(known.values(), default=None)

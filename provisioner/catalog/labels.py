@@ -42,7 +42,7 @@ def ours(**more: str) -> dict[str, str]:
     return {MANAGED: MANAGED_VALUE} | {f"accelctl:{name.replace('_', '-')}": value for name, value in more.items()}
 
 
-def lasting(marks: Mapping[str, str]) -> dict[str, str]:
+def unchanging(marks: Mapping[str, str]) -> dict[str, str]:
     """Those that stay the same as long as the thing is there."""
     return {key: value for key, value in marks.items() if key in (MANAGED, STACK)}
 

@@ -43,17 +43,16 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     def enough() -> bool:
         return timedelta(milliseconds=context.get_remaining_time_in_millis()) < SPARE
 
-    place, mode = Workplace(), wanted_mode()
-    if place.cloud.job_store():
-        mark(place.objects, place.clock.now(), holder=holder(), name=context.function_name)
-    else:
+    place, apply = Workplace(), wanted_mode() == "apply"
+    stored = place.cloud.job_store() is not None
+    if not stored:
         log("store", {"reason": STORELESS})
+    elif apply:
+        mark(place.objects, place.clock.now(), holder=holder(), name=context.function_name)
     if event.get("detail-type") == WARNING:
-        return recovered(place, event, enough)
-    done = place.rounds(context.aws_request_id[:8], enough=enough, remembers=True).run(
-        place.inhabited(), apply=mode == "apply"
-    )
-    return told(place, done)
+        return recovered(place, event, enough, steps=stored and apply)
+    rounds = place.rounds(context.aws_request_id[:8], enough=enough, remembers=stored)
+    return told(place, rounds.run(place.inhabited(), apply=apply))
 
 
 def wanted_mode() -> str:
@@ -88,12 +87,12 @@ def log(what: str, document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps({"what": what} | document, default=str) + "\n")
 
 
-def recovered(place: Workplace, event: dict[str, Any], enough: Callable[[], bool]) -> dict[str, Any]:
-    """Steps the machine's job until another machine has it, the job is over, or time runs out."""
+def recovered(place: Workplace, event: dict[str, Any], enough: Callable[[], bool], *, steps: bool) -> dict[str, Any]:
+    """Steps the machine's job until another machine has it, the job is over, or time runs out; or only names it."""
     machine = event["detail"]["instance-id"]
     job = job_of(place.cloud, machine, event["region"])
-    if not job or not place.cloud.job_store():
-        return {"machine": machine, "job": None}
+    if not job or not steps:
+        return {"machine": machine, "job": job or None}
     while True:
         stepped = place.stepper.step(job)
         wait = max(stepped.wait_until - place.clock.now(), timedelta(milliseconds=100))

@@ -90,7 +90,7 @@ def with_begun(history: History, token: str, now: datetime) -> History:
     return replace(history, begun={token: now} | kept)
 
 
-def with_round(history: History, report: Report, looked_at: Iterable[str], *, failed: bool, token: str = "") -> History:
+def with_round(history: History, report: Report, looked_at: Iterable[str], *, failed: bool, token: str) -> History:
     """The history with one more round that is over. Of regions that were not looked at, or could not be, unknown stays
     unknown."""
     today = report.at.astimezone(UTC).date()

@@ -1,19 +1,34 @@
 """The figures of thresholds.toml, read once and checked."""
 
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from provisioner.domain.estate import AcceleratorKind
-from provisioner.domain.quantities import duration
+from provisioner.domain.quantities import duration, written
 from provisioner.errors import ConfigError
 
 T = TypeVar("T")
 FILE = Path(__file__).with_name("thresholds.toml")
+SHORTEST = timedelta(minutes=5)
+"""Of a window: metrics come as one figure for each five minutes."""
+HIGHEST = {"accelerator_below": 100, "cpu_below": 100, "memory_held": 100, "coverage": 1}
+"""Percent, and a share."""
+MAX = sys.float_info.max
+
+
+class Needs(StrEnum):
+    """The evidence without which a machine is a suspect at most."""
+
+    ACCELERATOR = "accelerator"
+    HEARTBEAT = "heartbeat"
+    HOST = "host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +42,7 @@ class Quiet:
     disk_below: float
     memory_held: float
     """At or above this percent of a device's memory a program waits there: no work, and yet no accident."""
-    needs: str
-    """The evidence without which it is a suspect at most: `accelerator`, `heartbeat` or `host`."""
+    needs: Needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +111,7 @@ def configured(tables: Sequence[Mapping[str, Any]], source: str) -> Thresholds:
 
 
 def exemption(table: Mapping[str, Any], where: str) -> Exemption:
-    fields = {name: str(annotation) for kind in (Quiet, Limits) for name, annotation in kind.__annotations__.items()}
+    fields: dict[str, type] = Quiet.__annotations__ | Limits.__annotations__
     known = {"labels", "accelerator", "grace", "reason", *fields}
     if unknown := set(table) - known:
         raise ConfigError(f"{where}: '{min(unknown)}' is not known.", hint=f"known: {', '.join(sorted(known))}.")
@@ -109,9 +123,9 @@ def exemption(table: Mapping[str, Any], where: str) -> Exemption:
         kinds = ", ".join(AcceleratorKind)
         raise ConfigError(f"{where}: accelerator '{table['accelerator']}' is not known.", hint=f"known: {kinds}.")
     try:
-        values = {name: value_of(table[name], fields[name]) for name in fields if name in table}
+        values = {name: value_of(name, table[name], fields[name]) for name in fields if name in table}
         kind = AcceleratorKind(table["accelerator"]) if "accelerator" in table else None
-        grace = duration(table["grace"]) if "grace" in table else None
+        grace = value_of("grace", table["grace"], timedelta) if "grace" in table else None
     except (TypeError, ValueError) as wrong:
         raise ConfigError(f"{where}: {wrong}.", hint="durations are text such as '1h', the rest numbers.") from wrong
     return Exemption(
@@ -132,18 +146,43 @@ def merged(usual: Thresholds, exemptions: Sequence[Exemption]) -> Thresholds:
 
 
 def built(kind: type[T], table: Mapping[str, Any], where: str) -> T:
-    fields = {name: str(annotation) for name, annotation in kind.__annotations__.items()}
+    fields: dict[str, type] = kind.__annotations__
     if unknown := set(table) - set(fields) - {"reason"}:
         raise ConfigError(f"{where}: '{min(unknown)}' is not known.", hint=f"known: {', '.join(fields)}.")
     try:
-        return kind(**{name: value_of(table[name], fields[name]) for name in fields})
+        return kind(**{name: value_of(name, table[name], fields[name]) for name in fields})
     except KeyError as missing:
         raise ConfigError(f"{where}: {missing} is missing.", hint="give every key of the table.") from missing
     except (TypeError, ValueError) as wrong:
         raise ConfigError(f"{where}: {wrong}.", hint="durations are text such as '1h', the rest numbers.") from wrong
 
 
-def value_of(value: Any, annotation: str) -> Any:
-    if "timedelta" in annotation:
-        return duration(value)
-    return float(value) if "float" in annotation else str(value)
+def value_of(name: str, value: Any, kind: type) -> Any:
+    """Raises TypeError or ValueError, naming the key, for what no round could use."""
+    if kind is Needs:
+        return needs(value)
+    return span(name, value) if kind is timedelta else number(name, value)
+
+
+def needs(value: Any) -> Needs:
+    if value not in set(Needs):
+        raise ValueError(f"needs '{value}' is not one of {', '.join(Needs)}")
+    return Needs(value)
+
+
+def span(name: str, value: Any) -> timedelta:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} '{value}' is no duration")
+    found = duration(value)
+    if name == "window" and found < SHORTEST:
+        raise ValueError(f"window '{value}' is shorter than the {written(SHORTEST)} between two figures")
+    return found
+
+
+def number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} '{value}' is no number")
+    highest = HIGHEST.get(name, MAX)
+    if not 0 <= value <= highest:
+        raise ValueError(f"{name} '{value}' is not between 0 and {highest:g}")
+    return float(value)

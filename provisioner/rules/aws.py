@@ -25,9 +25,9 @@ CAPACITY = {"spot": Capacity.SPOT, "capacity-block": Capacity.CAPACITY_BLOCK}
 def at(inputs: Any, *path: str, default: Any = None) -> Any:
     """The value there; UNKNOWN where anything on the way is, the default where something is missing."""
     for name in path:
-        if isinstance(inputs, Unknown):
+        if inputs is UNKNOWN:
             return UNKNOWN
-        inputs = cast(Inputs, inputs).get(name) if isinstance(inputs, Mapping) else None
+        inputs = cast("dict[str, Any]", inputs).get(name) if isinstance(inputs, dict) else None
     return default if inputs is None else inputs
 
 
@@ -44,9 +44,20 @@ def equal(value: Any, wanted: str) -> Any:
     return value if isinstance(value, Unknown) else value == wanted
 
 
+def some(values: Iterable[Any]) -> Any:
+    """Whether one of them holds; UNKNOWN where only one that is not known yet could."""
+    said = list(values)
+    return True if True in said else UNKNOWN if UNKNOWN in said else False
+
+
 def given(value: Any) -> Any:
-    """Whether anything is said there."""
-    return value if isinstance(value, Unknown) else value is not None
+    """Whether anything is said there; an empty text or table says nothing."""
+    return value if isinstance(value, Unknown) else value not in (None, "", (), [], {})
+
+
+def called(path: Any) -> Any:
+    """The name that ends a cloud's id or address, in small letters; UNKNOWN for none."""
+    return str(path).rsplit("/", 1)[-1].lower() if given(path) is True else UNKNOWN
 
 
 def end_of(tags: Any) -> Any:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import azure
-from provisioner.rules.aws import Inputs, at, end_of_stack, listed
+from provisioner.rules.aws import Inputs, at, called, end_of_stack, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
 SPOT = ("Spot", "Low", "LowPriority")
@@ -20,7 +20,7 @@ def accelerated(size: Any) -> Any:
 
 
 def price_of(size: Any, place: Any = None) -> Decimal | None:
-    """USD per hour on demand there; where the cheapest is, for a place that is not said or not known yet."""
+    """USD per hour on demand there; where it is dearest, for a place that is not said or not known yet."""
     if isinstance(size, Unknown) or size is None:
         return None
     return azure.price(str(size), "" if isinstance(place, Unknown) or place is None else str(place))
@@ -46,14 +46,13 @@ def machine(subject: str, inputs: Inputs) -> Facts:
     """Disks are always encrypted at rest. An end is Azure's own schedule, which a stack of ours brings."""
     tags, profile = at(inputs, "tags", default={}), at(inputs, "networkProfile", default={})
     made = listed(at(profile, "networkInterfaceConfigurations"))
-    size = at(inputs, "hardwareProfile", "vmSize")
+    size, place = at(inputs, "hardwareProfile", "vmSize"), at(inputs, "location")
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(size),
-        usd_per_hour=price_of(size, place := at(inputs, "location")),
-        asked_wrongly=asked_wrongly(size, place, inputs),
+        usd_per_hour=price_of(size, place), asked_wrongly=asked_wrongly(size, place, inputs),
         capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of_stack(tags), labels=tags,
         public_address=public(made), leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
-        scheduled_end=True, otherwise=OTHERWISE,
+        machine=called(at(inputs, "vmName")), scheduled_end=True, otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -83,15 +82,20 @@ def left(inputs: Inputs, cards: Any) -> Any:
 
 def scale_set(subject: str, inputs: Inputs) -> Facts:
     """It keeps its capacity for ever."""
-    size = at(inputs, "sku", "name")
+    size, place = at(inputs, "sku", "name"), at(inputs, "location")
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(size), group=True,
-        usd_per_hour=price_of(size, place := at(inputs, "location")),
+        usd_per_hour=price_of(size, place),
         asked_wrongly=asked_wrongly(size, place, at(inputs, "virtualMachineProfile", default={})),
         capacity=bought(at(inputs, "virtualMachineProfile", "priority", default="Regular")),
         least=at(inputs, "sku", "capacity", default=0), most=at(inputs, "sku", "capacity", default=0),
         labels=at(inputs, "tags", default={}),
     )  # fmt: skip
+
+
+def placed(pool: Any, cluster: Inputs) -> Any:
+    """A pool that is written into its cluster, with its place; one of its own does not say it."""
+    return UNKNOWN if pool is UNKNOWN else {**pool, "location": at(cluster, "location")}
 
 
 def node_pool(subject: str, inputs: Inputs) -> Facts:
@@ -102,7 +106,7 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "vmSize")), group=True, least=least,
         most=at(inputs, "maxCount", default=UNKNOWN) if scales is True else fixed,
-        usd_per_hour=price_of(at(inputs, "vmSize")),
+        usd_per_hour=price_of(at(inputs, "vmSize"), at(inputs, "location")),
         capacity=bought(at(inputs, "scaleSetPriority", default="Regular")), labels=at(inputs, "tags", default={}),
     )  # fmt: skip
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from provisioner.rules.aws import Inputs, at, end_of_stack
-from provisioner.rules.azure import OTHERWISE, accelerated, bought, price_of
+from provisioner.rules.aws import Inputs, at, called, end_of_stack
+from provisioner.rules.azure import OTHERWISE, accelerated, bought, placed, price_of
 from provisioner.rules.facts import UNKNOWN, Facts
 
 
@@ -16,7 +16,7 @@ def machine(subject: str, inputs: Inputs) -> Facts:
         subject=subject, cloud="azure", instance_types=accelerated(size),
         usd_per_hour=price_of(size, at(inputs, "location")),
         capacity=bought(at(inputs, "priority", default="Regular")), labels=tags, ends_at=end_of_stack(tags),
-        scheduled_end=True, otherwise=OTHERWISE,
+        machine=called(at(inputs, "name")), scheduled_end=True, otherwise=OTHERWISE,
     )  # fmt: skip
 
 
@@ -55,7 +55,8 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
 
 def cluster(subject: str, inputs: Inputs) -> Facts:
     """The pool that is written into it; the others are resources of their own."""
-    return replace(node_pool(subject, at(inputs, "defaultNodePool", default={})), labels=at(inputs, "tags", default={}))
+    pool = placed(at(inputs, "defaultNodePool", default={}), inputs)
+    return replace(node_pool(subject, pool), labels=at(inputs, "tags", default={}))
 
 
 def compute_cluster(subject: str, inputs: Inputs) -> Facts:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from provisioner.rules.aws import ANY_ACCELERATED, Inputs, at, given, listed
-from provisioner.rules.azure import accelerated, bought, node_pool
+from provisioner.rules.aws import ANY_ACCELERATED, Inputs, at, given, listed, some
+from provisioner.rules.azure import accelerated, bought, node_pool, placed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
 from provisioner.rules.pools import added, together
 
@@ -12,8 +12,8 @@ from provisioner.rules.pools import added, together
 def cluster(subject: str, inputs: Inputs) -> Facts:
     """AKS's pools that are written into the cluster."""
     profiles = listed(at(inputs, "agentPoolProfiles"))
-    given: list[Any] = [UNKNOWN] if profiles is UNKNOWN else profiles or [{}]
-    return together([node_pool(subject, one) for one in given], at(inputs, "tags", default={}))
+    pools: list[Any] = [UNKNOWN] if profiles is UNKNOWN else profiles or [{}]
+    return together([node_pool(subject, placed(one, inputs)) for one in pools], at(inputs, "tags", default={}))
 
 
 def fleet(subject: str, inputs: Inputs) -> Facts:
@@ -30,6 +30,19 @@ def fleet(subject: str, inputs: Inputs) -> Facts:
     )  # fmt: skip
 
 
+def goes_down(held: Any) -> Any:
+    """Whether an idle time is said, or a schedule that is on and stops it."""
+    rows = listed(at(held, "schedules", "computeStartStop"))
+    return some([given(at(held, "idleTimeBeforeShutdown")), *map(stops, [UNKNOWN] if rows is UNKNOWN else rows)])
+
+
+def stops(schedule: Any) -> Any:
+    action, status = at(schedule, "action"), at(schedule, "status", default="Enabled")
+    if action not in ("Stop", UNKNOWN) or status not in ("Enabled", UNKNOWN):
+        return False
+    return UNKNOWN if UNKNOWN in (action, status) else True
+
+
 def compute(subject: str, inputs: Inputs) -> Facts:
     """Azure Machine Learning's: a cluster keeps its minimum, a person's machine stays until it is idle."""
     held = at(inputs, "properties", default={})
@@ -39,7 +52,7 @@ def compute(subject: str, inputs: Inputs) -> Facts:
         subject=subject, cloud="azure", instance_types=accelerated(at(inner, "vmSize")), group=True, least=least,
         most=1 if single else at(inner, "scaleSettings", "maxNodeCount", default=0),
         capacity=bought(at(inner, "vmPriority", default="Dedicated")), labels=at(inputs, "tags", default={}),
-        scheduled=given(at(inner, "idleTimeBeforeShutdown", default=at(inner, "schedules"))),
+        scheduled=goes_down(inner),
         otherwise="set idle_time_before_shutdown" if single else "set its minimum to 0",
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from provisioner.domain.quantities import duration
 from provisioner.errors import ConfigError
 
 FOLDER = Path(__file__).parent
+BUNDLED = ("development", "production")
 LONGEST_EXEMPTION = timedelta(days=366)
 """What lasts longer is no exception; asked again each year, somebody still stands for it."""
 
@@ -69,7 +70,7 @@ def amount(value: Any) -> Decimal:
 
 def whole(value: Any) -> int:
     """JSON has only one kind of number, so 16.0 is 16."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value % 1 != 0:
         raise ValueError(f"'{value}' is no whole number, such as 16")
     return int(value)
 
@@ -126,12 +127,13 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
 
 
 def load(name: str) -> Configuration:
-    """One of the bundled ones: development or production."""
+    """One of the bundled ones. Raises ConfigError."""
     return read(tables(name), f"{name}.toml")
 
 
 def tables(name: str) -> dict[str, Any]:
-    """A bundled one as it is written."""
+    """A bundled one as it is written. Raises ConfigError for another name."""
+    refuse_unknown(name, BUNDLED, f"there is no environment '{name}'.")
     return tomllib.loads((FOLDER / f"{name}.toml").read_text())
 
 

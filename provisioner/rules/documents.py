@@ -16,7 +16,8 @@ NOT_YET = {
 }  # fmt: skip
 """The engine's signs for text, booleans, numbers, lists, assets and maps that are not known yet: pulumi's
 sdk/go/common/resource/plugin/rpc.go."""
-GOING = {"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace", "read-discard"}
+GOING = {"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace"}
+"""Operations after which the resource is not there: pulumi's pkg/resource/deploy/step.go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,8 @@ class Facts:
     """The moment at which the cloud, the reaper or a schedule ends it: a label that nothing heeds is none."""
     lasts: timedelta | Unknown | None = None
     """The longest run that the cloud itself allows, from each start."""
+    machine: str | Unknown = UNKNOWN
+    """Its name in the cloud, in small letters; of a schedule, that of the machine which it ends."""
     scheduled_end: bool = False
     """Nothing but a schedule in its stack keeps its end."""
     otherwise: str = ""
@@ -101,6 +103,13 @@ class Facts:
     asked_wrongly: str | Unknown = ""
     """What is wrong with its price limit or its eviction, and how to mend it."""
     usd_per_hour: Decimal | None = None
+    pools: tuple["Facts", ...] = ()
+    """What it holds, each a group of its own; empty for what is one thing."""
+
+    @property
+    def members(self) -> tuple["Facts", ...]:
+        """What is judged and priced by itself."""
+        return self.pools or (self,)
 
 
 def above(limit: Any, on_demand: Decimal | None) -> str | Unknown:

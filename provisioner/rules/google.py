@@ -1,6 +1,6 @@
 """Facts of Google Cloud's resources, off the inputs that Pulumi gives them. Shapes: the pulumi-gcp package, 10."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.catalog import labels
 from provisioner.catalog.tpus import family_of, type_of
-from provisioner.rules.aws import Inputs, at, end_of_stack, equal, listed, moment, truth
+from provisioner.rules.aws import Inputs, at, called, end_of_stack, equal, listed, moment, some, truth
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
 
 ACCELERATED = ("a2", "a3", "a4", "a4x", "g2", "g4", "tpu7x")
@@ -23,12 +23,6 @@ def ours(found: Any) -> Any:
     later = [key for key, value in found.items() if value is UNKNOWN]
     plain = labels.from_google({key: value for key, value in found.items() if key not in later})
     return plain | dict.fromkeys(labels.from_google(dict.fromkeys(later, "")), UNKNOWN)
-
-
-def some(values: Iterable[Any]) -> Any:
-    """Whether one of them holds; UNKNOWN where only one that is not known yet could."""
-    said = list(values)
-    return True if True in said else UNKNOWN if UNKNOWN in said else False
 
 
 def bought(scheduling: Any) -> Any:
@@ -67,16 +61,25 @@ def outer_address(inputs: Any) -> Any:
     return some(truth(at(one, "enableExternalIps")) for one in networks)
 
 
+def stays(inputs: Any, what: str) -> Any:
+    """What would stay when Pulumi lets go of it; empty for nothing."""
+    kept = at(inputs, "deletionPolicy", default="DELETE")
+    return UNKNOWN if kept is UNKNOWN else what if kept == "ABANDON" else ""
+
+
+def protected(inputs: Any) -> bool:
+    return at(inputs, "deletionPolicy") == "PREVENT"
+
+
 def tpu(subject: str, inputs: Inputs) -> Facts:
     """A reserved slice is prepaid, as a capacity block is."""
     kind, marks = slice_of(inputs), ours(at(inputs, "labels", default={}))
-    kept = at(inputs, "deletionPolicy", default="DELETE")
     return Facts(
         subject=subject, cloud="gcp", instance_types=UNKNOWN if kind is UNKNOWN else (kind,), labels=marks,
-        usd_per_hour=tpu_price(kind, at(inputs, "zone")), capacity=bought(at(inputs, "schedulingConfig", default={})),
+        machine=called(at(inputs, "name")), usd_per_hour=tpu_price(kind, at(inputs, "zone")),
+        capacity=bought(at(inputs, "schedulingConfig", default={})),
         ends_at=end_of_stack(marks), public_address=outer_address(inputs),
-        leaves_behind=UNKNOWN if kept is UNKNOWN else "the node" if kept == "ABANDON" else "",
-        protected=kept == "PREVENT", scheduled_end=True,
+        leaves_behind=stays(inputs, "the node"), protected=protected(inputs), scheduled_end=True,
         otherwise="buy it as spot, or make it with a stack gcp-tpu-v5e or gcp-tpu-v5p, whose schedule deletes it",
     )  # fmt: skip
 

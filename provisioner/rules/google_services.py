@@ -11,11 +11,11 @@ from provisioner.rules.pools import together
 
 def cluster(subject: str, inputs: Inputs) -> Facts:
     """GKE's pools that are written into the cluster; a default pool that is removed at once is none."""
-    pools = listed(at(inputs, "nodePools"))
+    written = listed(at(inputs, "nodePools"))
     default = {name: at(inputs, name) for name in ("nodeConfig", "initialNodeCount")}
-    given: Any = pools or ([{}] if at(inputs, "removeDefaultNodePool") is True else [default])
-    known: list[Any] = [UNKNOWN] if pools is UNKNOWN else given
-    return together([node_pool(subject, one) for one in known], ours(at(inputs, "resourceLabels", default={})))
+    alone = {} if at(inputs, "removeDefaultNodePool") is True else default
+    pools: list[Any] = [UNKNOWN] if written is UNKNOWN else written or [alone]
+    return together([node_pool(subject, one) for one in pools], ours(at(inputs, "resourceLabels", default={})))
 
 
 def workbench(subject: str, inputs: Inputs) -> Facts:

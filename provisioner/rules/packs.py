@@ -12,7 +12,7 @@ KEYS = ("environment", "allowed", "owner")
 LEVEL = "enforcementLevel"
 UNCHECKED = "not-checked"
 """The policy that names what cannot be read; it has a level alone."""
-UNKNOWN = ("budget-not-known", "machines-counted-not-known")
+UNKNOWN = tuple(total.not_known for total in totals.TOTALS if total.adds_up)
 """Policies for what a total cannot add up."""
 RULES = (*ruleset.NAMES, *totals.NAMES)
 SOURCE = "policy configuration"
@@ -38,8 +38,8 @@ def keys_of(told: Any) -> dict[str, Any]:
 
 def allowed(config: Mapping[str, Any]) -> configuration.Configuration:
     """The bundled configuration of the environment, under what the pack's own says. Raises ConfigError."""
-    tables = configuration.tables(str(config.get("environment", "development"))) | config.get("allowed", {})
-    return configuration.read(tables, SOURCE, rules=RULES)
+    tables = configuration.tables(str(config.get("environment", "development")))
+    return configuration.read(tables | config.get("allowed", {}), SOURCE, rules=RULES)
 
 
 def refuse(given: Mapping[str, Mapping[str, Any]]) -> None:
@@ -54,4 +54,12 @@ def refuse(given: Mapping[str, Mapping[str, Any]]) -> None:
         for key in config:
             known = () if name == UNCHECKED else KEYS
             configuration.refuse_unknown(key, known, f"{SOURCE}: {name}: '{key}' is not known.")
+        refuse_kinds(name, config)
         allowed(config)
+
+
+def refuse_kinds(name: str, config: Mapping[str, Any]) -> None:
+    """Raises ConfigError for what is no text, or no table, where that is wanted."""
+    for key, kind, wanted in (("environment", str, "text"), ("owner", str, "text"), ("allowed", dict, "table")):
+        if not isinstance(config.get(key, kind()), kind):
+            raise ConfigError(f"{SOURCE}: {name}: '{key}' is no {wanted}.", hint="see docs/rules.md for every key.")

@@ -1,4 +1,4 @@
-"""Several pools of machines in one resource, as one fact: what surely stays hides behind nothing else."""
+"""Several pools of machines in one resource: each is judged and priced by itself, under the labels of what holds it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,14 +9,8 @@ from provisioner.rules.facts import UNKNOWN, Facts
 
 def together(pools: Sequence[Facts], labels: Any) -> Facts:
     """At least one pool is wanted. `labels` are those of the resource that holds them."""
-    carrying = [one for one in pools if one.instance_types != ()]
-    open_ones = [one for one in carrying if UNKNOWN in (one.instance_types, one.least)]
-    sure = [one for one in carrying if one not in open_ones and one.least]
-    shown = sure or open_ones or carrying
-    return replace(
-        (shown or pools)[0], labels=labels, instance_types=types_of(shown), least=added(one.least for one in shown),
-        most=added(one.most for one in carrying),
-    )  # fmt: skip
+    carrying = tuple(replace(one, labels=labels) for one in pools if one.instance_types != ())
+    return replace((carrying or pools)[0], labels=labels, instance_types=types_of(carrying), pools=carrying)
 
 
 def types_of(pools: Iterable[Facts]) -> Any:

@@ -16,16 +16,19 @@ from provisioner.rules import (
     floor,
     google,
     google_services,
+    google_vertex,
     reaper,
 )  # fmt: skip
 from provisioner.rules.aws import Inputs
 from provisioner.rules.facts import Facts
+from provisioner.rules.places import located
 
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     **aws.READERS,
     **aws_services.READERS,
     **google.READERS,
     **google_services.READERS,
+    **google_vertex.READERS,
     **azure.READERS,
     **azure_services.READERS,
     **azure_classic.READERS,
@@ -52,7 +55,8 @@ def plain(token: str) -> str:
 
 
 def reader_of(token: str) -> Callable[[str, Inputs], Facts] | None:
-    return READERS.get(plain(token))
+    read = READERS.get(plain(token))
+    return located(read) if read else None
 
 
 @cache

@@ -31,6 +31,7 @@ TAGGED = (
 LABELLED = (
     "gcp:tpu/v2Vm:V2Vm", "gcp:compute/instance:Instance", "gcp:compute/instanceTemplate:InstanceTemplate",
     "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate", "gcp:workbench/instance:Instance",
+    "gcp:vertex/aiPersistentResource:AiPersistentResource", "gcp:colab/runtimeTemplate:RuntimeTemplate",
 )  # fmt: skip
 PLACES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TAGGED, ("tags",)), **dict.fromkeys(LABELLED, ("labels",)),

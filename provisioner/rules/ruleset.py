@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from provisioner.catalog import labels
 from provisioner.rules.configuration import LONGEST_EXEMPTION, Configuration
 from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown, known
+from provisioner.rules.places import written
 
 HOURS_A_MONTH = 730
 DOWN = "set its least to 0, or give it a schedule"
@@ -197,12 +198,22 @@ def spot_settings_sane(facts: Facts, allowed: Configuration, now: datetime) -> s
 
 
 def allowed_machines(facts: Facts, allowed: Configuration, now: datetime) -> str:
-    if allowed.regions and known(facts.region) not in allowed.regions:
-        return f"region {known(facts.region)} is not allowed; allowed are {', '.join(allowed.regions)}"
+    if allowed.regions and (elsewhere := outside(facts, allowed.regions)):
+        return elsewhere
     for one in known(facts.instance_types) if allowed.machines else ():
         if not any(fnmatchcase(one, pattern) for pattern in allowed.machines):
             return f"{one} is not allowed; allowed are {', '.join(allowed.machines)}"
     return ""
+
+
+def outside(facts: Facts, regions: Sequence[str]) -> str:
+    """What is wrong with where it is. Raises NotYetKnown, with what to do where `up` would not know either."""
+    may = f"allowed are {', '.join(regions)}"
+    if isinstance(facts.region, Unknown):
+        raise NotYetKnown(f"its region is not known yet, or said by its provider alone; {may}: name one with it")
+    if not facts.region:
+        return f"it may go to any region; {may}: name one"
+    return "" if facts.region in {written(one) for one in regions} else f"region {facts.region} is not allowed; {may}"
 
 
 def security_floor(facts: Facts, allowed: Configuration, now: datetime) -> str:
@@ -255,17 +266,28 @@ def judge(facts: Facts, allowed: Configuration, now: datetime) -> Iterator[Findi
 
 
 def judged(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> Finding | None:
+    """Of several pools the worst: a violation before what is not known, the dearest first."""
+    found = [one for member in facts.members if (one := judged_alone(rule, member, allowed, now))]
+    return let_off(max(found, key=badness), allowed, now) if found else None
+
+
+def badness(finding: Finding) -> tuple[bool, Decimal]:
+    """A price that nobody knows is no cheap one."""
+    price = finding.usd_per_hour
+    return finding.outcome is Outcome.VIOLATION, Decimal("inf") if price is None else price
+
+
+def judged_alone(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> Finding | None:
     try:
         what, outcome = rule.check(facts, allowed, now), Outcome.VIOLATION
     except NotYetKnown as why:
         what, outcome = str(why) or LATER, Outcome.UNKNOWN
     if not what:
         return None
-    finding = Finding(
+    return Finding(
         rule=rule.name, level=rule.level, subject=facts.subject, outcome=outcome, what=what,
         usd_per_hour=facts.usd_per_hour, machine=facts.part is Part.MACHINE,
     )  # fmt: skip
-    return let_off(finding, allowed, now)
 
 
 def let_off(finding: Finding, allowed: Configuration, now: datetime) -> Finding:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from provisioner.rules.configuration import Configuration
-from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown
+from provisioner.rules.facts import UNKNOWN, Capacity, Facts, NotYetKnown, Part, Unknown
 from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, counted, let_off, time_left
 
 SUBJECT = "the stack"
@@ -24,6 +24,13 @@ class Total:
     level: Level
     help: str
     check: Check
+    adds_up: bool = False
+    """What it cannot add up it says, and that blocks nothing."""
+
+    @property
+    def not_known(self) -> str:
+        """The name of the pack's policy for that: a policy has one level alone."""
+        return f"{self.name}-not-known"
 
 
 def count(facts: Facts) -> int | None:
@@ -70,21 +77,21 @@ def over_budget(found: Sequence[Facts], allowed: Configuration, now: datetime) -
         mend = "fewer or smaller machines, an earlier end, or a larger budget"
         return Outcome.VIOLATION, f"it may cost ${total:,.0f}, more than its budget of ${allowed.budget:,.0f}; {mend}"
     if blind:
-        return Outcome.UNKNOWN, f"it may cost ${total:,.0f} and what nobody can price: {', '.join(sorted(blind))}"
+        return Outcome.UNKNOWN, f"it may cost ${total:,.0f} and what nobody can price: {', '.join(sorted(set(blind)))}"
     return None
 
 
 def too_many(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
     if allowed.most_machines is None:
         return None
-    counts = {one.subject: count(one) for one in found if not one.reserves}
-    total = sum(one or 0 for one in counts.values())
+    counts = [(one.subject, count(one)) for one in found if not one.reserves]
+    total = sum(one or 0 for _, one in counts)
     if total > allowed.most_machines:
         return (
             Outcome.VIOLATION,
             f"it may have {counted(total, 'machine')}, more than the {allowed.most_machines} that are allowed",
         )
-    blind = sorted(name for name, one in counts.items() if one is None)
+    blind = sorted({name for name, one in counts if one is None})
     return (Outcome.UNKNOWN, f"nobody can say how many machines these have: {', '.join(blind)}") if blind else None
 
 
@@ -108,11 +115,23 @@ def nobody_ends(found: Sequence[Facts], allowed: Configuration, now: datetime) -
     for cloud in sorted({one.cloud for one in found}):
         told = [one for one in found if one.cloud == cloud and needs_schedule(one, allowed)]
         kept = [one for one in found if one.cloud == cloud and one.part is Part.ENDER]
-        if len(told) > len(kept):
-            names = ", ".join(sorted(one.subject for one in told))
-            has = f"labels say when these end, and the stack has {counted(len(kept), 'schedule')} that could: {names}"
-            return Outcome.VIOLATION, f"{has}; {told[0].otherwise}, or bring a schedule for each"
+        if left := without_end(told, kept):
+            names = ", ".join(sorted(one.subject for one in left))
+            has = f"labels say when these end, and the stack has no schedule of their own for them: {names}"
+            return Outcome.VIOLATION, f"{has}; {left[0].otherwise}, or bring a schedule for each"
     return None
+
+
+def without_end(machines: Sequence[Facts], schedules: Sequence[Facts]) -> list[Facts]:
+    """Those that none of the schedules could end: one ends one machine, by name where both names are known."""
+    free, without = list(schedules), list[Facts]()
+    for one in sorted(machines, key=lambda one: one.machine is UNKNOWN):  # who has no name takes what is left
+        fitting = [other for other in free if UNKNOWN in (one.machine, other.machine) or one.machine == other.machine]
+        if fitting:
+            free.remove(max(fitting, key=lambda other: other.machine is not UNKNOWN))
+        else:
+            without.append(one)
+    return without
 
 
 def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
@@ -123,9 +142,9 @@ def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
 TOTALS = (
     Total(name="ends-kept", level=Level.MANDATORY, check=nobody_ends,
           help="Where only a schedule ends machines, the stack has one for each."),
-    Total(name="budget", level=Level.MANDATORY, check=over_budget,
+    Total(name="budget", level=Level.MANDATORY, check=over_budget, adds_up=True,
           help="What a stack may cost until its machines end is within its budget; an unknown price is said, never 0."),
-    Total(name="machines-counted", level=Level.MANDATORY, check=too_many,
+    Total(name="machines-counted", level=Level.MANDATORY, check=too_many, adds_up=True,
           help="A stack has no more machines than it may."),
     Total(name="reaper-present", level=Level.ADVISORY, check=nobody_reaps,
           help="Where expensive machines run, a reaper does."),
@@ -136,7 +155,8 @@ NAMES = tuple(total.name for total in TOTALS)
 def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """Every total that has something to say of a stack that carries machines."""
     parts = (Part.REAPER, Part.ENDER)
-    carrying = [one for one in found if one.part in parts or one.from_template or one.instance_types != ()]
+    every = [member for one in found for member in one.members]
+    carrying = [one for one in every if one.part in parts or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():
         if said := total.check(carrying, allowed, now):
             outcome, what = said

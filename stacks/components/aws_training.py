@@ -68,7 +68,7 @@ class TrainingMachines(pulumi.ComponentResource):
         return launch_template(
             self._name, self._machine, cards=self._cards(), disk_gib=self._config["diskGib"], marks=self._marks,
             ends_at=self._capacity.ends_at, market=self._capacity.market, reservation=self._capacity.reservation,
-            placement=placement, belongings=[("network-interface", labels.lasting(self._marks))], opts=self._mine,
+            placement=placement, belongings=[("network-interface", labels.unchanging(self._marks))], opts=self._mine,
         )  # fmt: skip
 
     def _all(self, what: str) -> pulumi.Output[list[Any]]:

@@ -52,6 +52,15 @@ def test_a_later_one_has_the_last_word_and_one_kind_may_be_meant() -> None:
         ({"labels": RESEARCH, "window": "soon"}, "soon"),
         ({"labels": RESEARCH, "accelerator": "gpu"}, "gpu"),
         ({"labels": RESEARCH, "cpu_below": "much"}, "much"),
+        ({"labels": RESEARCH, "needs": "gpu"}, "needs 'gpu' is not one of accelerator, heartbeat, host"),
+        ({"labels": RESEARCH, "window": "1m"}, "window '1m' is shorter than the 5m"),
+        ({"labels": RESEARCH, "window": 3600}, "window '3600' is no duration"),
+        ({"labels": RESEARCH, "grace": 1}, "grace '1' is no duration"),
+        ({"labels": RESEARCH, "cpu_below": True}, "cpu_below 'True' is no number"),
+        ({"labels": RESEARCH, "cpu_below": 101}, "cpu_below '101' is not between 0 and 100"),
+        ({"labels": RESEARCH, "memory_held": float("nan")}, "memory_held 'nan' is not between"),
+        ({"labels": RESEARCH, "network_below": -1}, "network_below '-1' is not between"),
+        ({"labels": RESEARCH, "coverage": 80}, "coverage '80' is not between 0 and 1"),
         ({"window": "3h"}, "without labels"),
     ],
 )
@@ -62,7 +71,7 @@ def test_what_cannot_be_understood_is_named(table: dict[str, Any], said: str) ->
     assert "accelctl.toml" in problem.value.message
 
 
-@pytest.mark.parametrize("text", ["nonsense", "{}", '[{"labels": {"a": "b"}, "accelerator": "gpu"}]'])
+@pytest.mark.parametrize("text", ["nonsense", "{}", '[{"labels": {"a": "b"}, "needs": "gpu"}]'])
 def test_a_stack_refuses_them_before_anything_is_made(text: str) -> None:
     """The key's check says what is wrong with it; what is right is passed on as it was written."""
     right = '[{"labels": {"a": "b"}, "accelerator": "nvidia"}]'

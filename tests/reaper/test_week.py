@@ -41,7 +41,7 @@ def unknown(number: int) -> Swept:
 
 def after(history: History, at: datetime, *machines: Swept, failed: bool = False, blind: str = "") -> History:
     lost = (Blind(region=blind, reason="off"),) if blind else ()
-    return with_round(history, Report(at=at, machines=machines, blind=lost), HERE, failed=failed)
+    return with_round(history, Report(at=at, machines=machines, blind=lost), HERE, failed=failed, token="round")
 
 
 def test_a_week_tells_what_was_marked_ended_and_spared_and_what_that_saved() -> None:

@@ -32,6 +32,8 @@ DEAR: dict[str, Any] = {
     "defaultNodePool": {"vmSize": "Standard_ND96isr_H100_v5"}, "virtualMachineSize": "Standard_ND96isr_H100_v5",
     "properties": {"properties": {"vmSize": "Standard_ND96isr_H100_v5"}}, "gceSetup": {"machineType": "a3-highgpu-8g"},
     "spaceSettings": {"jupyterLabAppSettings": {"defaultResourceSpec": {"instanceType": "ml.p5.48xlarge"}}},
+    "machineSpec": {"machineType": "a3-highgpu-8g"},
+    "resourcePools": [{"machineSpec": {"machineType": "a3-highgpu-8g"}}],
     "coreInstanceGroup": {"instanceType": "p5.48xlarge"},
     "launchTemplateConfigs": [{"overrides": [{"instanceType": "p5.48xlarge"}]}],
 }  # fmt: skip

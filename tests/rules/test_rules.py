@@ -175,6 +175,30 @@ def test_only_what_is_allowed() -> None:
     assert [one.rule for one in findings(case, replace(DEVELOPMENT, machines=("g5.*",)))] == ["allowed-machines"]
 
 
+@pytest.mark.parametrize(
+    ("name", "inputs", "outcome"),
+    [
+        ("p5-spot", {"region": "us-east-1"}, None),
+        ("p5-spot", {"availabilityZone": "us-east-1a"}, None),
+        ("p5-spot", {"availabilityZone": "us-west-2-lax-1a"}, Outcome.VIOLATION),
+        ("p5-spot", {}, Outcome.UNKNOWN),
+        ("p5-spot", {"region": "?"}, Outcome.UNKNOWN),
+        ("a-workbench-that-goes-when-idle", {"location": "us-central1-a"}, None),
+        ("a-workbench-that-goes-when-idle", {"location": "us-central2-b"}, Outcome.VIOLATION),
+        ("an-aks-cluster-whose-pool-may-go", {"location": "East US"}, None),
+        ("an-aks-cluster-whose-pool-may-go", {"location": "westeurope"}, Outcome.VIOLATION),
+    ],
+)
+def test_only_where_it_is_allowed(name: str, inputs: dict[str, Any], outcome: Outcome | None) -> None:
+    """By region, however it is written; where its provider alone says the region, nobody can tell."""
+    case = next(case for case in CASES if case["name"] == name)
+    allowed = replace(DEVELOPMENT, regions=("us-east-1", "us-central1", "eastus"))
+
+    found = findings(case | {"inputs": case["inputs"] | inputs}, allowed)
+
+    assert [(one.rule, one.outcome) for one in found] == ([("allowed-machines", outcome)] if outcome else [])
+
+
 def test_an_exemption_may_come_as_json() -> None:
     """Where a day is a text, as in the configuration of the policy pack."""
     found = configuration.read({"exemptions": [OFF]}, "policy configuration", rules=ruleset.NAMES)

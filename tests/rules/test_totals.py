@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.catalog import labels
-from provisioner.rules import configuration, totals
+from provisioner.rules import configuration, packs, totals
 from provisioner.rules.configuration import Configuration, Exemption
 from provisioner.rules.documents import plain
 from provisioner.rules.facts import Facts
@@ -162,10 +162,51 @@ LATER = ("gcp:cloudscheduler/job:Job", {"httpTarget": {"httpMethod": "DELETE", "
 SPOT = (ND[0], ND[1] | {"priority": "Spot"})
 
 
+ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/"
+
+
+def named(machine: str) -> tuple[str, dict[str, Any]]:
+    return ND[0], ND[1] | {"vmName": machine}
+
+
+def shutdown_of(machine: str) -> tuple[str, dict[str, Any]]:
+    return SHUTDOWN[0], SHUTDOWN[1] | {"targetResourceId": f"{ID}{machine}"}
+
+
+TPU_NAMED = (TPU[0], TPU[1] | {"name": "node-1"})
+NODE_1 = "https://tpu.googleapis.com/v2/projects/p/locations/z/nodes/node-1"
+
+
+def job_of(address: str) -> tuple[str, dict[str, Any]]:
+    return JOB[0], {"httpTarget": {"httpMethod": "DELETE", "uri": address}}
+
+
 @pytest.mark.parametrize(
     "stack",
-    [[ND, SHUTDOWN], [ND, SHUTDOWN, ND, SHUTDOWN], [TPU, JOB], [TPU, LATER], [SPOT], [P5]],
-    ids=["a schedule", "one for each", "a job", "not known yet", "spot", "AWS has a reaper"],
+    [
+        [ND, SHUTDOWN],
+        [ND, SHUTDOWN, ND, SHUTDOWN],
+        [TPU, JOB],
+        [TPU, LATER],
+        [SPOT],
+        [P5],
+        [named("a"), named("b"), shutdown_of("B"), shutdown_of("a")],
+        [named("a"), ND, SHUTDOWN, shutdown_of("a")],
+        [ND, shutdown_of("a")],
+        [TPU_NAMED, job_of(NODE_1)],
+    ],
+    ids=[
+        "a schedule",
+        "one for each",
+        "a job",
+        "not known yet",
+        "spot",
+        "AWS has a reaper",
+        "by name",
+        "by name and by number",
+        "a machine without a name",
+        "a node by name",
+    ],
 )
 def test_an_end_that_a_schedule_of_the_stack_keeps_is_one(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """As our own stacks bring it."""
@@ -175,9 +216,47 @@ def test_an_end_that_a_schedule_of_the_stack_keeps_is_one(stack: list[tuple[str,
 @pytest.mark.parametrize(
     "stack",
     [[ND], [ND, ND, SHUTDOWN], [ND, (SHUTDOWN[0], SHUTDOWN[1] | {"status": "Disabled"})], [TPU, SHUTDOWN],
-     [TPU, (JOB[0], JOB[1] | {"paused": True})]],
-    ids=["none", "too few", "off", "another cloud's", "paused"],
+     [TPU, (JOB[0], JOB[1] | {"paused": True})], [named("a"), shutdown_of("b")],
+     [named("a"), named("b"), shutdown_of("a"), shutdown_of("a")], [TPU_NAMED, job_of(f"{NODE_1}1")]],
+    ids=["none", "too few", "off", "another cloud's", "paused", "another machine's", "twice for one", "another node's"],
 )  # fmt: skip
 def test_labels_alone_end_nothing_where_no_reaper_runs(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """Whoever wrote them: the machine would stay for ever."""
     assert said(WATCHED, *stack) == {"ends-kept": Outcome.VIOLATION}
+
+
+T4S = {"vmSize": "Standard_NC4as_T4_v3", "count": 1}
+H100S = {"vmSize": "Standard_ND96isr_H100_v5", "count": 8}
+
+
+@pytest.mark.parametrize("pools", [[T4S, H100S], [H100S, T4S]], ids=["the cheap one first", "the dear one first"])
+def test_each_pool_of_a_cluster_costs_what_its_own_machines_cost(pools: list[dict[str, Any]]) -> None:
+    """Nine machines, one of them cheap, in whatever order they are written."""
+    token = "azure-native:containerservice:ManagedCluster"
+    cluster = (token, {"location": "eastus", "agentPoolProfiles": pools})
+    month = (Decimal("0.526") + 8 * Decimal("98.32")) * 730
+
+    assert said(replace(WATCHED, budget=month - 1, most_machines=8), cluster) == {
+        "budget": Outcome.VIOLATION, "machines-counted": Outcome.VIOLATION,
+    }  # fmt: skip
+    assert said(replace(WATCHED, budget=month + 1, most_machines=9), cluster) == {}
+
+
+def test_a_total_that_cannot_be_added_up_has_a_policy_of_its_own_to_say_so() -> None:
+    """Every total that can be unknown is among the policies of the pack, and no other."""
+    endless = (GROUP[0], {"maxSize": NOT_YET, "mixedInstancesPolicy": GROUP[1]["mixedInstancesPolicy"]})
+    allowed = replace(WATCHED, budget=Decimal(100_000), most_machines=5, reapers=())
+    unknown = {name for name, outcome in said(allowed, endless, STRANGE, ND).items() if outcome is Outcome.UNKNOWN}
+
+    assert {f"{name}-not-known" for name in unknown} == set(packs.UNKNOWN) == {
+        "budget-not-known", "machines-counted-not-known",
+    }  # fmt: skip
+
+
+def test_two_resources_of_one_name_are_two() -> None:
+    """Names are unique for each type alone."""
+    (machine,), (group,) = facts(P5), facts(GROUP)
+
+    found = list(totals.judge([machine, group], replace(WATCHED, most_machines=4), NOW))
+
+    assert [one.rule for one in found] == ["machines-counted"]

@@ -241,6 +241,6 @@ def test_azures_sizes_cost_what_their_region_asks_and_an_unknown_price_is_none()
     """In any spelling; without a region, where it is cheapest."""
     assert azure.price("Standard_ND96isr_H100_v5", "eastus") == Decimal("98.32")
     assert azure.price("standard_nd96isr_h100_v5", "South Africa West") == Decimal("186.608")
-    assert azure.price("Standard_NC24ads_A100_v4") == Decimal("3.673")
+    assert azure.price("Standard_NC24ads_A100_v4") == Decimal("7.346"), "where it is dearest"
     assert azure.price("Standard_ND96isr_H100_v5", "brazilsoutheast") is None
     assert azure.price("Standard_ND999") is None
