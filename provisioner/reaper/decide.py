@@ -210,9 +210,10 @@ def evidence(seen: Observed) -> dict[str, Any]:
             {"metric": one.metric, "device": one.device, "highest": one.highest, "coverage": one.coverage}
             for one in seen.series
         ],
-        "heartbeat": heard_of(seen.heartbeat), "job": seen.job, "session_open": seen.session_open,
-        "tenure": seen.tenure, "owner": seen.owner_name or seen.owner, "launched_at": seen.instance.launched_at,
-        "unreadable": list(seen.unreadable), "marked_at": seen.mark.at if seen.mark else None,
+        "accelerators": seen.devices, "heartbeat": heard_of(seen.heartbeat), "job": seen.job,
+        "session_open": seen.session_open, "tenure": seen.tenure, "owner": seen.owner_name or seen.owner,
+        "launched_at": seen.instance.launched_at, "unreadable": list(seen.unreadable),
+        "marked_at": seen.mark.at if seen.mark else None,
     }  # fmt: skip
 
 

@@ -163,7 +163,8 @@ class Observer:
         standing, record = self.job(instance, job)
         kind = kind_of(machine)
         return Observed(
-            instance=instance, session_open=people_on(heard, held, now), accelerator=kind, tenure=holding.tenure,
+            instance=instance, session_open=people_on(heard, held, now), accelerator=kind, devices=devices(machine),
+            tenure=holding.tenure,
             owner=holding.owner, owner_name=holding.owner_name, series=series(heard, held, kind, now),
             heartbeat=heartbeat(heard), job=standing,
             mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
@@ -240,6 +241,10 @@ def kind_of(machine: MachineType | None) -> AcceleratorKind:
     if machine is None:
         return AcceleratorKind.NVIDIA
     return KINDS.get(machine.image, AcceleratorKind.NONE)
+
+
+def devices(machine: MachineType | None) -> int | None:
+    return machine.accelerators.count if machine and machine.accelerators else None
 
 
 def price(machine: MachineType | None, holding: Holding, record: JobRecord | None) -> Decimal | None:

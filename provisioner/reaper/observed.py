@@ -52,6 +52,8 @@ class Observed:
 
     instance: Instance
     accelerator: AcceleratorKind
+    devices: int | None = None
+    """How many accelerators its type has; None where nobody knows."""
     tenure: Tenure
     owner: OwnerKind = OwnerKind.NOBODY
     owner_name: str = ""
