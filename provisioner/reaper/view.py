@@ -1,5 +1,6 @@
 """A round as plain data, for JSON and for log lines."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -47,5 +48,11 @@ def summary(report: Report) -> dict[str, Any]:
     return {
         "seen": len(verdicts), **{kind: verdicts.count(kind) for kind in Verdict}, "acted": len(done),
         "failed": len(report.failed), "not_reached": len(report.not_reached),
-        "saved_per_day": sum((one.decision.saves_per_day or Decimal(0) for one in ended), Decimal(0)),
+        "saved_per_day": saved([one.decision.saves_per_day for one in ended]),
     }  # fmt: skip
+
+
+def saved(each: Sequence[Decimal | None]) -> Decimal | None:
+    """USD; None as soon as one of them is not known."""
+    known = [one for one in each if one is not None]
+    return sum(known, Decimal(0)) if len(known) == len(each) else None
