@@ -15,7 +15,7 @@ def round_document(done: Round) -> dict[str, Any]:
         "machines": [machine_document(one) for one in done.report.machines],
         "blind": [{"region": one.region, "reason": one.reason} for one in done.report.blind],
         "told": [told_document(one) for one in done.report.told], "summary": summary(done.report),
-        "others": [other_document(one) for one in done.others],
+        "others": [other_document(one) for one in done.others], "requests": dict(done.requests),
     }  # fmt: skip
 
 
