@@ -211,7 +211,8 @@ def evidence(seen: Observed) -> dict[str, Any]:
             for one in seen.series
         ],
         "accelerators": seen.devices, "heartbeat": heard_of(seen.heartbeat), "job": seen.job,
-        "session_open": seen.session_open, "tenure": seen.tenure, "owner": seen.owner_name or seen.owner,
+        "session_open": seen.session_open, "tenure": seen.tenure, "owner": labels.owner(seen.instance.labels) or None,
+        "replaced_by": seen.owner_name or seen.owner,
         "launched_at": seen.instance.launched_at, "unreadable": list(seen.unreadable),
         "marked_at": seen.mark.at if seen.mark else None,
     }  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from provisioner.domain.contract import CURRENCY
 from provisioner.reaper.activity import Verdict
 from provisioner.reaper.notices import Told
 from provisioner.reaper.round import Other, Round
@@ -25,6 +26,7 @@ def machine_document(one: Swept) -> dict[str, Any]:
         "cloud": instance.cloud, "region": instance.region, "id": instance.id,
         "instance_type": instance.instance_type, "verdict": decision.verdict, "action": decision.action,
         "outcome": one.outcome, "reason": one.why or decision.reason, "price_per_hour": one.machine.price_per_hour,
+        "currency": CURRENCY,
         "not_before": decision.not_before, "saves_per_day": decision.saves_per_day, "loses": list(decision.loses),
         "evidence": decision.evidence,
     }  # fmt: skip
@@ -37,7 +39,7 @@ def told_document(one: Told) -> dict[str, Any]:
 def other_document(one: Other) -> dict[str, Any]:
     return {
         "kind": one.kind, "region": one.region, "id": one.id, "action": one.action, "outcome": one.outcome,
-        "reason": one.reason, "price_per_hour": one.price_per_hour,
+        "reason": one.reason, "price_per_hour": one.price_per_hour, "currency": CURRENCY,
     }  # fmt: skip
 
 
@@ -48,7 +50,7 @@ def summary(report: Report) -> dict[str, Any]:
     return {
         "seen": len(verdicts), **{kind: verdicts.count(kind) for kind in Verdict}, "acted": len(done),
         "failed": len(report.failed), "not_reached": len(report.not_reached),
-        "saved_per_day": saved([one.decision.saves_per_day for one in ended]),
+        "currency": CURRENCY, "saved_per_day": saved([one.decision.saves_per_day for one in ended]),
     }  # fmt: skip
 
 

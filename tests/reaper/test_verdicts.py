@@ -124,6 +124,14 @@ def test_the_evidence_holds_every_number() -> None:
     assert {"metric": "accelerator", "device": "1", "highest": 93.0, "coverage": 1.0} in evidence["series"]
 
 
+def test_the_evidence_says_whose_it_is_and_who_would_replace_it() -> None:
+    """Its label, and the group that holds it; nobody's is null."""
+    anns = decided(labels={"accelctl:owner": "ann"}, owner="scaling-group").evidence
+
+    assert (anns["owner"], anns["replaced_by"]) == ("ann", "scaling-group")
+    assert (decided().evidence["owner"], decided().evidence["replaced_by"]) == (None, "nobody")
+
+
 @pytest.mark.parametrize(
     ("dimensions", "device"),
     [
