@@ -117,6 +117,12 @@ def test_a_verdict_says_what_it_saves_and_what_is_lost() -> None:
     assert decided(tenure="capacity-block").saves_per_day is None
 
 
+def test_a_stopped_machine_is_told_to_cost_on() -> None:
+    """Its hours cost nothing, its disks do."""
+    assert "disks and addresses cost on" in decided(state="stopped").reason
+    assert "cost on" not in decided(state="terminated").reason
+
+
 def test_the_evidence_holds_every_number() -> None:
     """What `--output json` prints is what was decided on."""
     evidence = decided(devices=[0, 93]).evidence
