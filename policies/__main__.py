@@ -1,6 +1,7 @@
 """The policy pack `accelctl`: an adapter over provisioner.rules, with no rule inside."""
 
 import getpass
+import importlib.metadata
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -69,6 +70,10 @@ def options(told: PolicyResourceOptions) -> Mapping[str, Any]:
 
 class Strict(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsage]
     """Refuses a configuration that names what does not exist: the SDK itself hands it to nobody, in silence."""
+
+    def __init__(self, name: str, _version: str, *rest: Any) -> None:
+        """The SDK's own version would stand in its messages."""
+        super().__init__(name, importlib.metadata.version("accelctl"), *rest)
 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         try:

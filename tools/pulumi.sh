@@ -15,7 +15,7 @@ if [ ! -x "$kept/pulumi" ]; then
         echo "hint: install Pulumi, or Go 1.26 or newer." >&2
         exit 3
     fi
-    echo "building the Pulumi CLI $version with Go: about three minutes, once" >&2
+    echo "building the Pulumi CLI $version with Go: three to seven minutes, once" >&2
     mkdir -p "$kept"
     name="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$version"
     (cd "$here" && go build -ldflags "-s -w -X $name" -o "$kept/pulumi.new" github.com/pulumi/pulumi/pkg/v3/cmd/pulumi)

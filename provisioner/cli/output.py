@@ -2,12 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -30,6 +29,8 @@ def data(text: str) -> None:
 def document(value: object) -> None:
     """One JSON document on stdout."""
     import json
+
+    from provisioner.domain.contract import plain
 
     data(json.dumps(value, default=plain, indent=2))
 
@@ -92,28 +93,6 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
-
-
-def plain(value: object) -> object:
-    """How the contract writes what JSON has no word for."""
-    from dataclasses import asdict, is_dataclass
-    from decimal import Decimal
-
-    match value:
-        case datetime():
-            return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        case timedelta():
-            return value.total_seconds()
-        case Decimal() | Path():
-            return str(value)
-        case Mapping():
-            return dict(cast(Mapping[str, Any], value))
-        case set() | frozenset() | tuple():
-            return list(cast(Iterable[Any], value))
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return asdict(value)
-        case _:
-            raise TypeError(f"{type(value).__name__} has no place in JSON output")
 
 
 def money(amount: "Decimal | None") -> str:

@@ -18,6 +18,7 @@ from provisioner.cli.regions import refuse_unknown
 from provisioner.cli.rules import of_settings, refuse
 from provisioner.cli.wishes import Wishes
 from provisioner.clouds.base import Sold
+from provisioner.domain.contract import CURRENCY
 from provisioner.domain.jobs import Fallback, JobRecord, JobSpec
 from provisioner.domain.offerings import CapacityType, Offering, in_order
 from provisioner.errors import AccelctlError, CloudError, ConfigError
@@ -25,7 +26,7 @@ from provisioner.jobs.buying import requirements_of
 from provisioner.jobs.costs import disk_per_hour
 from provisioner.jobs.resume import Allowance, resume, resumed
 from provisioner.jobs.submit import Submission, made_there, submit
-from provisioner.jobs.view import CURRENCY, dollars
+from provisioner.jobs.view import dollars
 from provisioner.jobs.workdir import fitting
 from provisioner.rules.requests import of_job
 from provisioner.rules.ruleset import Finding, judge

@@ -241,6 +241,9 @@ class FakeCloud:
     def zones(self, region: str) -> Sequence[str]:
         return self._places.get(region, ())
 
+    def requests(self) -> Mapping[str, int]:
+        return {}
+
     def publish(self, values: Mapping[str, float]) -> None:
         self.published.append(dict(values))
 

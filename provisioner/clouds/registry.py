@@ -1,6 +1,6 @@
 """The table of clouds. A cloud's SDK is an extra: it is asked for by name where it is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -44,6 +44,10 @@ class Cloud(
     SeesSessions, KnowsReferences, Protocol,
 ):  # fmt: skip
     """Everything that the command line needs of a cloud."""
+
+    def requests(self) -> Mapping[str, int]:
+        """How many were sent so far, by `<service>.<operation>`; retries too."""
+        ...
 
 
 def provider(name: str, *, clock: Clock, region: str = "", store: str = "", only: Sequence[str] = ()) -> Cloud:

@@ -24,6 +24,10 @@ class Metric(StrEnum):
     """Bytes per second, read and written."""
 
 
+ALL_DEVICES = "all"
+"""The name of a series that is the highest of devices which nobody counted."""
+
+
 class AcceleratorKind(StrEnum):
     """Whose silence means what: see thresholds.toml."""
 
@@ -69,6 +73,10 @@ class Series:
     device: str = ""
     glimpse: bool = False
     """One sample of now: enough to call a machine busy, never enough to call it idle."""
+    stands_for: int = 1
+    """How many devices it speaks for."""
+    silent_for: timedelta = timedelta(0)
+    """From its newest value to the end of what was looked at."""
 
     @property
     def highest(self) -> float:

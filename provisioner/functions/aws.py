@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from provisioner.catalog.labels import JOB, MANAGED, MANAGED_VALUE
 from provisioner.clouds.base import CloudProvider
+from provisioner.domain.contract import plain
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import CloudError, ConfigError, InstanceNotFound
 from provisioner.jobs.lookouts import mark
@@ -80,11 +81,11 @@ def told(place: Workplace, done: Round) -> dict[str, Any]:
     if done.failed:
         raise CloudError(f"{len(done.failed)} of this run could not be done or seen: {done.failed[0]}")
     place.cloud.publish({"Success": 1})
-    return json.loads(json.dumps(found, default=str))
+    return json.loads(json.dumps(found, default=plain))
 
 
 def log(what: str, document: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps({"what": what} | document, default=str) + "\n")
+    sys.stdout.write(json.dumps({"what": what} | document, default=plain) + "\n")
 
 
 def recovered(place: Workplace, event: dict[str, Any], enough: Callable[[], bool], *, steps: bool) -> dict[str, Any]:

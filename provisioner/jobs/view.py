@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
+from provisioner.domain.contract import CURRENCY
 from provisioner.domain.jobs import Attempt, Cost, JobRecord
 
-CURRENCY = "USD"
 CENTI_CENT = Decimal("0.0001")
 
 

@@ -1,10 +1,11 @@
 """Whether a machine works: the ladder of evidence, from its own devices down to what the hypervisor sees."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from provisioner.domain.estate import AcceleratorKind, Metric, Series
+from provisioner.domain.estate import ALL_DEVICES, AcceleratorKind, Metric, Series
 from provisioner.domain.reports import Phase
 from provisioner.reaper.observed import Observed
 from provisioner.reaper.thresholds import Quiet, Thresholds
@@ -54,17 +55,18 @@ def activity(seen: Observed, thresholds: Thresholds, now: datetime) -> Found:
 
 def quiet_verdict(seen: Observed, thresholds: Thresholds, quiet: Quiet, now: datetime) -> Found:
     """Nothing was loud: is there enough evidence to call that idle?"""
-    coverage = thresholds.limits.coverage
-    host = complete(seen.of(Metric.CPU), coverage) and complete(seen.of(Metric.NETWORK), coverage)
-    devices = complete(seen.of(Metric.ACCELERATOR), coverage)
+    host = known(seen, Metric.CPU, thresholds) and known(seen, Metric.NETWORK, thresholds)
     beating = seen.heartbeat is not None and fresh(seen, thresholds, now)
     if seen.heartbeat is not None and seen.heartbeat.silent:
         return Found(verdict=Verdict.UNKNOWN, reason=f"its devices say nothing: {', '.join(seen.heartbeat.silent)}")
     if not host:
         return Found(verdict=Verdict.UNKNOWN, reason=f"processor or network of the last {hours(quiet)} are not known")
-    enough = {"accelerator": devices, "heartbeat": devices or beating, "host": True}[quiet.needs]
-    if enough:
+    partly = half_told(seen, thresholds)
+    devices = not partly and known(seen, Metric.ACCELERATOR, thresholds)
+    if {"accelerator": devices, "heartbeat": beating, "host": True}[quiet.needs]:
         return Found(verdict=Verdict.IDLE, reason=f"nothing above its threshold within {hours(quiet)}")
+    if partly:
+        return Found(verdict=Verdict.UNKNOWN, reason=partly)
     if seen.heartbeat is not None and not beating:
         silent = f"its agent has been silent for {minutes(now - seen.heartbeat.at)}"
         return Found(verdict=Verdict.UNKNOWN, reason=f"{silent} and its accelerators are not seen")
@@ -77,7 +79,7 @@ def lacking(seen: Observed, metrics: frozenset[Metric], thresholds: Thresholds, 
         return False
     by_design = thresholds.quiet[seen.accelerator].needs == "heartbeat" and fresh(seen, thresholds, now)
     wanted = metrics - {Metric.ACCELERATOR} if by_design else metrics
-    return any(not complete(seen.of(metric), thresholds.limits.coverage) for metric in wanted)
+    return any(not known(seen, metric, thresholds) for metric in wanted)
 
 
 def loudest(seen: Observed, quiet: Quiet) -> str:
@@ -100,10 +102,41 @@ def told(series: Series) -> str:
     return f"{name} reached {series.highest:,.0f}{UNITS[series.metric]}"
 
 
-def complete(series: tuple[Series, ...], coverage: float) -> bool:
-    """Every series covers enough of the window, and there is one; a mere glimpse says nothing of the rest."""
-    whole = [one for one in series if not one.glimpse]
-    return bool(whole) and all(one.coverage >= coverage for one in whole)
+def known(seen: Observed, metric: Metric, thresholds: Thresholds) -> bool:
+    """Whether its series are all there; a mere glimpse says nothing of the rest."""
+    whole = whole_series(seen, metric)
+    if metric is Metric.ACCELERATOR:
+        return bool(whole) and not half_told(seen, thresholds)
+    return bool(whole) and all(covers(one, thresholds) for one in whole)
+
+
+def half_told(seen: Observed, thresholds: Thresholds) -> str:
+    """Why what is told of its accelerators is not all of them; empty where it is, or where nothing is told."""
+    whole = whole_series(seen, Metric.ACCELERATOR)
+    if not whole or seen.accelerator is AcceleratorKind.NONE:
+        return ""
+    if seen.devices is None:
+        return "how many accelerators its type has is not known"
+    telling = [one for one in whole if covers(one, thresholds)]
+    if stopped := sorted(names(whole) - names(telling)):
+        return f"accelerator {stopped[0]} does not tell of the whole time"
+    count = max(len(names(telling)), *(one.stands_for for one in telling))
+    return f"only {count} of its {seen.devices} accelerators tell what they do" if count < seen.devices else ""
+
+
+def whole_series(seen: Observed, metric: Metric) -> list[Series]:
+    return [one for one in seen.of(metric) if not one.glimpse]
+
+
+def covers(one: Series, thresholds: Thresholds) -> bool:
+    """It has enough of the window's points, and the newest: one that stopped is missing, whatever it said before."""
+    return one.coverage >= thresholds.limits.coverage and one.silent_for <= thresholds.limits.heartbeat_fresh
+
+
+def names(series: Iterable[Series]) -> set[str]:
+    """The devices that speak for themselves; what speaks for all together hides who is silent."""
+    found = {one.device for one in series}
+    return found - {ALL_DEVICES} or found
 
 
 def fresh(seen: Observed, thresholds: Thresholds, now: datetime) -> bool:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from math import ceil
 
 from provisioner.catalog import labels
 from provisioner.reaper.observed import Observed
@@ -18,7 +17,8 @@ ALL = "*"
 class Caps:
     """At most 20 machines, a tenth of those seen, and what reaches a tenth of their price; at least one machine.
 
-    The same holds for each owner. `prices` are USD per hour; a price that is not known counts as the dearest of all.
+    Rounded down. The same holds for each owner. `prices` are USD per hour; without a price of its own a machine counts
+    as its type costs on demand, and without that as the dearest of all.
     """
 
     seen: Counter[str]
@@ -30,7 +30,7 @@ class Caps:
     def refusal(self, machine: Observed) -> str:
         """Why this run may not end it; empty where it may."""
         for who, name in ((ALL, "this run"), (owner_of(machine), f"owner '{owner_of(machine)}'")):
-            allowed = max(1, min(MACHINES, ceil(self.seen[who] * SHARE)))
+            allowed = max(1, min(MACHINES, int(self.seen[who] * SHARE)))
             if self.ended[who] >= allowed:
                 return f"{name} may end {allowed} of {self.seen[who]} machines at once"
             share = self.prices.get(who, Decimal(0)) * SHARE
@@ -56,11 +56,13 @@ def owner_of(machine: Observed) -> str:
 
 
 def cost_of(machine: Observed, dearest: Decimal) -> Decimal:
-    return machine.price_per_hour if machine.price_per_hour is not None else dearest
+    """USD per hour. A spot machine's price is often not known; it may be as dear as one on demand, never dearer."""
+    known = machine.price_per_hour if machine.price_per_hour is not None else machine.on_demand_per_hour
+    return known if known is not None else dearest
 
 
 def caps_of(machines: Sequence[Observed]) -> Caps:
-    dearest = max((one.price_per_hour for one in machines if one.price_per_hour is not None), default=Decimal(0))
+    dearest = max((cost_of(one, Decimal(0)) for one in machines), default=Decimal(0))
     seen, prices = Counter({ALL: len(machines)}), {ALL: Decimal(0)}
     for one in machines:
         owner, cost = owner_of(one), cost_of(one, dearest)

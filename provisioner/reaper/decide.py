@@ -50,7 +50,7 @@ class Decision:
 def decide(seen: Observed, thresholds: Thresholds, now: datetime) -> Decision:
     """What to do about this machine now."""
     if seen.instance.state in ENDED:
-        found = Found(verdict=Verdict.IDLE, reason=f"it is {seen.instance.state} already")
+        found = Found(verdict=Verdict.IDLE, reason=f"it is {seen.instance.state} already{disks_cost(seen)}")
         return told(seen, Action.KEEP, found, saves=False)
     found = standing(seen, thresholds, now)
     if found.verdict in (Verdict.BUSY, Verdict.UNKNOWN, Verdict.SUSPECT):
@@ -63,6 +63,12 @@ def decide(seen: Observed, thresholds: Thresholds, now: datetime) -> Decision:
     if seen.protected:
         return told(seen, Action.REPORT, replace(found, reason=f"{found.reason}; it is protected from termination"))
     return in_two_phases(seen, found, thresholds, now)
+
+
+def disks_cost(seen: Observed) -> str:
+    """Only its end frees a stopped machine's disks."""
+    stops = seen.instance.state in (InstanceState.STOPPING, InstanceState.STOPPED)
+    return "; its disks and addresses cost on until it is terminated" if stops and not seen.instance_store_root else ""
 
 
 def settled(seen: Observed, thresholds: Thresholds, now: datetime) -> bool:
@@ -210,9 +216,11 @@ def evidence(seen: Observed) -> dict[str, Any]:
             {"metric": one.metric, "device": one.device, "highest": one.highest, "coverage": one.coverage}
             for one in seen.series
         ],
-        "heartbeat": heard_of(seen.heartbeat), "job": seen.job, "session_open": seen.session_open,
-        "tenure": seen.tenure, "owner": seen.owner_name or seen.owner, "launched_at": seen.instance.launched_at,
-        "unreadable": list(seen.unreadable), "marked_at": seen.mark.at if seen.mark else None,
+        "accelerators": seen.devices, "heartbeat": heard_of(seen.heartbeat), "job": seen.job,
+        "session_open": seen.session_open, "tenure": seen.tenure, "owner": labels.owner(seen.instance.labels) or None,
+        "replaced_by": seen.owner_name or seen.owner,
+        "launched_at": seen.instance.launched_at, "unreadable": list(seen.unreadable),
+        "marked_at": seen.mark.at if seen.mark else None,
     }  # fmt: skip
 
 

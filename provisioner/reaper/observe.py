@@ -163,13 +163,14 @@ class Observer:
         standing, record = self.job(instance, job)
         kind = kind_of(machine)
         return Observed(
-            instance=instance, session_open=people_on(heard, held, now), accelerator=kind, tenure=holding.tenure,
-            owner=holding.owner, owner_name=holding.owner_name, series=series(heard, held, kind, now),
-            heartbeat=heartbeat(heard), job=standing,
+            instance=instance, session_open=people_on(heard, held, now), accelerator=kind, devices=devices(machine),
+            tenure=holding.tenure, owner=holding.owner, owner_name=holding.owner_name, heartbeat=heartbeat(heard),
+            series=series(heard, held, kind, now), job=standing,
             mark=marks.read(instance.labels[labels.REAP]) if labels.REAP in instance.labels else None,
-            price_per_hour=price(machine, holding, record), local_disks=bool(machine and machine.local_disk_gb),
-            instance_store_root=holding.instance_store_root, request=holding.request,
-            unreadable=unreadable if job else (),
+            price_per_hour=price(machine, holding, record),
+            on_demand_per_hour=machine.on_demand_in(instance.region) if machine else None,
+            local_disks=bool(machine and machine.local_disk_gb), request=holding.request,
+            instance_store_root=holding.instance_store_root, unreadable=unreadable if job else (),
         )  # fmt: skip
 
     def job(self, instance: Instance, job: str) -> tuple[JobStanding, JobRecord | None]:
@@ -240,6 +241,10 @@ def kind_of(machine: MachineType | None) -> AcceleratorKind:
     if machine is None:
         return AcceleratorKind.NVIDIA
     return KINDS.get(machine.image, AcceleratorKind.NONE)
+
+
+def devices(machine: MachineType | None) -> int | None:
+    return machine.accelerators.count if machine and machine.accelerators else None
 
 
 def price(machine: MachineType | None, holding: Holding, record: JobRecord | None) -> Decimal | None:

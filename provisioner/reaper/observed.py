@@ -52,6 +52,8 @@ class Observed:
 
     instance: Instance
     accelerator: AcceleratorKind
+    devices: int | None = None
+    """How many accelerators its type has; None where nobody knows."""
     tenure: Tenure
     owner: OwnerKind = OwnerKind.NOBODY
     owner_name: str = ""
@@ -62,6 +64,8 @@ class Observed:
     """Somebody is logged in; None where nobody can tell."""
     mark: Mark | None = None
     price_per_hour: Decimal | None = None
+    on_demand_per_hour: Decimal | None = None
+    """What its type costs on demand there, whatever was paid."""
     local_disks: bool = False
     """Their contents go with a stop."""
     instance_store_root: bool = False

@@ -49,16 +49,18 @@ class Pulse:
         within = [slot for slot, end in zip(self.slots, ends, strict=True) if end > now - window]
         found: list[Series] = []
         for metric in FIELDS:
-            values = [slot[metric] for slot in within if metric in slot]
-            share = min(len(values) * SLOT / window, 1.0)
-            if values:
+            backs = [back for back, slot in enumerate(reversed(within)) if metric in slot]
+            share = min(len(backs) * SLOT / window, 1.0)
+            if backs:
                 found.append(
                     Series(
                         metric=metric,
-                        values=(max(values),),
+                        values=(max(slot[metric] for slot in within if metric in slot),),
                         coverage=share,
                         device=self.spokesman,
                         glimpse=share < coverage,
+                        stands_for=max(len(self.devices), 1),
+                        silent_for=SLOT * min(backs),
                     )
                 )
         return (*found, *self._held(window))

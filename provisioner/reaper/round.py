@@ -3,7 +3,7 @@
 The command and every function run this and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -39,6 +39,8 @@ UNUSED = {
 
 class RoundCloud(SweptCloud, FindsLeftovers, FindsUnused, Protocol):
     """What a round needs of a cloud."""
+
+    def requests(self) -> Mapping[str, int]: ...
 
 
 class StepsJobs(Protocol):
@@ -78,6 +80,8 @@ class Round:
     others: tuple[Other, ...]
     history: History | None = None
     """With this round, where it was kept."""
+    requests: Mapping[str, int] = field(default_factory=dict[str, int])
+    """What the cloud was asked, by `<service>.<operation>`."""
 
     @property
     def failed(self) -> list[str]:
@@ -128,7 +132,8 @@ class Rounds:
         )  # fmt: skip
         report = sweeper.run(places, apply=apply, blind=[Blind.of(*one) for one in unlisted.items()])
         done = Round(report=report, others=(*jobs, *self._beside(known, places)))
-        return self._remembered(done, places) if self.remembers else done
+        done = self._remembered(done, places) if self.remembers else done
+        return replace(done, requests=self.cloud.requests())
 
     def _begin(self) -> None:
         """What cannot be kept now is tried again, and said, at the end."""

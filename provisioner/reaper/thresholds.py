@@ -18,6 +18,10 @@ T = TypeVar("T")
 FILE = Path(__file__).with_name("thresholds.toml")
 SHORTEST = timedelta(minutes=5)
 """Of a window: metrics come as one figure for each five minutes."""
+LONGEST = timedelta(days=7)
+"""Of a window: the function reads the five minutes of a week of 3,000 machines in four of its ten minutes."""
+HASTIEST = timedelta(minutes=5)
+"""Of a grace: as far as rounds are apart at least; who is told has one of them."""
 HIGHEST = {"accelerator_below": 100, "cpu_below": 100, "memory_held": 100, "coverage": 1}
 """Percent, and a share."""
 MAX = sys.float_info.max
@@ -176,6 +180,10 @@ def span(name: str, value: Any) -> timedelta:
     found = duration(value)
     if name == "window" and found < SHORTEST:
         raise ValueError(f"window '{value}' is shorter than the {written(SHORTEST)} between two figures")
+    if name == "window" and found > LONGEST:
+        raise ValueError(f"window '{value}' is longer than the {written(LONGEST)} that one round can read")
+    if name == "grace" and found < HASTIEST:
+        raise ValueError(f"grace '{value}' is shorter than the {written(HASTIEST)} between two rounds")
     return found
 
 

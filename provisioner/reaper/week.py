@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from provisioner.domain.contract import CURRENCY
 from provisioner.reaper.history import KEPT, Day, Event, History, Place
 
 DAY = Decimal(24 * 3600)
@@ -23,7 +24,8 @@ def week_document(history: History, now: datetime) -> dict[str, Any]:
         "rounds_failed": sum(day.failed for day in days), "rounds_unfinished": history.unfinished(now),
         "seen": max((day.seen for day in days), default=0),
         "unknown": max((day.unknown for day in days), default=0), "marked": listed(together(days, "marked")),
-        "ended": listed(ended), "spared": listed(together(days, "spared")), "saved": saved(ended, now),
+        "ended": listed(ended), "spared": listed(together(days, "spared")),
+        "saved": saved(ended, now), "currency": CURRENCY,
         "unpriced": sum(one.saves_per_day is None for one in ended.values()), "oldest_unknown": oldest(history),
     }  # fmt: skip
 

@@ -33,7 +33,10 @@ def hours(value: str) -> tuple[str, str] | None:
         return None
     if not (found := HOURS.fullmatch(value)):
         raise ValueError("it is such as 08:00-18:00, or off")
-    return f"{int(found[2])} {int(found[1])}", f"{int(found[4])} {int(found[3])}"
+    opens, closes = f"{int(found[2])} {int(found[1])}", f"{int(found[4])} {int(found[3])}"
+    if opens == closes:
+        raise ValueError("it opens and closes in the same minute; it is such as 08:00-18:00, or off")
+    return opens, closes
 
 
 def timezone(value: str) -> str:

@@ -9,6 +9,8 @@ from provisioner.sandbox.client import ask
 from tests.sandbox.world import aws, launch, state_of, until
 
 OURS = {"accelctl:managed": "accelctl", "accelctl:owner": "tester"}
+GPUS = 8
+"""Of the type that `launch` takes: a machine of which fewer tell is unknown."""
 HOST = {"CPUUtilization": 2.0, "NetworkIn": 1000.0, "NetworkOut": 1000.0}
 
 
@@ -39,7 +41,7 @@ def pass_hours(hours: float) -> None:
 
 
 def measured(instance: str, *, gpus: list[float], hours: float = 3, **host: float) -> None:
-    """What CloudWatch has of the machine for the last hours, every five minutes."""
+    """What CloudWatch has of the machine for the last hours, every five minutes; the GPUs that are not named rest."""
     watch, dimension = aws("cloudwatch"), {"Name": "InstanceId", "Value": instance}
     moments = [now() - timedelta(minutes=5 * back) for back in range(int(hours * 12))]
     for moment in moments:
@@ -51,7 +53,6 @@ def measured(instance: str, *, gpus: list[float], hours: float = 3, **host: floa
         devices = [
             {"MetricName": "nvidia_smi_utilization_gpu", "Value": value, "Timestamp": moment,
              "Dimensions": [dimension, {"Name": "index", "Value": str(index)}, {"Name": "arch", "Value": "Ampere"}]}
-            for index, value in enumerate(gpus)
+            for index, value in enumerate([*gpus, *[0.0] * (GPUS - len(gpus))])
         ]  # fmt: skip
-        if devices:
-            watch.put_metric_data(Namespace="CWAgent", MetricData=devices)
+        watch.put_metric_data(Namespace="CWAgent", MetricData=devices)

@@ -87,7 +87,7 @@ SCENES = {
         victim=lambda name: ["teardown", name, "--yes"], before=running, ends=("succeeded", "cancelled"),
         again=lambda name: repeated("teardown", name, "--yes"),
     ),
-    "reap": Scene(victim=lambda _: ["reap", "--apply"], before=lost),
+    "reap": Scene(victim=lambda _: ["reap", "--apply", "--yes"], before=lost),
 }  # fmt: skip
 
 

@@ -44,11 +44,11 @@ def test_an_orphan_is_marked_then_told_of_then_ended(machine: Any) -> None:
     measured(orphan, gpus=[0, 1])
 
     assert (reaped(orphan)["verdict"], reaped(orphan)["outcome"]) == ("orphan", "planned")
-    assert (reaped(orphan, "--apply")["action"], reaped(orphan)["action"]) == ("mark", "keep")
+    assert (reaped(orphan, "--apply", "--yes")["action"], reaped(orphan)["action"]) == ("mark", "keep")
     pass_hours(2)
     measured(orphan, gpus=[0, 1])
     measured(busy, gpus=[0, 88])
-    assert reaped(busy, "--apply")["verdict"] == "busy"
+    assert reaped(busy, "--apply", "--yes")["verdict"] == "busy"
     assert until(lambda: state_of(orphan) == "terminated")
     assert state_of(busy) == "running"
 
@@ -59,12 +59,12 @@ def test_an_idle_machine_goes_and_one_that_works_again_loses_its_mark(machine: A
     pass_hours(1)
     for one in (idle, wakes):
         measured(one, gpus=[0, 1])
-    assert reaped(idle, "--apply")["verdict"] == "idle"
+    assert reaped(idle, "--apply", "--yes")["verdict"] == "idle"
     pass_hours(2)
     measured(idle, gpus=[0, 1])
     measured(wakes, gpus=[0, 97])
 
-    spared = reaped(wakes, "--apply")
+    spared = reaped(wakes, "--apply", "--yes")
 
     assert (spared["verdict"], spared["action"], spared["outcome"]) == ("busy", "unmark", "done")
     assert until(lambda: state_of(idle) == "terminated")
@@ -91,7 +91,7 @@ def test_metrics_that_are_refused_make_everything_unknown(machine: Any) -> None:
     measured(idle, gpus=[0])
     ask("fault", operation="GetMetricData", code="AccessDenied", times="9")
 
-    found = reaped(idle, "--apply")
+    found = reaped(idle, "--apply", "--yes")
     ask("fault", operation="GetMetricData", code="AccessDenied", times="0")
 
     assert (found["verdict"], found["action"]) == ("unknown", "keep")
@@ -106,7 +106,7 @@ def test_a_job_that_nobody_looks_after_is_stepped() -> None:
     ask("interrupt", instance="alone", notice="0")
 
     def continued() -> bool:
-        done = accelctl("reap", "--apply", "--output", "json")
+        done = accelctl("reap", "--apply", "--yes", "--output", "json")
         others = json.loads(done.stdout)["others"]
         assert {"kind": "job", "id": job["id"]}.items() <= others[0].items()
         return len((Job("alone").status() or {})["attempts"]) == 2
@@ -139,12 +139,12 @@ def test_others_accelerators_are_marked_and_told_of_and_never_ended() -> None:
     measured(foreign, gpus=[0, 0])
     seen = [one["id"] for one in json.loads(accelctl("reap", "--output", "json").stdout)["machines"]]
     assert foreign not in seen
-    first = reaped(foreign, "--scope", "account", "--apply")
+    first = reaped(foreign, "--scope", "account", "--apply", "--yes")
     assert (first["action"], state_of(foreign)) == ("mark", "running"), json.dumps(first)
     pass_hours(30)
     measured(foreign, gpus=[0, 0])
 
-    told = reaped(foreign, "--scope", "account", "--apply")
+    told = reaped(foreign, "--scope", "account", "--apply", "--yes")
 
     assert (told["action"], state_of(foreign)) == ("report", "running")
     assert "not accelctl's" in told["reason"]

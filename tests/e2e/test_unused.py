@@ -68,7 +68,7 @@ def test_ours_is_named_with_its_price_and_others_is_not_looked_at(left: dict[str
 
 def test_others_is_told_of_when_the_account_is_looked_at_and_never_touched(left: dict[str, str]) -> None:
     """Even by a run that acts."""
-    found = others("--scope", "account", "--apply")
+    found = others("--scope", "account", "--apply", "--yes")
 
     assert {found[left[name]]["action"] for name in left} == {"report"}
     assert "not accelctl's" in found[left["their volume"]]["reason"]

@@ -1,4 +1,4 @@
-"""The parts of CloudWatch, SSM and the tagging API: GetMetricData at most 500 queries a call, ListMetrics 500 a page, as its limits say.
+"""The parts of CloudWatch, SSM and the tagging API: GetMetricData at most 500 queries a call, ListMetrics 500 a page.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
 """
@@ -13,7 +13,7 @@ LISTED = 500
 BUSY = {"nvidia_smi_utilization_gpu": 91.0, "CPUUtilization": 60.0}
 MEMORY = {"nvidia_smi_memory_used": 18_000.0, "nvidia_smi_memory_total": 24_000.0}
 QUIET = {"nvidia_smi_utilization_gpu": 0.0, "CPUUtilization": 1.0}
-EXTRA = [{"Name": "index", "Value": "0"}, {"Name": "name", "Value": "NVIDIA A10G"}, {"Name": "arch", "Value": "Ampere"}]
+EXTRA = [{"Name": "name", "Value": "NVIDIA A10G"}, {"Name": "arch", "Value": "Ampere"}]
 
 
 def answer(estate: Estate, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +41,8 @@ def data(estate: Estate, asked: dict[str, Any]) -> dict[str, Any]:
 def result(estate: Estate, query: dict[str, Any], times: list[int]) -> dict[str, Any]:
     metric = query["MetricStat"]["Metric"]
     estate.read[machine_of(metric), metric["MetricName"]] += 1
-    values = [value_of(estate, metric)] * len(times) if known(estate, metric) else []
+    half = len(times) // 2 if has_stopped(estate, metric) else len(times)
+    values = [value_of(estate, metric)] * half if known(estate, metric) else []
     return {"Id": query["Id"], "Label": metric["MetricName"], "Timestamps": times[: len(values)], "Values": values,
             "StatusCode": "Complete"}  # fmt: skip
 
@@ -56,6 +57,11 @@ def known(estate: Estate, metric: dict[str, Any]) -> bool:
     return metric["Namespace"] == "CWAgent" and names == {"InstanceId", "index", "name", "arch"}
 
 
+def has_stopped(estate: Estate, metric: dict[str, Any]) -> bool:
+    last = {"Name": "index", "Value": str(estate.gpus - 1)}
+    return number_of(machine_of(metric)) in estate.stopped and last in metric["Dimensions"]
+
+
 def value_of(estate: Estate, metric: dict[str, Any]) -> float:
     if metric["MetricName"] in MEMORY:
         return MEMORY[metric["MetricName"]]
@@ -67,12 +73,20 @@ def machine_of(metric: dict[str, Any]) -> str:
 
 
 def metrics(estate: Estate, asked: dict[str, Any]) -> dict[str, Any]:
-    """One GPU for each machine."""
+    """Those of the GPUs."""
     if asked.get("MetricName") != "nvidia_smi_utilization_gpu":
         return {"Metrics": []}
     start = int(asked.get("NextToken") or 0)
-    numbers = range(start, min(start + LISTED, estate.machines))
-    held = [{"Namespace": "CWAgent", "MetricName": "nvidia_smi_utilization_gpu",
-             "Dimensions": [{"Name": "InstanceId", "Value": id_of(number)}, *EXTRA]} for number in numbers]  # fmt: skip
-    more = {"NextToken": str(start + LISTED)} if start + LISTED < estate.machines else {}
+    devices = [(machine, gpu) for machine in range(estate.machines) for gpu in telling(estate, machine)]
+    held = [{"Namespace": "CWAgent", "MetricName": "nvidia_smi_utilization_gpu", "Dimensions": dimensions(machine, gpu)}
+            for machine, gpu in devices[start : start + LISTED]]  # fmt: skip
+    more = {"NextToken": str(start + LISTED)} if start + LISTED < len(devices) else {}
     return {"Metrics": held} | more
+
+
+def telling(estate: Estate, machine: int) -> range:
+    return range(estate.gpus - (machine in estate.mute))
+
+
+def dimensions(machine: int, gpu: int) -> list[dict[str, str]]:
+    return [{"Name": "InstanceId", "Value": id_of(machine)}, {"Name": "index", "Value": str(gpu)}, *EXTRA]

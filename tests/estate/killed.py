@@ -71,7 +71,7 @@ def reap(url: str) -> "subprocess.Popen[str]":
     places = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "estate", "AWS_SECRET_ACCESS_KEY": "none",
               "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "ACCELCTL_OWNER_TOPIC": TOPIC}  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, "-m", "provisioner", "reap", "--apply"], env=os.environ | places, text=True,
+        [sys.executable, "-m", "provisioner", "reap", "--apply", "--yes"], env=os.environ | places, text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 

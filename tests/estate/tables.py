@@ -45,6 +45,12 @@ class Estate:
     """Those of them that hold nothing; each of the others holds all the machines."""
     holding: frozenset[int] = frozenset()
     """A program holds three quarters of their GPU's memory; of the others nobody publishes what is held."""
+    gpus: int = 1
+    """Of each machine, as its type has them."""
+    mute: frozenset[int] = frozenset()
+    """Machines whose last GPU publishes nothing."""
+    stopped: frozenset[int] = frozenset()
+    """Machines whose last GPU published nothing more in the newer half of whatever is asked for."""
     attended: frozenset[int] = frozenset()
     """Somebody has a session open on them."""
     rate: float = 0.0

@@ -1,7 +1,10 @@
 """A large estate is looked at in pages and batches: nothing is asked twice, nor of a machine that is settled."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from provisioner.reaper.round import Round
 from provisioner.workplace import Workplace
@@ -44,6 +47,19 @@ def test_a_look_that_fails_is_the_failure_of_its_machines_alone() -> None:
     verdicts = [str(one.decision.verdict) for one in done.report.machines]
     assert (verdicts.count("unknown"), verdicts.count("idle")) == (500, 50)
     assert any("500 machines could not be judged" in line for line in done.failed)
+
+
+@pytest.mark.parametrize("silence", ["mute", "stopped"])
+def test_a_machine_of_which_one_gpu_tells_nothing_is_kept_however_long_it_was_marked(silence: str) -> None:
+    """It may work, or be cut up by MIG: three quiet ones of four are no evidence. The others go."""
+    special = Estate(machines=20, instance_type="g5.12xlarge", gpus=4, labels=marked(range(1, 4)))
+    with serving(replace(special, **{silence: frozenset({1})})) as estate:
+        done = swept(apply=True)
+
+    told = {one.machine.instance.id: one.decision for one in done.report.machines}
+    assert (told[id_of(1)].verdict, told[id_of(1)].action, estate.state_of(id_of(1))) == ("unknown", "keep", "running")
+    assert "accelerator" in told[id_of(1)].reason
+    assert (told[id_of(3)].action, estate.state_of(id_of(3))) == ("stop", "stopped")
 
 
 def marked(numbers: range, at: str = "2026-01-01T00:00:00Z") -> dict[str, dict[str, str]]:

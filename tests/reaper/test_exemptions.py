@@ -54,6 +54,8 @@ def test_a_later_one_has_the_last_word_and_one_kind_may_be_meant() -> None:
         ({"labels": RESEARCH, "cpu_below": "much"}, "much"),
         ({"labels": RESEARCH, "needs": "gpu"}, "needs 'gpu' is not one of accelerator, heartbeat, host"),
         ({"labels": RESEARCH, "window": "1m"}, "window '1m' is shorter than the 5m"),
+        ({"labels": RESEARCH, "window": "400d"}, "window '400d' is longer than the 7d that one round can read"),
+        ({"labels": RESEARCH, "grace": "0s"}, "grace '0s' is shorter than the 5m between two rounds"),
         ({"labels": RESEARCH, "window": 3600}, "window '3600' is no duration"),
         ({"labels": RESEARCH, "grace": 1}, "grace '1' is no duration"),
         ({"labels": RESEARCH, "cpu_below": True}, "cpu_below 'True' is no number"),

@@ -66,3 +66,16 @@ def test_nobody_says_how_long_a_machine_is_unknown_where_nobody_remembers(
 
     assert ("OldestUnknownSeconds" in figures(estate)) is not storeless
     assert "Success" in figures(estate)
+
+
+def test_its_log_writes_times_and_amounts_as_every_json_of_ours_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RFC 3339 in UTC, and a currency beside the money."""
+    with serving(Estate(machines=2)) as estate:
+        invoked(monkeypatch, "report")
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    machine = next(one for one in lines if one["what"] == "machine")
+    assert machine["evidence"]["launched_at"] == f"{estate.launched_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert {one["currency"] for one in lines if one["what"] in ("machine", "summary")} == {"USD"}

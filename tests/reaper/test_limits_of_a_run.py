@@ -9,6 +9,7 @@ import pytest
 from provisioner.reaper import marks
 from provisioner.reaper.caps import caps_of
 from provisioner.reaper.observed import Mark, Observed
+from provisioner.reaper.view import saved
 from tests.reaper.test_verdicts import DOCUMENT, observed
 
 MARK = Mark(at=datetime(2026, 11, 20, 12, 0, tzinfo=UTC), token="a1b2", reason="nothing above its threshold (5 %)")
@@ -20,7 +21,7 @@ def machine(owner: str, price: str | None = "6.50") -> Observed:
     return replace(found, instance=replace(found.instance, labels={"accelctl:owner": owner}))
 
 
-@pytest.mark.parametrize(("seen", "may_end"), [(1, 1), (10, 1), (11, 2), (95, 10), (1000, 20)])
+@pytest.mark.parametrize(("seen", "may_end"), [(1, 1), (10, 1), (19, 1), (20, 2), (99, 9), (1000, 20)])
 def test_a_run_ends_a_tenth_and_twenty_at_most(seen: int, may_end: int) -> None:
     """At least one, so that a small estate is not left alone."""
     machines = [machine(f"owner-{number}") for number in range(seen)]
@@ -61,6 +62,23 @@ def test_an_unknown_price_counts_as_the_dearest() -> None:
     caps.spend(machines[0])
 
     assert "13.00 USD an hour" in caps.refusal(machines[2])
+
+
+def test_a_spot_machine_without_a_price_counts_as_its_type_costs_on_demand() -> None:
+    """Dearer than everything else that is priced: it alone is a run's work."""
+    spot = replace(machine("ann", None), on_demand_per_hour=Decimal("55.04"))
+    cheap = [machine(f"o{number}", "1.21") for number in range(40)]
+    caps = caps_of([spot, *cheap])
+    caps.spend(spot)
+
+    assert "may end machines of 10.34 USD" in caps.refusal(cheap[0])
+
+
+def test_what_a_run_saved_is_unknown_as_soon_as_one_price_is() -> None:
+    """Never 0, nor the sum of the others."""
+    assert saved([Decimal("29.04"), None]) is None
+    assert saved([Decimal("29.04"), Decimal("1.00")]) == Decimal("30.04")
+    assert saved([]) == 0
 
 
 def test_a_mark_is_read_as_it_was_written() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.domain.estate import AcceleratorKind, Metric, OwnerKind, Series, Tenure
+from provisioner.clouds.aws.metrics import device_of
+from provisioner.domain.estate import ALL_DEVICES, AcceleratorKind, Metric, OwnerKind, Series, Tenure
 from provisioner.domain.instances import Instance, InstanceState
 from provisioner.domain.offerings import CapacityType
 from provisioner.domain.reports import Phase
@@ -30,9 +31,14 @@ def ago(hours: float) -> datetime:
 def series_of(case: dict[str, Any]) -> tuple[Series, ...]:
     coverage = case.get("coverage", 1.0)
     devices = [
-        Series(metric=Metric.ACCELERATOR, device=str(index), values=(0.0, float(value), 0.0), coverage=coverage)
+        Series(
+            metric=Metric.ACCELERATOR, device=str(index), values=(0.0, float(value), 0.0), coverage=coverage,
+            silent_for=timedelta(minutes=case.get("stopped", {}).get(str(index), 0)),
+        )
         for index, value in enumerate(case["devices"])
-    ]
+    ]  # fmt: skip
+    if "together" in case:
+        devices.append(Series(metric=Metric.ACCELERATOR, device=ALL_DEVICES, values=(case["together"],)))
     memory = [Series(metric=Metric.ACCELERATOR_MEMORY, values=(case["memory"],))] if "memory" in case else []
     host = [Series(metric=metric, values=(case[metric],)) for metric in (Metric.CPU, Metric.NETWORK, Metric.DISK)]
     return (*devices, *memory, *([] if case.get("no_host") else host))
@@ -55,14 +61,15 @@ def observed(case: dict[str, Any]) -> Observed:
         if "heartbeat" in case
         else None
     )
+    accelerators = case.get("accelerators", len(case["devices"]) or 8)
     instance = Instance(
         id="i-1", cloud="aws", region="us-east-1", zone="us-east-1a", instance_type="p4d.24xlarge",
         capacity_type=CapacityType.SPOT, state=InstanceState(case.get("state", "running")),
         launched_at=ago(case["age"]), labels=labels_of(case),
     )  # fmt: skip
     return Observed(
-        instance=instance, accelerator=AcceleratorKind(case["accelerator"]), tenure=Tenure(case["tenure"]),
-        owner=OwnerKind(case["owner"]), series=series_of(case), heartbeat=beat,
+        instance=instance, devices=accelerators or None, accelerator=AcceleratorKind(case["accelerator"]),
+        tenure=Tenure(case["tenure"]), owner=OwnerKind(case["owner"]), series=series_of(case), heartbeat=beat,
         job=JobStanding(case.get("job", "none")), session_open=case.get("session_open"),
         mark=Mark(at=ago(case["marked"]), token="t", reason="idle") if "marked" in case else None,
         price_per_hour=Decimal("6.50"), local_disks=True, protected=case.get("protected", False),
@@ -110,11 +117,38 @@ def test_a_verdict_says_what_it_saves_and_what_is_lost() -> None:
     assert decided(tenure="capacity-block").saves_per_day is None
 
 
+def test_a_stopped_machine_is_told_to_cost_on() -> None:
+    """Its hours cost nothing, its disks do."""
+    assert "disks and addresses cost on" in decided(state="stopped").reason
+    assert "cost on" not in decided(state="terminated").reason
+
+
 def test_the_evidence_holds_every_number() -> None:
     """What `--output json` prints is what was decided on."""
     evidence = decided(devices=[0, 93]).evidence
 
     assert {"metric": "accelerator", "device": "1", "highest": 93.0, "coverage": 1.0} in evidence["series"]
+
+
+def test_the_evidence_says_whose_it_is_and_who_would_replace_it() -> None:
+    """Its label, and the group that holds it; nobody's is null."""
+    anns = decided(labels={"accelctl:owner": "ann"}, owner="scaling-group").evidence
+
+    assert (anns["owner"], anns["replaced_by"]) == ("ann", "scaling-group")
+    assert (decided().evidence["owner"], decided().evidence["replaced_by"]) == (None, "nobody")
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "device"),
+    [
+        ({"InstanceId": "i-1", "Job": "j", "Device": "nvidia3 NVIDIA H100"}, "3"),
+        ({"InstanceId": "i-1", "index": "3", "name": "NVIDIA H100"}, "3"),
+        ({"InstanceId": "i-1", "Job": "j"}, "all"),
+    ],
+)
+def test_one_device_has_one_name_whoever_publishes_it(dimensions: dict[str, str], device: str) -> None:
+    """Two names of one device would make up for another that is silent."""
+    assert device_of(dimensions.items()) == device
 
 
 @pytest.mark.parametrize(

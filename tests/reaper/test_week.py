@@ -126,11 +126,11 @@ def test_reap_keeps_what_it_did_and_its_summary_tells_it() -> None:
     with serving(Estate(machines=4, labels=due)) as estate:
         swept()
         assert KEY not in estate.objects
-        assert accelctl("reap", "--apply").returncode == 0
+        assert accelctl("reap", "--apply", "--yes").returncode == 0
         told = accelctl("reap", "--summary", "--output", "json")
         text = accelctl("reap", "--summary").stdout
         estate.objects[KEY] = b"{"
-        broken = accelctl("reap", "--apply")
+        broken = accelctl("reap", "--apply", "--yes")
         unread = accelctl("reap", "--summary")
 
     week = json.loads(told.stdout)

@@ -4,13 +4,14 @@ import pulumi
 import pytest
 
 from provisioner.catalog import azure
-from stacks.components import aws_reaper, azure_machine, gcp_tpu
+from stacks.components import aws_group, aws_reaper, azure_machine, gcp_tpu
 from stacks.components.aws_machine import KEYS as AWS
 from stacks.components.aws_machine import zone_among
 from stacks.settings import LABELS, Key, parsed
 from tests.engine.project import KEY
 
 GCP = gcp_tpu.keys_for(gcp_tpu.families()["v5e"], "v5litepod-8")
+G5 = aws_group.keys_for(("g5.xlarge",), ("g5.xlarge",))
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQ" + 83 * "AAAA" + "AA== somebody"
 
 
@@ -29,6 +30,8 @@ def named(keys: tuple[Key, ...], name: str) -> Key:
         (azure_machine.KEYS, "sshKey", KEY[:60], "a whole public key"),
         (azure_machine.KEYS, "sshKey", KEY.replace("ssh-ed25519", "ssh-rsa"), "ssh-ed25519 or ssh-rsa"),
         (azure_machine.KEYS, "sshKey", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-ed25519 or ssh-rsa"),
+        (G5, "hours", "08:00-08:00", "same minute"),
+        (G5, "hours", "8:00-08:00", "same minute"),
         (aws_reaper.KEYS, "logDays", "31", "14, 30, 60"),
         (aws_reaper.KEYS, "bucket", "No Such", "accelctl-123456789012"),
         (aws_reaper.KEYS, "regions", "us-west-2, us-esat-1", "'us-esat-1' is none of those allowed"),
@@ -61,6 +64,7 @@ def test_a_wrong_value_names_its_key_and_what_is_allowed(
         (azure_machine.KEYS, "location", "westeurope"),
         (azure_machine.KEYS, "sshKey", KEY),
         (azure_machine.KEYS, "sshKey", RSA),
+        (G5, "hours", "22:00-06:00"),
         (aws_reaper.KEYS, "logDays", "365"),
         (aws_reaper.KEYS, "regions", "us-west-2, us-east-1"),
         (aws_reaper.KEYS, "thresholds", '[{"labels": {"accelctl:team": "vision"}, "grace": "1h"}]'),

@@ -178,6 +178,9 @@ class Aws:
     def attended(self, region: str) -> frozenset[str]:
         return attended(self._sessions, region)
 
+    def requests(self) -> Mapping[str, int]:
+        return dict(sorted(self._sessions.allowance.asked.items()))
+
     def publish(self, values: Mapping[str, float]) -> None:
         publish(self._sessions, values)
 

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -64,9 +65,11 @@ class Allowance:
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._lock = threading.Lock()
         self._wait = wait or pause
+        self.asked = Counter[str]()
+        """Every request that was sent, by service and operation."""
 
     def watch(self, client: Any, region: str) -> None:
-        """Every attempt of the client's looks takes a token first, retries too."""
+        """Every attempt is counted, and one of the client's looks takes a token first; retries too."""
         client.meta.events.register("before-send", partial(self._before, region))
         client.meta.events.register("needs-retry", partial(self._after, region))
 
@@ -75,7 +78,9 @@ class Allowance:
         self._take(self._bucket(region, "points", POINTS), count)
 
     def _before(self, region: str, *, event_name: str, **_: Any) -> None:
-        action = event_name.rsplit(".", 1)[-1]
+        service, action = event_name.split(".")[-2:]
+        with self._lock:
+            self.asked[f"{service}.{action}"] += 1
         if quota := quota_of(action):
             self._take(self._bucket(region, action, quota), 1)
 

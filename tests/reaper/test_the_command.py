@@ -1,0 +1,90 @@
+"""What a person or a timer types: nothing is ended unasked, and what was asked of the cloud is said."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.jobs import accelctl
+from tests.estate.serving import serving
+from tests.estate.tables import REGION, Estate, id_of
+from tests.reaper.test_estates import marked
+from tests.sandbox.world import until
+
+
+def told(*flags: str) -> dict[str, Any]:
+    done = accelctl("reap", "--region", REGION, "--output", "json", *flags)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_where_nobody_can_answer_it_takes_yes() -> None:
+    """Exit 2, before anything is looked at; the hint says what a timer has to say."""
+    with serving(Estate(machines=4, labels=marked(range(1, 2)))) as estate:
+        done = accelctl("reap", "--apply")
+        assert (done.returncode, estate.asked["DescribeInstances"], estate.acts) == (2, 0, [])
+        assert "--yes" in done.stderr
+        told("--apply", "--yes")
+
+    assert estate.state_of(id_of(1)) == "stopped"
+
+
+def answered(answer: bytes) -> str:
+    """What it says to somebody at a terminal who answers so."""
+    ours, theirs = pty.openpty()
+    os.write(ours, answer)
+    done = subprocess.run(
+        [sys.executable, "-m", "provisioner", "reap", "--apply", "--region", REGION], stdin=theirs,
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    os.close(theirs)
+    os.close(ours)
+    return done.stderr
+
+
+def test_at_a_terminal_the_plan_is_shown_and_asked_about() -> None:
+    """No is no; yes does what was shown."""
+    with serving(Estate(machines=4, labels=marked(range(1, 2)))) as estate:
+        refused = answered(b"n\n")
+        assert (id_of(1) in refused, "nothing was changed" in refused, estate.acts) == (True, True, [])
+        answered(b"y\n")
+
+    assert estate.state_of(id_of(1)) == "stopped"
+
+
+def test_the_requests_are_counted_and_the_scope_has_two_names() -> None:
+    """As many as the cloud saw."""
+    with serving(Estate(machines=4)) as estate:
+        found = told("--scope", "owned", "--cloud", "aws")
+
+    assert found["requests"]["ec2.DescribeInstances"] == estate.asked["DescribeInstances"] == 1
+    assert found["requests"]["cloudwatch.GetMetricData"] == estate.asked["GetMetricData"]
+
+
+def test_a_file_of_settings_may_be_named(tmp_path: Path) -> None:
+    """Its thresholds hold, and what is no setting is refused."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[[thresholds]]\nlabels = {"accelctl:owner" = "tester"}\ncpu_below = 0.5\n')
+    with serving(Estate(machines=2)):
+        assert {one["verdict"] for one in told("--config", str(mine))["machines"]} == {"busy"}
+        mine.write_text("colour = 1\n")
+        assert accelctl("reap", "--config", str(mine)).returncode == 2
+
+
+def test_ctrl_c_says_what_was_done_and_what_was_not() -> None:
+    """Exit 130; what is under way is finished first, and the rest stays as it is."""
+    with serving(Estate(machines=40, labels=marked(range(1, 2))), latency=0.3) as estate:
+        run = subprocess.Popen(
+            [sys.executable, "-m", "provisioner", "reap", "--apply", "--yes", "--region", REGION],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert until(lambda: estate.asked["GetMetricData"] > 0, 60)
+        run.send_signal(signal.SIGINT)
+        _, words = run.communicate(timeout=60)
+
+    assert (run.returncode, estate.acts) == (130, [])
+    assert "interrupted: 0 machine(s) were marked or ended, 20 were left as they are." in words
