@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from provisioner.rules.aws import ANY_ACCELERATED, Inputs, at, given, listed, some
-from provisioner.rules.azure import accelerated, bought, node_pool, placed
+from provisioner.rules.azure import bought, costly, node_pool, placed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
 from provisioner.rules.pools import added, together
 
@@ -20,7 +20,7 @@ def fleet(subject: str, inputs: Inputs) -> Facts:
     """It keeps its capacity, of either kind, in sizes by name or by what they need."""
     sizes = listed(at(inputs, "vmSizesProfile"))
     needs = at(inputs, "vmAttributes", "acceleratorSupport") == "Required"
-    found: list[Any] = [UNKNOWN] if sizes is UNKNOWN else [accelerated(at(one, "name")) for one in sizes]
+    found: list[Any] = [UNKNOWN] if sizes is UNKNOWN else [costly(at(one, "name")) for one in sizes]
     kinds: Any = UNKNOWN if UNKNOWN in found else tuple(name for one in found for name in one)
     kept = added(at(inputs, name, "capacity", default=0) for name in ("regularPriorityProfile", "spotPriorityProfile"))
     return Facts(
@@ -49,7 +49,7 @@ def compute(subject: str, inputs: Inputs) -> Facts:
     inner, single = at(held, "properties", default={}), at(held, "computeType") == "ComputeInstance"
     least = 1 if single else at(inner, "scaleSettings", "minNodeCount", default=0)
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(at(inner, "vmSize")), group=True, least=least,
+        subject=subject, cloud="azure", instance_types=costly(at(inner, "vmSize")), group=True, least=least,
         most=1 if single else at(inner, "scaleSettings", "maxNodeCount", default=0),
         capacity=bought(at(inner, "vmPriority", default="Dedicated")), labels=at(inputs, "tags", default={}),
         scheduled=goes_down(inner),

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import labels
+from provisioner.catalog.small import is_small
 from provisioner.catalog.tpus import family_of, type_of
 from provisioner.rules.aws import Inputs, at, called, end_of_stack, equal, listed, moment, some, truth
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
 
-ACCELERATED = ("a2", "a3", "a4", "a4x", "g2", "g4", "tpu7x")
-"""Families of machine types that have accelerators; those whose names begin with ct have TPUs."""
+USUAL = "e2-medium"
+"""The type of a node that names none."""
 ENDED = "buy it as spot, or set scheduling.max_run_duration with instance_termination_action = DELETE"
 
 
@@ -85,11 +86,11 @@ def tpu(subject: str, inputs: Inputs) -> Facts:
 
 
 def instance(subject: str, inputs: Inputs) -> Facts:
-    """A machine; one without accelerators is none. Google ends what has a longest run."""
+    """A machine; a small one without accelerators is none. Google ends what has a longest run."""
     marks, scheduling = ours(at(inputs, "labels", default={})), at(inputs, "scheduling", default={})
     ends = at(scheduling, "terminationTime")
     return Facts(
-        subject=subject, cloud="gcp", instance_types=accelerated(at(inputs, "machineType"), inputs), labels=marks,
+        subject=subject, cloud="gcp", instance_types=costly(at(inputs, "machineType"), inputs), labels=marks,
         usd_per_hour=None, capacity=bought(scheduling), ends_at=moment(ends),
         lasts=span(at(scheduling, "maxRunDuration")),
         public_address=has_address(listed(at(inputs, "networkInterfaces"))),
@@ -131,13 +132,12 @@ def disks_left(inputs: Inputs) -> Any:
     return "a disk" if False in gone else UNKNOWN if UNKNOWN in gone else ""
 
 
-def accelerated(kind: Any, inputs: Any) -> Any:
-    """The type, where it has accelerators: by its family, or by guest accelerators beside it."""
+def costly(kind: Any, inputs: Any) -> Any:
+    """The type, where it may be dear: every one but a small one that has no guest accelerators beside it."""
     if isinstance(kind, Unknown):
         return UNKNOWN
-    name = str(kind).rsplit("/", 1)[-1]
-    family = name.split("-")[0]
-    if family in ACCELERATED or family.startswith("ct"):
+    name = str(kind or USUAL).rsplit("/", 1)[-1]
+    if not is_small("gcp", name):
         return (name,)
     guests = guests_of(inputs)
     return UNKNOWN if guests is UNKNOWN else (name,) if guests else ()
@@ -171,7 +171,7 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     scaling = at(inputs, "autoscaling")
     least = at(inputs, "nodeCount", default=at(inputs, "initialNodeCount", default=1))
     return Facts(
-        subject=subject, cloud="gcp", instance_types=accelerated(at(config, "machineType"), config), group=True,
+        subject=subject, cloud="gcp", instance_types=costly(at(config, "machineType"), config), group=True,
         least=least if scaling is None else at(scaling, "minNodeCount", default=0),
         most=least if scaling is None else at(scaling, "maxNodeCount", default=UNKNOWN),
         labels=ours(at(config, "resourceLabels", default={})),

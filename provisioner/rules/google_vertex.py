@@ -6,7 +6,7 @@ from typing import Any
 
 from provisioner.rules.aws import Inputs, at, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
-from provisioner.rules.google import accelerated, ours, protected, stays
+from provisioner.rules.google import costly, ours, protected, stays
 from provisioner.rules.pools import together
 
 SERVES = "Vertex keeps one replica at least; take a cheaper type, or deploy it for as long as it is asked"
@@ -18,7 +18,7 @@ def carried(spec: Any) -> Any:
     """The type of a machine's specification, where it has accelerators."""
     count = at(spec, "acceleratorCount", default=1)
     cards = [{"count": count}] if at(spec, "acceleratorType") is not None else []
-    return UNKNOWN if spec is UNKNOWN else accelerated(at(spec, "machineType"), {"guestAccelerators": cards})
+    return UNKNOWN if spec is UNKNOWN else costly(at(spec, "machineType"), {"guestAccelerators": cards})
 
 
 def number(value: Any) -> Any:
