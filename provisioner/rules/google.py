@@ -172,11 +172,17 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     least = at(inputs, "nodeCount", default=at(inputs, "initialNodeCount", default=1))
     return Facts(
         subject=subject, cloud="gcp", instance_types=costly(at(config, "machineType"), config), group=True,
-        least=least if scaling is None else at(scaling, "minNodeCount", default=0),
-        most=least if scaling is None else at(scaling, "maxNodeCount", default=UNKNOWN),
+        least=least if scaling is None else of_all_zones(scaling, "MinNodeCount", default=0),
+        most=least if scaling is None else of_all_zones(scaling, "MaxNodeCount", default=UNKNOWN),
         labels=ours(at(config, "resourceLabels", default={})),
         capacity=bought(config),
     )  # fmt: skip
+
+
+def of_all_zones(scaling: Any, name: str, *, default: Any) -> Any:
+    """A pool's limit, which is said for all of its zones, or for each."""
+    each = name[0].lower() + name[1:]
+    return at(scaling, f"total{name}", default=at(scaling, each, default=default))
 
 
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
