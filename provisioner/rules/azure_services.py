@@ -1,12 +1,15 @@
 """Facts of Azure's services that rent machines in their own name. Shapes: the pulumi-azure-native package, 3."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from provisioner.rules.aws import ANY_ACCELERATED, Inputs, at, given, listed, some
-from provisioner.rules.azure import bought, costly, node_pool, placed
+from provisioner.rules.aws import ANY_ACCELERATED, Inputs, at, equal, given, listed, some
+from provisioner.rules.azure import bought, costly, node_pool, placed, price_of
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
 from provisioner.rules.pools import added, together
+
+SERVES = "Azure keeps one instance at least; take a smaller size, or deploy it for as long as it is asked"
 
 
 def cluster(subject: str, inputs: Inputs) -> Facts:
@@ -57,9 +60,46 @@ def compute(subject: str, inputs: Inputs) -> Facts:
     )  # fmt: skip
 
 
+def deployment(subject: str, inputs: Inputs) -> Facts:
+    """Of an online endpoint: its own machines wait for requests; on Kubernetes they are the cluster's."""
+    held = at(inputs, "properties", default={})
+    size, scaling = at(held, "instanceType"), at(held, "scaleSettings", default={})
+    scales = equal(at(scaling, "scaleType", default="Default"), "TargetUtilization")
+    fixed = at(inputs, "sku", "capacity", default=1)
+    return Facts(
+        subject=subject, cloud="azure", group=True,
+        instance_types=() if at(held, "endpointComputeType") == "Kubernetes" else costly(size),
+        least=UNKNOWN if scales is UNKNOWN else at(scaling, "minInstances", default=1) if scales else fixed,
+        most=UNKNOWN if scales is UNKNOWN else at(scaling, "maxInstances", default=1) if scales else fixed,
+        usd_per_hour=price_of(size, at(inputs, "location")), labels=at(inputs, "tags", default={}), otherwise=SERVES,
+    )  # fmt: skip
+
+
+def batch_pool(subject: str, inputs: Inputs) -> Facts:
+    """Of Azure Batch: nodes wait for tasks, as many as it says; how many a formula keeps is its own to say."""
+    size, scaling = at(inputs, "vmSize"), at(inputs, "scaleSettings", default={})
+    kinds = ("targetDedicatedNodes", "targetLowPriorityNodes")
+    fixed = added(at(scaling, "fixedScale", name, default=0) for name in kinds)
+    nodes = fixed if at(scaling, "autoScale") is None else by_formula(at(scaling, "autoScale", "formula", default=""))
+    return Facts(
+        subject=subject, cloud="azure", instance_types=costly(size), group=True, least=nodes, most=nodes, unit="node",
+        usd_per_hour=price_of(size, at(inputs, "location")), labels=at(inputs, "tags", default={}),
+        otherwise="let a formula bring it down to 0 nodes",
+    )  # fmt: skip
+
+
+def by_formula(formula: Any) -> Any:
+    """Nodes, where the formula sets plain numbers; UNKNOWN where it computes them."""
+    targets = re.findall(r"\$Target(?:Dedicated|LowPriority)Nodes\s*=\s*([^;]*)", str(formula))
+    plain = all(one.strip().isdecimal() for one in targets)
+    return UNKNOWN if formula is UNKNOWN or not targets or not plain else sum(map(int, targets))
+
+
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "azure-native:containerservice:ManagedCluster": cluster,
     "azure-native:azurefleet:Fleet": fleet,
     "azure-native:machinelearningservices:Compute": compute,
+    "azure-native:machinelearningservices:OnlineDeployment": deployment,
+    "azure-native:batch:Pool": batch_pool,
 }
 """By the type's token, without the version of the API."""
