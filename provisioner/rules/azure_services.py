@@ -7,15 +7,14 @@ from typing import Any
 from provisioner.rules.aws import ANY_ACCELERATED, Inputs, at, equal, given, listed, some
 from provisioner.rules.azure import bought, costly, node_pool, placed, price_of
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
-from provisioner.rules.pools import added, together
+from provisioner.rules.pools import added, rows_of, together
 
 SERVES = "Azure keeps one instance at least; take a smaller size, or deploy it for as long as it is asked"
 
 
 def cluster(subject: str, inputs: Inputs) -> Facts:
     """AKS's pools that are written into the cluster."""
-    profiles = listed(at(inputs, "agentPoolProfiles"))
-    pools: list[Any] = [UNKNOWN] if profiles is UNKNOWN else profiles or [{}]
+    pools = rows_of(at(inputs, "agentPoolProfiles")) or [{}]
     return together([node_pool(subject, placed(one, inputs)) for one in pools], at(inputs, "tags", default={}))
 
 
@@ -35,8 +34,8 @@ def fleet(subject: str, inputs: Inputs) -> Facts:
 
 def goes_down(held: Any) -> Any:
     """Whether an idle time is said, or a schedule that is on and stops it."""
-    rows = listed(at(held, "schedules", "computeStartStop"))
-    return some([given(at(held, "idleTimeBeforeShutdown")), *map(stops, [UNKNOWN] if rows is UNKNOWN else rows)])
+    rows = rows_of(at(held, "schedules", "computeStartStop"))
+    return some([given(at(held, "idleTimeBeforeShutdown")), *map(stops, rows)])
 
 
 def stops(schedule: Any) -> Any:
@@ -95,11 +94,21 @@ def by_formula(formula: Any) -> Any:
     return UNKNOWN if formula is UNKNOWN or not targets or not plain else sum(map(int, targets))
 
 
+def host(subject: str, inputs: Inputs) -> Facts:
+    """Paid for until it is deleted, empty or not; no price of a machine is its price."""
+    kind = at(inputs, "sku", "name", default="a dedicated host")
+    return Facts(
+        subject=subject, cloud="azure", instance_types=UNKNOWN if kind is UNKNOWN else (kind,),
+        labels=at(inputs, "tags", default={}), otherwise="use machines of shared hosts: nothing releases this one",
+    )  # fmt: skip
+
+
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     "azure-native:containerservice:ManagedCluster": cluster,
     "azure-native:azurefleet:Fleet": fleet,
     "azure-native:machinelearningservices:Compute": compute,
     "azure-native:machinelearningservices:OnlineDeployment": deployment,
     "azure-native:batch:Pool": batch_pool,
+    "azure-native:compute:DedicatedHost": host,
 }
 """By the type's token, without the version of the API."""

@@ -11,6 +11,7 @@ from provisioner.catalog.small import is_small
 from provisioner.catalog.tpus import family_of, type_of
 from provisioner.rules.aws import Inputs, at, called, end_of_stack, equal, listed, moment, some, truth
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
+from provisioner.rules.pools import number, rows_of
 
 USUAL = "e2-medium"
 """The type of a node that names none."""
@@ -57,8 +58,7 @@ def slice_of(inputs: Inputs) -> Any:
 
 def outer_address(inputs: Any) -> Any:
     """Of a TPU, which may have one network or several."""
-    several = listed(at(inputs, "networkConfigs"))
-    networks = [at(inputs, "networkConfig"), *([UNKNOWN] if several is UNKNOWN else several)]
+    networks = [at(inputs, "networkConfig"), *rows_of(at(inputs, "networkConfigs"))]
     return some(truth(at(one, "enableExternalIps")) for one in networks)
 
 
@@ -126,8 +126,7 @@ def has_address(cards: Any) -> Any:
 
 def disks_left(inputs: Inputs) -> Any:
     """Those that are made with the machine; one that was there before it is nobody's to delete."""
-    disks = listed(at(inputs, "disks"))
-    made = [at(inputs, "bootDisk"), *([UNKNOWN] if disks is UNKNOWN else disks)]
+    made = [at(inputs, "bootDisk"), *rows_of(at(inputs, "disks"))]
     gone = [truth(at(one, "autoDelete", default=True)) for one in made if at(one, "source") in (None, UNKNOWN)]
     return "a disk" if False in gone else UNKNOWN if UNKNOWN in gone else ""
 
@@ -148,14 +147,13 @@ def guests_of(inputs: Any) -> Any:
     guests = listed(at(inputs, "guestAccelerators"))
     if guests is UNKNOWN:
         return UNKNOWN
-    counts = [at(one, "count", default=1) for one in guests]
-    return some(one if one is UNKNOWN else int(one) > 0 for one in counts)
+    counts = [number(at(one, "count", default=1)) for one in guests]
+    return some(one if one is UNKNOWN else one > 0 for one in counts)
 
 
 def queued(subject: str, inputs: Inputs) -> Facts:
     """A queued resource cannot be asked for on spot, and takes no labels: nothing but its owner ends it."""
-    specs = listed(at(inputs, "tpu", "nodeSpecs"))
-    nodes = [at(one, "node", default={}) for one in ([UNKNOWN] if specs is UNKNOWN else specs)]
+    nodes = [at(one, "node", default={}) for one in rows_of(at(inputs, "tpu", "nodeSpecs"))]
     kinds = [slice_of(one) for one in nodes]
     return Facts(
         subject=subject, cloud="gcp", instance_types=UNKNOWN if UNKNOWN in kinds else tuple(kinds), takes_labels=False,

@@ -1,21 +1,21 @@
 """Facts of Google's services that rent machines in their own name. Shapes: the pulumi-gcp package, 10."""
 
 from collections.abc import Callable
-from typing import Any
 
-from provisioner.rules.aws import Inputs, at, given, listed, moment, truth
+from provisioner.rules.aws import Inputs, at, given, moment, truth
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
 from provisioner.rules.google import costly, node_pool, ours, span
-from provisioner.rules.pools import together
+from provisioner.rules.pools import rows_of, together
 
 
 def cluster(subject: str, inputs: Inputs) -> Facts:
     """GKE's pools that are written into the cluster; a default pool that is removed at once is none."""
-    written = listed(at(inputs, "nodePools"))
+    written = rows_of(at(inputs, "nodePools"))
     default = {name: at(inputs, name) for name in ("nodeConfig", "initialNodeCount")}
     alone = {} if at(inputs, "removeDefaultNodePool") is True else default
-    pools: list[Any] = [UNKNOWN] if written is UNKNOWN else written or [alone]
-    return together([node_pool(subject, one) for one in pools], ours(at(inputs, "resourceLabels", default={})))
+    return together(
+        [node_pool(subject, one) for one in written or [alone]], ours(at(inputs, "resourceLabels", default={}))
+    )
 
 
 def workbench(subject: str, inputs: Inputs) -> Facts:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from provisioner.rules.aws import listed
 from provisioner.rules.facts import UNKNOWN, Facts
 
 
@@ -16,6 +17,20 @@ def together(pools: Sequence[Facts], labels: Any) -> Facts:
 def types_of(pools: Iterable[Facts]) -> Any:
     kinds: list[Any] = [one.instance_types for one in pools]
     return UNKNOWN if UNKNOWN in kinds else tuple(name for kind in kinds for name in kind)
+
+
+def rows_of(value: Any) -> list[Any]:
+    """The rows of a list; a single one that is not known where the list is not."""
+    rows = listed(value)
+    return [UNKNOWN] if rows is UNKNOWN else rows
+
+
+def number(value: Any) -> Any:
+    """Some blocks write numbers as text; what is none is not known."""
+    try:
+        return value if value is UNKNOWN else int(value)
+    except (TypeError, ValueError):
+        return UNKNOWN
 
 
 def added(numbers: Iterable[Any]) -> Any:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from provisioner.catalog import labels
-from provisioner.rules import azure_classic, azure_services
+from provisioner.rules import azure_classic, azure_containers, azure_services
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import Facts
 from provisioner.rules.ruleset import RULES, Outcome, judged, lacking, names_an_end
@@ -26,7 +26,7 @@ TAGGED = (
     "azure-native:compute:VirtualMachine", "azure-native:compute:VirtualMachineScaleSet",
     "azure-native:containerservice:AgentPool",
     "aws:ec2/dedicatedHost:DedicatedHost", "aws:sagemaker/space:Space",
-    *azure_services.READERS, *azure_classic.READERS,
+    *azure_services.READERS, *azure_classic.READERS, *azure_containers.READERS,
 )  # fmt: skip
 LABELLED = (
     "gcp:tpu/v2Vm:V2Vm", "gcp:compute/instance:Instance", "gcp:compute/instanceTemplate:InstanceTemplate",

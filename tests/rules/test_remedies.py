@@ -33,6 +33,8 @@ DEAR: dict[str, Any] = {
     "properties": {"properties": {"vmSize": "Standard_ND96isr_H100_v5"}, "instanceType": "Standard_ND96isr_H100_v5"},
     "gceSetup": {"machineType": "a3-highgpu-8g"},
     "spaceSettings": {"jupyterLabAppSettings": {"defaultResourceSpec": {"instanceType": "ml.p5.48xlarge"}}},
+    "containers": [{"resources": {"requests": {"gpu": {"count": 4, "sku": "V100"}}}}],
+    "workloadProfiles": [{"workloadProfileType": "NC96-A100"}], "workloadProfileName": "gpu",
     "machineSpec": {"machineType": "a3-highgpu-8g"},
     "resourcePools": [{"machineSpec": {"machineType": "a3-highgpu-8g"}}],
     "coreInstanceGroup": {"instanceType": "p5.48xlarge"},
