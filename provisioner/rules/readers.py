@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any, cast
 
 from provisioner.rules import (
+    autoscaling,
     aws,
     aws_services,
     azure,
@@ -35,6 +36,7 @@ READERS: dict[str, Callable[[str, Inputs], Facts]] = {
     **azure_classic.READERS,
     **azure_containers.READERS,
     **reaper.READERS,
+    **autoscaling.READERS,
     **enders.READERS,
     **floor.READERS,
 }
