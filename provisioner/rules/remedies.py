@@ -32,11 +32,13 @@ LABELLED = (
     "gcp:tpu/v2Vm:V2Vm", "gcp:compute/instance:Instance", "gcp:compute/instanceTemplate:InstanceTemplate",
     "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate", "gcp:workbench/instance:Instance",
     "gcp:vertex/aiPersistentResource:AiPersistentResource", "gcp:colab/runtimeTemplate:RuntimeTemplate",
+    "gcp:cloudrunv2/service:Service", "gcp:cloudrunv2/workerPool:WorkerPool",
 )  # fmt: skip
 PLACES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TAGGED, ("tags",)), **dict.fromkeys(LABELLED, ("labels",)),
     "gcp:container/nodePool:NodePool": ("nodeConfig", "resourceLabels"),
     "gcp:container/cluster:Cluster": ("resourceLabels",),
+    "gcp:cloudrun/service:Service": ("metadata", "labels"),
 }  # fmt: skip
 """Where a type has its labels, as a mapping."""
 LONGEST_RUN = LABELLED[1:4]

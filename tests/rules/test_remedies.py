@@ -34,6 +34,8 @@ DEAR: dict[str, Any] = {
     "gceSetup": {"machineType": "a3-highgpu-8g"},
     "spaceSettings": {"jupyterLabAppSettings": {"defaultResourceSpec": {"instanceType": "ml.p5.48xlarge"}}},
     "containers": [{"resources": {"requests": {"gpu": {"count": 4, "sku": "V100"}}}}],
+    "template": {"nodeSelector": {"accelerator": "nvidia-l4"},
+                 "spec": {"nodeSelector": {"run.googleapis.com/accelerator": "nvidia-l4"}}},
     "workloadProfiles": [{"workloadProfileType": "NC96-A100"}], "workloadProfileName": "gpu",
     "machineSpec": {"machineType": "a3-highgpu-8g"},
     "resourcePools": [{"machineSpec": {"machineType": "a3-highgpu-8g"}}],
