@@ -127,21 +127,37 @@ def encrypted(disks: Iterable[Any]) -> Any:
 
 
 def instance(subject: str, inputs: Inputs) -> Facts:
-    """From a template, what the template says is judged with the template."""
+    """From a template, what only the template says is not known here; its disks and its metadata are judged there."""
     template, tags = at(inputs, "launchTemplate") is not None, at(inputs, "tags", default={})
     market = at(inputs, "instanceMarketOptions", "marketType", default=at(inputs, "instanceLifecycle"))
+    market = UNKNOWN if template and market is None else market
     kind = at(inputs, "instanceType")
     more = listed(at(inputs, "ebsBlockDevices"))
     disks = [at(inputs, "rootBlockDevice", default={}), *([UNKNOWN] if more is UNKNOWN else more)]
     return facts(
-        subject, UNKNOWN if kind is UNKNOWN else (kind,),
+        subject, UNKNOWN if kind is UNKNOWN or (template and kind is None) else (kind,),
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
         labels=tags, public_address=truth(at(inputs, "associatePublicIpAddress")),
+        template=source_of(at(inputs, "launchTemplate")),
         token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs),
         leaves_behind=volumes_left(disks), from_template=template and kind is None, reserved=reserved(inputs),
         asked_wrongly=too_dear(kind, limit_of(inputs)), otherwise=OTHERWISE,
     )  # fmt: skip
+
+
+def source_of(told: Any) -> Any:
+    """What a launch template is called, where something is launched from it; empty for none."""
+    return "" if told is None else called(at(told, "id", default=at(told, "name")))
+
+
+def handed_on(inputs: Inputs) -> Any:
+    """The labels that a template gives to its machines."""
+    rows = listed(at(inputs, "tagSpecifications"))
+    if rows is UNKNOWN:
+        return UNKNOWN
+    found = [at(one, "tags", default={}) for one in rows if at(one, "resourceType") == "instance"]
+    return found[0] if found else {}
 
 
 def persistent(inputs: Inputs) -> Any:
@@ -171,7 +187,7 @@ def volumes_left(disks: Iterable[Any]) -> Any:
 
 
 def template(subject: str, inputs: Inputs) -> Facts:
-    """Its own labels say when what it launches ends; blocks of it may come later, by `up`."""
+    """Its own labels say when what it launches is to end, and reach no machine; blocks may come later, by `up`."""
     market, tags = at(inputs, "instanceMarketOptions", "marketType"), at(inputs, "tags", default={})
     kind, cards = kind_of(inputs), listed(at(inputs, "networkInterfaces"))
     mappings = listed(at(inputs, "blockDeviceMappings"))
@@ -184,6 +200,8 @@ def template(subject: str, inputs: Inputs) -> Facts:
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
         reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)), otherwise=OTHERWISE,
+        hands_on=handed_on(inputs),
+        ids=(called(at(inputs, OPTIONS, "id", default=at(inputs, "arn"))), called(at(inputs, "name"))),
     )  # fmt: skip
 
 

@@ -52,7 +52,8 @@ def read(text: str, source: str) -> Iterator[Resource]:
 
 
 def resource(state: Mapping[str, Any]) -> Resource:
-    options = {"protect": state.get("protect"), "ignoreChanges": state.get("ignoreChanges") or ()}
+    options = {"protect": state.get("protect"), "ignoreChanges": state.get("ignoreChanges") or (),
+               "id": state.get("id")}  # fmt: skip
     name = state["urn"].rsplit("::", 1)[-1]
     return Resource(name=name, token=state["type"], inputs=plain(state.get("inputs") or {}) | {OPTIONS: options})
 

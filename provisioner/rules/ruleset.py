@@ -14,6 +14,7 @@ from provisioner.rules.places import written
 
 HOURS_A_MONTH = 730
 DOWN = "set its least to 0, or give it a schedule"
+TEMPLATES = "which this machine alone does not show; say it on the machine as well, or let its stack hold the template"
 LATER = "what this rule needs is not known yet; it is looked at again at up"
 
 
@@ -93,11 +94,22 @@ def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
             return ""
         types_of(facts)
         return f"it keeps at least {counted(known(facts.least), facts.unit)} for ever; {facts.otherwise or DOWN}"
-    if known(facts.capacity) is not Capacity.ON_DEMAND or time_left(facts, now) is not None:
+    if goes_by_itself(facts, now):
         return ""
     types_of(facts)
     unheeded = f" (its label {labels.EXPIRES_AT} ends nothing)" if names_an_end(facts) else ""
     return f"it is on demand and has no end{unheeded}; {facts.otherwise or 'buy it as spot'}"
+
+
+def goes_by_itself(facts: Facts, now: datetime) -> bool:
+    """Spot, paid for beforehand, or with an end."""
+    if not isinstance(facts.capacity, Unknown) and facts.capacity is not Capacity.ON_DEMAND:
+        return True
+    if time_left(facts, now) is not None:
+        return True
+    if facts.template and isinstance(facts.capacity, Unknown):
+        raise NotYetKnown(f"how it is bought and whether it ends is its template's to say, {TEMPLATES}")
+    return known(facts.capacity) is not Capacity.ON_DEMAND
 
 
 def counted(number: float, unit: str) -> str:
@@ -124,6 +136,7 @@ def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str
     left = time_left(facts, now)
     if left is None or timedelta() < left <= allowed.longest_end:
         return ""
+    types_of(facts)
     if left <= timedelta():
         return past(facts, now + left)
     return f"it ends {left.days} days from now, and {allowed.longest_end.days} are allowed; end it sooner"
@@ -158,7 +171,10 @@ def capacity_block_pinned(facts: Facts, allowed: Configuration, now: datetime) -
 def required_labels(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if not facts.takes_labels:
         return ""
-    if missing := lacking(facts, allowed):
+    missing = lacking(facts, allowed)
+    if missing and facts.template:
+        raise NotYetKnown(f"{labels_are(missing)} its template's to give, {TEMPLATES}")
+    if missing:
         return f"{labels_are(missing)} missing; every machine says whose it is"
     wanted = required(facts, allowed)
     blank = [name for name, value in wanted.items() if value == "unassigned" and not allowed.unassigned_allowed]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from provisioner.rules import templates
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, NotYetKnown, Part, Unknown
 from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, counted, let_off, time_left
@@ -134,6 +135,12 @@ def without_end(machines: Sequence[Facts], schedules: Sequence[Facts]) -> list[F
     return without
 
 
+def launched_wrongly(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
+    """What is launched from templates of the stack, each with its own template's words."""
+    told = [f"{one.subject} ({one.rule}): {one.what}" for one in templates.broken(found, allowed, now)]
+    return (Outcome.VIOLATION, f"what its templates launch breaks rules: {'; '.join(told)}") if told else None
+
+
 def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
     ends = facts.scheduled_end and facts.ends_at is not None
     return ends and facts.capacity is Capacity.ON_DEMAND and not cheap(facts, allowed)
@@ -142,6 +149,8 @@ def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
 TOTALS = (
     Total(name="ends-kept", level=Level.MANDATORY, check=nobody_ends,
           help="Where only a schedule ends machines, the stack has one for each."),
+    Total(name="launched-from-templates", level=Level.MANDATORY, check=launched_wrongly,
+          help="A machine keeps the rules with what its template gives it: a template's own labels reach no machine."),
     Total(name="budget", level=Level.MANDATORY, check=over_budget, adds_up=True,
           help="What a stack may cost until its machines end is within its budget; an unknown price is said, never 0."),
     Total(name="machines-counted", level=Level.MANDATORY, check=too_many, adds_up=True,

@@ -260,3 +260,61 @@ def test_two_resources_of_one_name_are_two() -> None:
     found = list(totals.judge([machine, group], replace(WATCHED, most_machines=4), NOW))
 
     assert [one.rule for one in found] == ["machines-counted"]
+
+
+def template_of(*marks: dict[str, str], **more: Any) -> tuple[str, dict[str, Any]]:
+    """A template of p5 that gives its machines these labels; its own say an end, which reaches none."""
+    rows = [
+        {"resourceType": "volume", "tags": EIGHT_HOURS},
+        *({"resourceType": "instance", "tags": one} for one in marks),
+    ]
+    return TEMPLATE[0], TEMPLATE[1] | {"name": "mine", "tagSpecifications": rows} | more
+
+
+PAYS = {"owner": "ann", "team": "t", "cost-center": "c"}
+SPOT_MARKET = {"instanceMarketOptions": {"marketType": "spot"}}
+
+
+def launched(**more: Any) -> tuple[str, dict[str, Any]]:
+    return P5[0], {"launchTemplate": {"id": NOT_YET}, "tags": PAYS} | more
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        [template_of(EIGHT_HOURS), launched()],
+        [template_of(**SPOT_MARKET), launched()],
+        [template_of(**SPOT_MARKET), launched(instanceType="p5.4xlarge")],
+        [template_of(EIGHT_HOURS | PAYS), launched(tags={})],
+        [template_of(), launched(tags=PAYS | EIGHT_HOURS)],
+        [template_of(), template_of(**SPOT_MARKET), launched()],
+        [template_of(), launched(launchTemplate={"name": "another"})],
+    ],
+    ids=[
+        "its end",
+        "its market",
+        "its market and another type",
+        "its labels",
+        "an own end",
+        "one of two",
+        "no other's",
+    ],
+)
+def test_a_machine_is_judged_with_what_its_template_gives_it(stack: list[tuple[str, dict[str, Any]]]) -> None:
+    """Where the template of the stack makes it right, or another one may be meant."""
+    assert said(WATCHED, *stack) == {}
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        [template_of(), launched()],
+        [template_of(), launched(launchTemplate={"name": "mine"})],
+        [template_of(), template_of(), launched()],
+        [template_of(EIGHT_HOURS), launched(tags={})],
+    ],
+    ids=["no end", "by its name", "neither of two", "no labels"],
+)
+def test_a_templates_own_labels_reach_no_machine(stack: list[tuple[str, dict[str, Any]]]) -> None:
+    """A p5 on demand whose template alone carries labels has neither an end nor an owner."""
+    assert said(WATCHED, *stack) == {"launched-from-templates": Outcome.VIOLATION}
