@@ -12,10 +12,11 @@ Inputs = Mapping[str, Any]
 """Plain values; what is not known yet is UNKNOWN, at any depth."""
 OPTIONS = "accelctl:options"
 """Beside the inputs: what Pulumi itself was told of the resource, `protect` and `ignoreChanges`."""
-OTHERWISE = (
-    f"buy it as spot, or hand it to the reaper with the labels {labels.MANAGED}={labels.MANAGED_VALUE} and "
+TO_THE_REAPER = (
+    f"hand it to the reaper with the labels {labels.MANAGED}={labels.MANAGED_VALUE} and "
     f"{labels.EXPIRES_AT}, the moment when it ends"
 )
+OTHERWISE = f"buy it as spot, or {TO_THE_REAPER}"
 ACCELERATORS = ("acceleratorManufacturers", "acceleratorNames", "acceleratorTypes", "acceleratorTotalMemoryMib")
 """Requirements that only a machine with accelerators meets, beside their least number."""
 ANY_ACCELERATED = "any type with accelerators"

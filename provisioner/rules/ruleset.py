@@ -14,6 +14,7 @@ from provisioner.rules.places import written
 
 HOURS_A_MONTH = 730
 DOWN = "set its least to 0, or give it a schedule"
+OF_OTHERS = "a group, a fleet or a node pool holds it, and the machine does not show whether that lets it go; see there"
 TEMPLATES = "which this machine alone does not show; say it on the machine as well, or let its stack hold the template"
 LATER = "what this rule needs is not known yet; it is looked at again at up"
 
@@ -105,6 +106,8 @@ def goes_by_itself(facts: Facts, now: datetime) -> bool:
     """Spot, paid for beforehand, or with an end."""
     if not isinstance(facts.capacity, Unknown) and facts.capacity is not Capacity.ON_DEMAND:
         return True
+    if facts.there and isinstance(facts.ends_at, Unknown):
+        raise NotYetKnown(OF_OTHERS)
     if time_left(facts, now) is not None:
         return True
     if facts.template and isinstance(facts.capacity, Unknown):

@@ -100,7 +100,7 @@ def test_check_says_the_same_of_a_state(tmp_path: Path) -> None:
         ("{}", "stack export"),
         ('{"steps": []}', "this preview failed: it has no step"),
         (
-            '{"steps": [{"op": "delete"}], "diagnostics": [{"severity": "info"}, {"severity": "error", "message": "boom"}]}',
+            '{"steps": [{"op": "delete"}], "diagnostics": [{"severity": "error", "message": "error: boom"}]}',
             "this preview failed: boom",
         ),
         ('{"deployment": []}', "neither a preview nor a stack"),
