@@ -17,6 +17,7 @@ TO_THE_REAPER = (
     f"{labels.EXPIRES_AT}, the moment when it ends"
 )
 OTHERWISE = f"buy it as spot, or {TO_THE_REAPER}"
+FLEET_ENDS = "let it ask once for spot, or end its machines at its valid_until: terminate_instances_with_expiration"
 ACCELERATORS = ("acceleratorManufacturers", "acceleratorNames", "acceleratorTypes", "acceleratorTotalMemoryMib")
 """Requirements that only a machine with accelerators meets, beside their least number."""
 ANY_ACCELERATED = "any type with accelerators"
@@ -95,7 +96,16 @@ def price_of(instance_types: Any) -> Decimal | None:
 
 def facts(subject: str, instance_types: Any, **more: Any) -> Facts:
     found = instance_types if isinstance(instance_types, Unknown) else tuple(one for one in instance_types if one)
-    return Facts(subject=subject, cloud="aws", instance_types=found, usd_per_hour=price_of(found), **more)
+    return Facts(
+        subject=subject, cloud="aws", instance_types=found, usd_per_hour=price_of(found),
+        accelerated=accelerated(found), **more,
+    )  # fmt: skip
+
+
+def accelerated(instance_types: Any) -> bool:
+    """Whether one of the types surely has accelerators."""
+    found = () if isinstance(instance_types, Unknown) else instance_types
+    return any((machine := load().find("aws", one)) and machine.accelerators for one in found)
 
 
 def kind_of(row: Any) -> Any:
@@ -226,13 +236,24 @@ def fleet(subject: str, inputs: Inputs) -> Facts:
     keeps = at(inputs, "type", default="maintain") == "maintain"
     wanted = at(inputs, "targetCapacitySpecification", "totalTargetCapacity", default=0)
     market = at(inputs, "targetCapacitySpecification", "defaultTargetCapacityType")
+    firm = at(inputs, "targetCapacitySpecification", "onDemandTargetCapacity")
     return facts(
         subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
-        capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), group=keeps, least=wanted,
-        most=wanted,
-        ends_at=end_of(at(inputs, "tags", default={})), scheduled=given(at(inputs, "validUntil")),
+        capacity=besides(firm, UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND)),
+        group=keeps, least=wanted, most=wanted, ends_at=valid_until(inputs), otherwise=FLEET_ENDS,
         leaves_behind="" if truth(at(inputs, "terminateInstances")) is True else "the machines of the fleet",
     )  # fmt: skip
+
+
+def besides(firm: Any, capacity: Any) -> Any:
+    """How a fleet buys that also wants so many machines on demand."""
+    return UNKNOWN if firm is UNKNOWN else Capacity.ON_DEMAND if firm else capacity
+
+
+def valid_until(inputs: Inputs) -> Any:
+    """When a fleet ends its machines; None where it only stops asking for more, and for its own labels."""
+    ends, until = truth(at(inputs, "terminateInstancesWithExpiration")), at(inputs, "validUntil")
+    return UNKNOWN if ends is UNKNOWN else moment(until) if ends else None
 
 
 def overrides_of(configs: list[Any]) -> Any:
@@ -276,9 +297,10 @@ def spot_fleet(subject: str, inputs: Inputs) -> Facts:
     ends = truth(at(inputs, "terminateInstancesOnDelete"))
     return facts(
         subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
-        capacity=Capacity.SPOT, group=at(inputs, "fleetType", default="maintain") == "maintain",
+        capacity=besides(at(inputs, "onDemandTargetCapacity"), Capacity.SPOT),
+        group=at(inputs, "fleetType", default="maintain") == "maintain",
         least=at(inputs, "targetCapacity", default=0), most=at(inputs, "targetCapacity"),
-        scheduled=given(at(inputs, "validUntil")),
+        ends_at=valid_until(inputs), otherwise=FLEET_ENDS,
         leaves_behind=UNKNOWN if ends is UNKNOWN else "" if ends else "the machines of the fleet",
     )  # fmt: skip
 

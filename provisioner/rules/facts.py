@@ -109,6 +109,8 @@ class Facts:
     asked_wrongly: str | Unknown = ""
     """What is wrong with its price limit or its eviction, and how to mend it."""
     usd_per_hour: Decimal | None = None
+    accelerated: bool = False
+    """Surely with accelerators, which are dear together even where each is cheap."""
     pools: tuple["Facts", ...] = ()
     """What it holds, each a group of its own; empty for what is one thing."""
 

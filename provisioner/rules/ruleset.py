@@ -82,16 +82,25 @@ class Rule:
 
 
 def cheap(facts: Facts, allowed: Configuration) -> bool:
-    """A type or a price that is not known is never cheap."""
+    """A type or a price that is not known is never cheap, and so many accelerators that a group always keeps are not."""
     price = facts.usd_per_hour
-    return not isinstance(facts.instance_types, Unknown) and price is not None and price < allowed.expensive_from
+    if isinstance(facts.instance_types, Unknown) or price is None:
+        return False
+    return price * together(facts) < allowed.expensive_from
+
+
+def together(facts: Facts) -> Decimal:
+    """How many machines are judged by what they cost together."""
+    if not (facts.group and facts.accelerated) or isinstance(facts.least, Unknown) or facts.unit != "machine":
+        return Decimal(1)
+    return max(Decimal(facts.least), Decimal(1))
 
 
 def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if cheap(facts, allowed) or facts.stopped:
         return ""
     if facts.group:
-        if known(facts.least) == 0 or known(facts.scheduled):
+        if known(facts.least) == 0 or known(facts.scheduled) or time_left(facts, now) is not None:
             return ""
         types_of(facts)
         return f"it keeps at least {counted(known(facts.least), facts.unit)} for ever; {facts.otherwise or DOWN}"
