@@ -262,7 +262,34 @@ def overrides_of(configs: list[Any]) -> Any:
     return UNKNOWN if UNKNOWN in rows else [one for row in rows for one in row]
 
 
+def kept(least: Any, desired: Any, capacity: Any) -> Any:
+    """The machines that stay until somebody sends them home: those that a group starts with as well, but for spot."""
+    if capacity is Capacity.SPOT or desired is None:
+        return least
+    return UNKNOWN if UNKNOWN in (least, desired) else max(least, desired)
+
+
+def warm(inputs: Inputs) -> Any:
+    """The least number of machines that run beside a group, for the time when it wants them."""
+    state = at(inputs, "warmPool", "poolState", default="Stopped")
+    return at(inputs, "warmPool", "minSize", default=0) if state in ("Running", UNKNOWN) else 0
+
+
+def market_of(inputs: Inputs) -> Any:
+    """Spot alone, on demand at least in part, or as the template says."""
+    if at(inputs, "mixedInstancesPolicy") is None:
+        return UNKNOWN
+    shares = at(inputs, "mixedInstancesPolicy", "instancesDistribution", default={})
+    firm = [
+        at(shares, "onDemandBaseCapacity", default=0),
+        at(shares, "onDemandPercentageAboveBaseCapacity", default=100),
+    ]
+    return UNKNOWN if UNKNOWN in firm else Capacity.ON_DEMAND if any(firm) else Capacity.SPOT
+
+
 def scaling_group(subject: str, inputs: Inputs) -> Facts:
+    """Schedules of its stack may bring it down, but not its warm machines."""
+    ready, market = warm(inputs), market_of(inputs)
     rows = listed(at(inputs, "mixedInstancesPolicy", "launchTemplate", "overrides"))
     tags = listed(at(inputs, "tags"))
     held = UNKNOWN if tags is UNKNOWN else {at(one, "key"): at(one, "value") for one in tags}
@@ -272,8 +299,12 @@ def scaling_group(subject: str, inputs: Inputs) -> Facts:
         from_template=rows == [],
         group=True,
         labels=held,
-        least=at(inputs, "minSize", default=0),
+        least=kept(at(inputs, "minSize", default=0), at(inputs, "desiredCapacity"), market) if ready == 0 else ready,
         most=at(inputs, "maxSize"),
+        capacity=market,
+        machine=called(at(inputs, "name")),
+        scheduled_end=ready == 0,
+        otherwise="" if ready == 0 else "let its warm pool hold stopped machines",
     )
 
 

@@ -38,6 +38,7 @@ class Part(StrEnum):
     MACHINE = "machine"
     REAPER = "reaper"
     ENDER = "ender"
+    OPENER = "opener"
     NETWORK = "network"
     IDENTITY = "identity"
 

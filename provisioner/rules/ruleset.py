@@ -13,7 +13,7 @@ from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown,
 from provisioner.rules.places import written
 
 HOURS_A_MONTH = 730
-DOWN = "set its least to 0, or give it a schedule"
+DOWN = "set to 0 its least number, and what it starts with on demand"
 OF_OTHERS = "a group, a fleet or a node pool holds it, and the machine does not show whether that lets it go; see there"
 TEMPLATES = "which this machine alone does not show; say it on the machine as well, or let its stack hold the template"
 LATER = "what this rule needs is not known yet; it is looked at again at up"
@@ -82,7 +82,7 @@ class Rule:
 
 
 def cheap(facts: Facts, allowed: Configuration) -> bool:
-    """A type or a price that is not known is never cheap, and so many accelerators that a group always keeps are not."""
+    """A type or a price that is not known is never cheap; a group's accelerators count by what they cost together."""
     price = facts.usd_per_hour
     if isinstance(facts.instance_types, Unknown) or price is None:
         return False
@@ -103,6 +103,8 @@ def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
         if known(facts.least) == 0 or known(facts.scheduled) or time_left(facts, now) is not None:
             return ""
         types_of(facts)
+        if facts.scheduled_end:  # its stack's schedules say that: ends-kept
+            return ""
         return f"it keeps at least {counted(known(facts.least), facts.unit)} for ever; {facts.otherwise or DOWN}"
     if goes_by_itself(facts, now):
         return ""

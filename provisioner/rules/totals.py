@@ -112,15 +112,39 @@ def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) 
 
 
 def nobody_ends(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
-    """Each machine that ends by a schedule alone has one in its stack: its labels are only words."""
+    """Each machine or group that ends by a schedule alone has one in its stack: its labels are only words."""
+    told = " ".join(filter(None, (unended(found, allowed), unemptied(found, allowed))))
+    return (Outcome.VIOLATION, told) if told else None
+
+
+def unended(found: Sequence[Facts], allowed: Configuration) -> str:
     for cloud in sorted({one.cloud for one in found}):
         told = [one for one in found if one.cloud == cloud and needs_schedule(one, allowed)]
         kept = [one for one in found if one.cloud == cloud and one.part is Part.ENDER]
         if left := without_end(told, kept):
             names = ", ".join(sorted(one.subject for one in left))
             has = f"labels say when these end, and the stack has no schedule of their own for them: {names}"
-            return Outcome.VIOLATION, f"{has}; {left[0].otherwise}, or bring a schedule for each"
-    return None
+            return f"{has}; {left[0].otherwise}, or bring a schedule for each"
+    return ""
+
+
+def unemptied(found: Sequence[Facts], allowed: Configuration) -> str:
+    """Scaling groups that keep machines, or are opened at set times, and that nothing closes again."""
+    openers = [one for one in found if one.part is Part.OPENER]
+    groups = [one for one in found if one.group and one.scheduled_end and not cheap(one, allowed)]
+    stay = [one for one in groups if stays(one, openers)]
+    left = without_end(stay, [one for one in found if one.cloud == "aws" and one.part is Part.ENDER])
+    names = ", ".join(sorted(one.subject for one in left))
+    mend = "set their least and their desired size to 0, or give each a schedule to 0"
+    return f"these groups keep machines, and no schedule of the stack closes them: {names}; {mend}" if left else ""
+
+
+def stays(group: Facts, openers: Sequence[Facts]) -> bool:
+    """What is not known is said of the group itself."""
+    if UNKNOWN in (group.least, group.instance_types):
+        return False
+    mine = [one for one in openers if UNKNOWN in (one.machine, group.machine) or one.machine == group.machine]
+    return group.least != 0 or any(one.least != 0 or group.capacity is not Capacity.SPOT for one in mine)
 
 
 def without_end(machines: Sequence[Facts], schedules: Sequence[Facts]) -> list[Facts]:
@@ -163,7 +187,7 @@ NAMES = tuple(total.name for total in TOTALS)
 
 def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """Every total that has something to say of a stack that carries machines."""
-    parts = (Part.REAPER, Part.ENDER)
+    parts = (Part.REAPER, Part.ENDER, Part.OPENER)
     every = [member for one in found for member in one.members]
     carrying = [one for one in every if one.part in parts or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():
