@@ -22,8 +22,8 @@ from provisioner.rules import (
     google_vertex,
     reaper,
 )  # fmt: skip
-from provisioner.rules.aws import Inputs
-from provisioner.rules.facts import Facts
+from provisioner.rules.aws import Inputs, at
+from provisioner.rules.facts import UNKNOWN, Facts
 from provisioner.rules.places import located
 
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
@@ -50,6 +50,14 @@ ROLES = {
 }
 CARRIES = re.compile(r"\w*(instance|machine|accelerator)_?types?|\w*vm_?sizes?|\w*node_?configs?", re.IGNORECASE)
 """Names of inputs; carriers.py has them as Python writes them."""
+WORD = re.compile(f"\\b({CARRIES.pattern})\\b", re.IGNORECASE)
+WRITTEN = (
+    "aws:cloudcontrol/resource:Resource",
+    "aws:cloudformation/stack:Stack",
+    "aws:cloudformation/stackSet:StackSet",
+)
+"""Types that make whatever a text of theirs says."""
+TEXTS = ("templateUrl", "templateBody", "desiredState")
 SIZE = re.compile(r"standard_n[a-z]*\d\w*", re.IGNORECASE)
 VERSIONED = re.compile(r"azure-native(?:_\w+)?:(\w+?)(?:/v\w+)?:(\w+)")
 
@@ -75,6 +83,12 @@ def not_checked() -> frozenset[str]:
     return frozenset(listed) - frozenset(READERS)
 
 
+def told_in_text(inputs: Any) -> bool:
+    """Whether a template or a document could ask for a machine: by its words, or because it stands elsewhere."""
+    texts = [at(inputs, name) for name in TEXTS]
+    return UNKNOWN in texts or any(one is not None and WORD.search(str(one)) for one in texts[1:]) or bool(texts[0])
+
+
 def could_carry(token: str, inputs: Any) -> bool:
     """Whether it is not judged, and could carry a machine: by the SDK that has the type, or by what it is given.
 
@@ -82,6 +96,8 @@ def could_carry(token: str, inputs: Any) -> bool:
     """
     if reader_of(token):
         return False
+    if plain(token) in WRITTEN:
+        return told_in_text(inputs)
     return plain(token) in not_checked() or names_a_machine(inputs)
 
 
@@ -97,8 +113,10 @@ def names_a_machine(value: Any) -> bool:
 
 def types_table() -> str:
     """The table of docs/rules.md."""
-    rows = [(ROLES.get(token, "judged"), token) for token in sorted(READERS)] + [
-        ("named, not judged", one) for one in sorted(not_checked())
-    ]
+    rows = (
+        [(ROLES.get(token, "judged"), token) for token in sorted(READERS)]
+        + [("named, not judged", one) for one in sorted(not_checked())]
+        + [("named, where its text could ask for a machine", one) for one in WRITTEN]
+    )
     lines = [f"| `{token}` | {how} |" for how, token in rows]
     return "\n".join(["| Type | |", "| --- | --- |", *lines])

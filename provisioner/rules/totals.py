@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from provisioner.rules import templates
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, NotYetKnown, Part, Unknown
 from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, counted, let_off, time_left
@@ -111,15 +112,39 @@ def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) 
 
 
 def nobody_ends(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
-    """Each machine that ends by a schedule alone has one in its stack: its labels are only words."""
+    """Each machine or group that ends by a schedule alone has one in its stack: its labels are only words."""
+    told = " ".join(filter(None, (unended(found, allowed), unemptied(found, allowed))))
+    return (Outcome.VIOLATION, told) if told else None
+
+
+def unended(found: Sequence[Facts], allowed: Configuration) -> str:
     for cloud in sorted({one.cloud for one in found}):
         told = [one for one in found if one.cloud == cloud and needs_schedule(one, allowed)]
         kept = [one for one in found if one.cloud == cloud and one.part is Part.ENDER]
         if left := without_end(told, kept):
             names = ", ".join(sorted(one.subject for one in left))
             has = f"labels say when these end, and the stack has no schedule of their own for them: {names}"
-            return Outcome.VIOLATION, f"{has}; {left[0].otherwise}, or bring a schedule for each"
-    return None
+            return f"{has}; {left[0].otherwise}, or bring a schedule for each"
+    return ""
+
+
+def unemptied(found: Sequence[Facts], allowed: Configuration) -> str:
+    """Scaling groups that keep machines, or are opened at set times, and that nothing closes again."""
+    openers = [one for one in found if one.part is Part.OPENER]
+    groups = [one for one in found if one.group and one.scheduled_end and not cheap(one, allowed)]
+    stay = [one for one in groups if stays(one, openers)]
+    left = without_end(stay, [one for one in found if one.cloud == "aws" and one.part is Part.ENDER])
+    names = ", ".join(sorted(one.subject for one in left))
+    mend = "set their least and their desired size to 0, or give each a schedule to 0"
+    return f"these groups keep machines, and no schedule of the stack closes them: {names}; {mend}" if left else ""
+
+
+def stays(group: Facts, openers: Sequence[Facts]) -> bool:
+    """What is not known is said of the group itself."""
+    if UNKNOWN in (group.least, group.instance_types):
+        return False
+    mine = [one for one in openers if UNKNOWN in (one.machine, group.machine) or one.machine == group.machine]
+    return group.least != 0 or any(one.least != 0 or group.capacity is not Capacity.SPOT for one in mine)
 
 
 def without_end(machines: Sequence[Facts], schedules: Sequence[Facts]) -> list[Facts]:
@@ -134,6 +159,12 @@ def without_end(machines: Sequence[Facts], schedules: Sequence[Facts]) -> list[F
     return without
 
 
+def launched_wrongly(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
+    """What is launched from templates of the stack, each with its own template's words."""
+    told = [f"{one.subject} ({one.rule}): {one.what}" for one in templates.broken(found, allowed, now)]
+    return (Outcome.VIOLATION, f"what its templates launch breaks rules: {'; '.join(told)}") if told else None
+
+
 def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
     ends = facts.scheduled_end and facts.ends_at is not None
     return ends and facts.capacity is Capacity.ON_DEMAND and not cheap(facts, allowed)
@@ -142,6 +173,8 @@ def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
 TOTALS = (
     Total(name="ends-kept", level=Level.MANDATORY, check=nobody_ends,
           help="Where only a schedule ends machines, the stack has one for each."),
+    Total(name="launched-from-templates", level=Level.MANDATORY, check=launched_wrongly,
+          help="A machine keeps the rules with what its template gives it: a template's own labels reach no machine."),
     Total(name="budget", level=Level.MANDATORY, check=over_budget, adds_up=True,
           help="What a stack may cost until its machines end is within its budget; an unknown price is said, never 0."),
     Total(name="machines-counted", level=Level.MANDATORY, check=too_many, adds_up=True,
@@ -154,7 +187,7 @@ NAMES = tuple(total.name for total in TOTALS)
 
 def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """Every total that has something to say of a stack that carries machines."""
-    parts = (Part.REAPER, Part.ENDER)
+    parts = (Part.REAPER, Part.ENDER, Part.OPENER)
     every = [member for one in found for member in one.members]
     carrying = [one for one in every if one.part in parts or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():

@@ -98,6 +98,11 @@ def test_check_says_the_same_of_a_state(tmp_path: Path) -> None:
         ('{\n"steps": [\n', "line 3"),
         ("[]", "neither a preview nor a stack"),
         ("{}", "stack export"),
+        ('{"steps": []}', "this preview failed: it has no step"),
+        (
+            '{"steps": [{"op": "delete"}], "diagnostics": [{"severity": "error", "message": "error: boom"}]}',
+            "this preview failed: boom",
+        ),
         ('{"deployment": []}', "neither a preview nor a stack"),
         ('{"steps": [{"op": "create"}]}', "resource 1 has no state"),
         ('{"steps": ["create"]}', "resource 1 has no state"),

@@ -72,6 +72,7 @@ def show(
     if form == OutputFormat.JSON:
         output.document({
             "findings": [finding_document(one) for one in findings],
+            "unknown": len(unknown(findings)),
             "not_checked": [{"subject": one.name, "type": one.token} for one in blind],
             "unseen": unseen_document(unseen),
         })  # fmt: skip
@@ -97,7 +98,15 @@ def conclude(findings: "Sequence[Finding]", unseen: "Mapping[str, AccelctlError]
         )
     if unseen:
         raise Unseen(unseen)
-    output.note("no violation")
+    unsure = len(unknown(findings))
+    output.note(f"no violation is known; {counted(unsure, 'finding')} cannot be told" if unsure else "no violation")
+
+
+def unknown(findings: "Sequence[Finding]") -> "Sequence[Finding]":
+    """Of mandatory rules, neither broken nor kept for certain."""
+    from provisioner.rules.ruleset import Level, Outcome
+
+    return [one for one in findings if one.outcome is Outcome.UNKNOWN and one.level is Level.MANDATORY]
 
 
 def refuse_pack(file: Path) -> None:
@@ -146,23 +155,18 @@ def refuse_misspelt(instance_types: Sequence[str], file: Path) -> None:
 
 
 def of_account(regions: Sequence[str], allowed: "Configuration") -> "tuple[list[Finding], Mapping[str, AccelctlError]]":
-    """Of every machine that is there, and why of the regions that nobody could look at.
-
-    What a listing does not say is passed over.
-    """
+    """Of every machine that is there, and why of the regions that nobody could look at."""
     from functools import partial
 
     from provisioner.cli.regions import looked_at
     from provisioner.clouds.regions import each_region, seen
-    from provisioner.rules.live import facts
-    from provisioner.rules.ruleset import Outcome, judge
+    from provisioner.rules.live import findings
     from provisioner.workplace import Workplace
 
     place = Workplace()
     chosen, now = looked_at(place, regions, everybodys=True), place.clock.now()
     held, unseen = seen(each_region(partial(place.cloud.holdings, everybodys=True), chosen))
-    said = [finding for one in held for finding in judge(facts(one), allowed, now)]
-    return [finding for finding in said if finding.outcome is not Outcome.UNKNOWN], unseen
+    return [finding for one in held for finding in findings(one, allowed, now)], unseen
 
 
 def judged(found: "list[Resource]", allowed: "Configuration") -> "Iterator[Finding]":
