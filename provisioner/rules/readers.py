@@ -22,7 +22,7 @@ from provisioner.rules import (
     google_vertex,
     reaper,
 )  # fmt: skip
-from provisioner.rules.aws import Inputs, at
+from provisioner.rules.aws import Inputs, at, given
 from provisioner.rules.facts import UNKNOWN, Facts
 from provisioner.rules.places import located
 
@@ -55,9 +55,17 @@ WRITTEN = (
     "aws:cloudcontrol/resource:Resource",
     "aws:cloudformation/stack:Stack",
     "aws:cloudformation/stackSet:StackSet",
+    "azure-native:resources:Deployment",
+    "azure:core/resourceGroupTemplateDeployment:ResourceGroupTemplateDeployment",
+    "gcp:deploymentmanager/deployment:Deployment",
 )
 """Types that make whatever a text of theirs says."""
-TEXTS = ("templateUrl", "templateBody", "desiredState")
+TEXTS = (
+    ("templateBody",), ("desiredState",), ("properties", "template"), ("templateContent",),
+    ("target", "config", "content"), ("target", "imports"),
+)  # fmt: skip
+ELSEWHERE = (("templateUrl",), ("properties", "templateLink"), ("templateSpecVersionId",))
+"""Where such a type says that its text cannot be seen from here."""
 SIZE = re.compile(r"standard_n[a-z]*\d\w*", re.IGNORECASE)
 VERSIONED = re.compile(r"azure-native(?:_\w+)?:(\w+?)(?:/v\w+)?:(\w+)")
 
@@ -85,8 +93,10 @@ def not_checked() -> frozenset[str]:
 
 def told_in_text(inputs: Any) -> bool:
     """Whether a template or a document could ask for a machine: by its words, or because it stands elsewhere."""
-    texts = [at(inputs, name) for name in TEXTS]
-    return UNKNOWN in texts or any(one is not None and WORD.search(str(one)) for one in texts[1:]) or bool(texts[0])
+    texts = [at(inputs, *path) for path in TEXTS]
+    if UNKNOWN in texts or any(given(at(inputs, *path)) for path in ELSEWHERE):
+        return True
+    return any(WORD.search(str(one)) for one in texts if one is not None) or names_a_machine(inputs)
 
 
 def could_carry(token: str, inputs: Any) -> bool:
