@@ -118,14 +118,14 @@ def nobody_ends(found: Sequence[Facts], allowed: Configuration, now: datetime) -
 
 
 def unended(found: Sequence[Facts], allowed: Configuration) -> str:
+    """Of every cloud, each with its own advice."""
+    left = list[Facts]()
     for cloud in sorted({one.cloud for one in found}):
         told = [one for one in found if one.cloud == cloud and needs_schedule(one, allowed)]
-        kept = [one for one in found if one.cloud == cloud and one.part is Part.ENDER]
-        if left := without_end(told, kept):
-            names = ", ".join(sorted(one.subject for one in left))
-            has = f"labels say when these end, and the stack has no schedule of their own for them: {names}"
-            return f"{has}; {left[0].otherwise}, or bring a schedule for each"
-    return ""
+        left += without_end(told, [one for one in found if one.cloud == cloud and one.part is Part.ENDER])
+    names, mend = ", ".join(sorted(one.subject for one in left)), ", or ".join({one.otherwise: 0 for one in left})
+    has = f"labels say when these end, and the stack has no schedule of their own for them: {names}"
+    return f"{has}; {mend}, or bring a schedule for each" if left else ""
 
 
 def unemptied(found: Sequence[Facts], allowed: Configuration) -> str:

@@ -225,6 +225,13 @@ def test_labels_alone_end_nothing_where_no_reaper_runs(stack: list[tuple[str, di
     assert said(WATCHED, *stack) == {"ends-kept": Outcome.VIOLATION}
 
 
+def test_machines_of_every_cloud_that_only_labels_end_are_named() -> None:
+    """Azure's hide no TPU."""
+    (finding,) = totals.judge(facts(ND, TPU), WATCHED, NOW)
+
+    assert "r0, r1" in finding.what
+
+
 T4S = {"vmSize": "Standard_NC4as_T4_v3", "count": 1}
 H100S = {"vmSize": "Standard_ND96isr_H100_v5", "count": 8}
 
