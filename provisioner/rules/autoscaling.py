@@ -28,7 +28,9 @@ def autoscaler(subject: str, inputs: Inputs) -> Facts:
     """Google's, of a managed group. Its schedules raise the least, and never lower it."""
     policy = at(inputs, "autoscalingPolicy", default={})
     works = at(policy, "mode", default="ON") != "OFF"
-    return sized(subject, "gcp", at(policy, "minReplicas", default=1), at(policy, "maxReplicas"), works=works)
+    return sized(
+        subject, "gcp", number(at(policy, "minReplicas", default=1)), number(at(policy, "maxReplicas")), works=works
+    )
 
 
 def setting(subject: str, inputs: Inputs) -> Facts:

@@ -47,7 +47,8 @@ def profile(subject: str, inputs: Any) -> Facts:
     plain = kind is not UNKNOWN and (SHARED.fullmatch(str(kind)) or SMALL.fullmatch(str(kind)))
     return Facts(
         subject=subject, cloud="azure", instance_types=UNKNOWN if kind is UNKNOWN else () if plain else (kind,),
-        group=True, least=at(inputs, "minimumCount", default=0), most=at(inputs, "maximumCount", default=UNKNOWN),
+        group=True, least=number(at(inputs, "minimumCount", default=0)),
+        most=number(at(inputs, "maximumCount", default=UNKNOWN)),
         otherwise="set the minimum_count of its profile to 0",
     )  # fmt: skip
 
@@ -61,8 +62,8 @@ def app(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="azure", group=True, labels=at(inputs, "tags", default={}), unit="replica",
         instance_types=UNKNOWN if asks is UNKNOWN else ("a GPU of Container Apps",) if asks else (),
-        least=at(inputs, "template", "scale", "minReplicas", default=0),
-        most=at(inputs, "template", "scale", "maxReplicas", default=10),
+        least=number(at(inputs, "template", "scale", "minReplicas", default=0)),
+        most=number(at(inputs, "template", "scale", "maxReplicas", default=10)),
         otherwise="set its min_replicas to 0",
     )  # fmt: skip
 

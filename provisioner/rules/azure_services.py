@@ -7,7 +7,7 @@ from typing import Any
 from provisioner.rules.aws import ANY_ACCELERATED, Inputs, at, equal, given, listed, some
 from provisioner.rules.azure import bought, costly, node_pool, placed, price_of
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
-from provisioner.rules.pools import added, rows_of, together
+from provisioner.rules.pools import added, number, rows_of, together
 
 SERVES = "Azure keeps one instance at least; take a smaller size, or deploy it for as long as it is asked"
 
@@ -64,12 +64,12 @@ def deployment(subject: str, inputs: Inputs) -> Facts:
     held = at(inputs, "properties", default={})
     size, scaling = at(held, "instanceType"), at(held, "scaleSettings", default={})
     scales = equal(at(scaling, "scaleType", default="Default"), "TargetUtilization")
-    fixed = at(inputs, "sku", "capacity", default=1)
+    fixed = number(at(inputs, "sku", "capacity", default=1))
     return Facts(
         subject=subject, cloud="azure", group=True,
         instance_types=() if at(held, "endpointComputeType") == "Kubernetes" else costly(size),
-        least=UNKNOWN if scales is UNKNOWN else at(scaling, "minInstances", default=1) if scales else fixed,
-        most=UNKNOWN if scales is UNKNOWN else at(scaling, "maxInstances", default=1) if scales else fixed,
+        least=UNKNOWN if scales is UNKNOWN else number(at(scaling, "minInstances", default=1)) if scales else fixed,
+        most=UNKNOWN if scales is UNKNOWN else number(at(scaling, "maxInstances", default=1)) if scales else fixed,
         usd_per_hour=price_of(size, at(inputs, "location")), labels=at(inputs, "tags", default={}), otherwise=SERVES,
     )  # fmt: skip
 

@@ -180,7 +180,7 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
 def of_all_zones(scaling: Any, name: str, *, default: Any) -> Any:
     """A pool's limit, which is said for all of its zones, or for each."""
     each = name[0].lower() + name[1:]
-    return at(scaling, f"total{name}", default=at(scaling, each, default=default))
+    return number(at(scaling, f"total{name}", default=at(scaling, each, default=default)))
 
 
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {

@@ -30,7 +30,7 @@ def service(subject: str, inputs: Inputs) -> Facts:
     told, revision = at(inputs, "scaling", default={}), at(inputs, "template", default={})
     scaling = at(revision, "scaling", default={})
     by_hand = equal(at(told, "scalingMode", default="AUTOMATIC"), "MANUAL")
-    fixed = at(told, "manualInstanceCount", default=1)
+    fixed = number(at(told, "manualInstanceCount", default=1))
     least = largest(*(number(at(one, "minInstanceCount", default=0)) for one in (told, scaling)))
     return serving(
         subject, at(revision, "nodeSelector", "accelerator"),
@@ -43,7 +43,7 @@ def service(subject: str, inputs: Inputs) -> Facts:
 def worker_pool(subject: str, inputs: Inputs) -> Facts:
     """It has as many as it is told; nothing calls it, so nothing brings it down."""
     told = at(inputs, "scaling", default={})
-    fixed = at(told, "manualInstanceCount", default=at(told, "minInstanceCount", default=1))
+    fixed = number(at(told, "manualInstanceCount", default=at(told, "minInstanceCount", default=1)))
     return serving(
         subject, at(inputs, "template", "nodeSelector", "accelerator"), fixed,
         at(told, "maxInstanceCount", default=fixed), at(inputs, "labels", default={}),

@@ -35,5 +35,5 @@ def number(value: Any) -> Any:
 
 def added(numbers: Iterable[Any]) -> Any:
     """UNKNOWN where one is, or where one has no limit."""
-    held = list(numbers)
-    return UNKNOWN if UNKNOWN in held or None in held else sum(held)
+    held = [number(one) for one in numbers]
+    return UNKNOWN if UNKNOWN in held else sum(held)
