@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from provisioner.catalog import labels, load
+from provisioner.catalog import at_most, labels, load
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
 Inputs = Mapping[str, Any]
@@ -94,11 +94,19 @@ def price_of(instance_types: Any) -> Decimal | None:
     return max(prices, default=None)
 
 
+def bound_of(instance_types: Any) -> Decimal | None:
+    """What the dearest stays below, by its price or by its name alone; None where nobody can say of one."""
+    found = () if isinstance(instance_types, Unknown) else instance_types
+    bounds = [price_of((one,)) or at_most(one) for one in found]
+    return None if None in bounds else max((one for one in bounds if one is not None), default=None)
+
+
 def facts(subject: str, instance_types: Any, **more: Any) -> Facts:
     found = instance_types if isinstance(instance_types, Unknown) else tuple(one for one in instance_types if one)
+    price = price_of(found)
     return Facts(
-        subject=subject, cloud="aws", instance_types=found, usd_per_hour=price_of(found),
-        accelerated=accelerated(found), **more,
+        subject=subject, cloud="aws", instance_types=found, usd_per_hour=price,
+        at_most=bound_of(found) if price is None else None, accelerated=accelerated(found), **more,
     )  # fmt: skip
 
 

@@ -110,6 +110,8 @@ class Facts:
     asked_wrongly: str | Unknown = ""
     """What is wrong with its price limit or its eviction, and how to mend it."""
     usd_per_hour: Decimal | None = None
+    at_most: Decimal | None = None
+    """USD per hour that it stays below, where its price is not known."""
     accelerated: bool = False
     """Surely with accelerators, which are dear together even where each is cheap."""
     pools: tuple["Facts", ...] = ()

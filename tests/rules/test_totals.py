@@ -372,3 +372,10 @@ def test_a_group_that_a_schedule_closes_may_keep_machines(stack: list[tuple[str,
 def test_a_group_that_nothing_closes_may_keep_none(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """Neither as its least, nor on demand from the start, nor by a schedule that only opens it."""
     assert said(WATCHED, *stack) == {"ends-kept": Outcome.VIOLATION}
+
+
+def test_a_machine_that_is_surely_cheap_still_has_a_price_that_nobody_knows() -> None:
+    """The budget says so: a bound is no price."""
+    nano = ("aws:ec2/instance:Instance", {"instanceType": "t3.nano"})
+
+    assert said(replace(WATCHED, budget=Decimal(10)), nano) == {"budget": Outcome.UNKNOWN}
