@@ -87,10 +87,11 @@ def guarded(read: Callable[[str, Inputs], Facts], token: str) -> Callable[[str, 
 
 def refuse_wrong(facts: Facts) -> None:
     """Raises TypeError for what would only break, or pass, a rule later."""
-    for value, kinds, wanted in (
+    shapes: tuple[tuple[Any, tuple[type, ...], str], ...] = (
         (facts.least, (int, float, Unknown), "number"), (facts.most, (int, float, NoneType, Unknown), "number"),
         (facts.labels, (Mapping, Unknown), "table of labels"), (facts.hands_on, (Mapping, Unknown), "table of labels"),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for value, kinds, wanted in shapes:
         if not isinstance(value, kinds):
             raise TypeError(f"{value!r} is no {wanted}")
     for one in () if isinstance(facts.instance_types, Unknown) else facts.instance_types:

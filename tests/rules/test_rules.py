@@ -336,3 +336,29 @@ def test_an_input_of_a_wrong_kind_is_exit_2_with_the_resources_name(
         list(check.judged(check.resources([Path("plan.json")]), DEVELOPMENT))
 
     assert refused.value.message.startswith(f"odd-one ({token}): an input is of the wrong kind: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing.toml",), ("nothing.toml: cannot be read",)),
+        (("odd.toml",), ("odd.toml: has an unknown key 'bananas'",)),
+        (("idle.toml",), ("idle.toml: the command is missing", 'command = "python train.py"')),
+        (("bare.toml",), ("bare.toml: instance is missing", "such as instance p4d")),
+        (("bare.toml", "--region", "us-east-1"), ("--region goes with --live",)),
+    ],
+)
+def test_what_is_wrong_with_a_job_file_is_said_in_its_own_words(
+    tmp_path: Path, arguments: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    """No flag that the command does not have."""
+    (tmp_path / "odd.toml").write_text('instance = "p4d.24xlarge"\ncommand = "x"\nbananas = 1\n')
+    (tmp_path / "idle.toml").write_text('instance = "p4d.24xlarge"\n')
+    (tmp_path / "bare.toml").write_text('command = "x"\n')
+
+    done = accelctl("check", *arguments, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert all(one in done.stderr for one in said), done.stderr
+    assert "--job-file" not in done.stderr
+    assert "behind --" not in done.stderr
