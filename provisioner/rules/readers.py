@@ -92,7 +92,7 @@ def refuse_wrong(facts: Facts) -> None:
         (facts.labels, (Mapping, Unknown), "table of labels"), (facts.hands_on, (Mapping, Unknown), "table of labels"),
     )  # fmt: skip
     for value, kinds, wanted in shapes:
-        if not isinstance(value, kinds):
+        if not isinstance(value, kinds):  # pyright: ignore[reportUnnecessaryIsInstance] - a file says anything
             raise TypeError(f"{value!r} is no {wanted}")
     for one in () if isinstance(facts.instance_types, Unknown) else facts.instance_types:
         if not isinstance(one, str | Unknown):  # pyright: ignore[reportUnnecessaryIsInstance] - a file says anything
