@@ -29,7 +29,11 @@ def autoscaler(subject: str, inputs: Inputs) -> Facts:
     policy = at(inputs, "autoscalingPolicy", default={})
     works = at(policy, "mode", default="ON") != "OFF"
     return sized(
-        subject, "gcp", number(at(policy, "minReplicas", default=1)), number(at(policy, "maxReplicas")), works=works
+        subject,
+        "gcp",
+        number(at(policy, "minReplicas", default=1)),
+        number(at(policy, "maxReplicas", default=UNKNOWN)),
+        works=works,
     )
 
 

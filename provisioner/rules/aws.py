@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from provisioner.catalog import labels, load
+from provisioner.catalog import at_most, labels, load
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
 Inputs = Mapping[str, Any]
@@ -62,6 +62,11 @@ def called(path: Any) -> Any:
     return str(path).rsplit("/", 1)[-1].lower() if given(path) is True else UNKNOWN
 
 
+def own_id(inputs: Inputs) -> Any:
+    """As a state has it, or as outputs do."""
+    return called(at(inputs, OPTIONS, "id", default=at(inputs, "arn")))
+
+
 def end_of(tags: Any) -> Any:
     """The label's moment, where the reaper heeds it: on what carries `accelctl:managed`; None where it is none."""
     found, managed = moment(at(tags, labels.EXPIRES_AT)), equal(at(tags, labels.MANAGED), labels.MANAGED_VALUE)
@@ -94,11 +99,19 @@ def price_of(instance_types: Any) -> Decimal | None:
     return max(prices, default=None)
 
 
+def bound_of(instance_types: Any) -> Decimal | None:
+    """What the dearest stays below, by its price or by its name alone; None where nobody can say of one."""
+    found = () if isinstance(instance_types, Unknown) else instance_types
+    bounds = [price_of((one,)) or at_most(one) for one in found]
+    return None if None in bounds else max((one for one in bounds if one is not None), default=None)
+
+
 def facts(subject: str, instance_types: Any, **more: Any) -> Facts:
     found = instance_types if isinstance(instance_types, Unknown) else tuple(one for one in instance_types if one)
+    price = price_of(found)
     return Facts(
-        subject=subject, cloud="aws", instance_types=found, usd_per_hour=price_of(found),
-        accelerated=accelerated(found), **more,
+        subject=subject, cloud="aws", instance_types=found, usd_per_hour=price,
+        at_most=bound_of(found) if price is None else None, accelerated=accelerated(found), **more,
     )  # fmt: skip
 
 
@@ -149,7 +162,7 @@ def instance(subject: str, inputs: Inputs) -> Facts:
         subject, UNKNOWN if kind is UNKNOWN or (template and kind is None) else (kind,),
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
         labels=tags, public_address=truth(at(inputs, "associatePublicIpAddress")),
-        template=source_of(at(inputs, "launchTemplate")),
+        template=source_of(at(inputs, "launchTemplate")), ids=(own_id(inputs),),
         token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs),
         leaves_behind=volumes_left(disks), from_template=template and kind is None, reserved=reserved(inputs),
@@ -212,7 +225,7 @@ def template(subject: str, inputs: Inputs) -> Facts:
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
         reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)), otherwise=OTHERWISE,
         hands_on=handed_on(inputs),
-        ids=(called(at(inputs, OPTIONS, "id", default=at(inputs, "arn"))), called(at(inputs, "name"))),
+        ids=(own_id(inputs), called(at(inputs, "name"))),
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def endpoint(subject: str, inputs: Inputs) -> Facts:
     kinds: Any = UNKNOWN if UNKNOWN in rows else [
         str(at(one, "instanceType", default="")).removeprefix("ml.") for variants in rows for one in variants
     ]  # fmt: skip
-    return facts(subject, kinds, group=True, least=1, labels=tags)
+    return facts(subject, kinds, group=True, least=1, labels=tags, otherwise="delete it when nobody asks, or take less")
 
 
 def app(subject: str, inputs: Inputs) -> Facts:
@@ -82,6 +82,7 @@ def emr_cluster(subject: str, inputs: Inputs) -> Facts:
     idles = at(inputs, "autoTerminationPolicy", "idleTimeout")
     return facts(
         subject, UNKNOWN if UNKNOWN in kinds else kinds, group=True, least=1, labels=at(inputs, "tags", default={}),
+        otherwise="let it go when its steps are over, or by an auto_termination_policy",
         scheduled=UNKNOWN if UNKNOWN in (stays, idles) else not stays or idles is not None,
     )  # fmt: skip
 

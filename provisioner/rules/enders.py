@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from provisioner.rules.aws import Inputs, at, called, truth
+from provisioner.rules.aws import Inputs, at, called, listed, truth
 from provisioner.rules.facts import UNKNOWN, Facts, Part
 
-RESIZE = ":autoscaling:updateAutoScalingGroup"
+RESIZE, TERMINATE = ":autoscaling:updateAutoScalingGroup", ":ec2:terminateInstances"
 """What EventBridge Scheduler calls: the end of its address."""
 
 
@@ -45,20 +45,30 @@ def of_group(subject: str, inputs: Inputs) -> Facts:
     return Facts(
         subject=subject, cloud="aws", instance_types=(), machine=called(at(inputs, "autoscalingGroupName")),
         part=Part.ENDER if down else Part.OPENER if rises else Part.MACHINE,
-        least=least if least in rises else 0,
+        least=least if least in rises else 0, group=True,
     )  # fmt: skip
 
 
-def resized(subject: str, inputs: Inputs) -> Facts | None:
-    """EventBridge Scheduler's, where it closes a scaling group; None for any other."""
-    target, state = at(inputs, "target", "arn", default=""), at(inputs, "state", default="ENABLED")
-    if not str(target).endswith(RESIZE) or state not in ("ENABLED", UNKNOWN):
-        return None
+def scheduled(subject: str, inputs: Inputs) -> Facts | None:
+    """EventBridge Scheduler's, where it closes a scaling group or ends machines; None for any other."""
+    target, state = str(at(inputs, "target", "arn", default="")), at(inputs, "state", default="ENABLED")
     told = at(inputs, "target", "input", default="{}")
+    if not target.endswith((RESIZE, TERMINATE)) or state not in ("ENABLED", UNKNOWN):
+        return None
     try:
-        sizes: Any = UNKNOWN if told is UNKNOWN else json.loads(told)
+        arguments: Any = UNKNOWN if told is UNKNOWN else json.loads(told)
     except ValueError:
         return None
+    return resized(subject, arguments) if target.endswith(RESIZE) else terminated(subject, arguments)
+
+
+def terminated(subject: str, arguments: Any) -> Facts:
+    found = listed(at(arguments, "InstanceIds"))
+    ids = (UNKNOWN,) if found is UNKNOWN else tuple(called(one) for one in found)
+    return Facts(subject=subject, cloud="aws", instance_types=(), part=Part.ENDER, ids=ids)
+
+
+def resized(subject: str, sizes: Any) -> Facts:
     names = {"autoscalingGroupName": "AutoScalingGroupName", "minSize": "MinSize", "maxSize": "MaxSize",
              "desiredCapacity": "DesiredCapacity"}  # fmt: skip
     return of_group(subject, {name: at(sizes, written) for name, written in names.items()})

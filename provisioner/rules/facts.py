@@ -99,7 +99,7 @@ class Facts:
     template: str | Unknown = ""
     """The id or the name of what it is launched from, in small letters."""
     ids: tuple[str | Unknown, ...] = ()
-    """Of a template: by what it is called in the cloud."""
+    """Of a machine or a template of EC2: by what it is called in the cloud; of a schedule, what it ends."""
     hands_on: Mapping[str, str] | Unknown = field(default_factory=dict[str, str])
     """Of a template: the labels of what is launched from it; its own are not among them."""
     part: Part = Part.MACHINE
@@ -110,6 +110,8 @@ class Facts:
     asked_wrongly: str | Unknown = ""
     """What is wrong with its price limit or its eviction, and how to mend it."""
     usd_per_hour: Decimal | None = None
+    at_most: Decimal | None = None
+    """USD per hour that it stays below, where its price is not known."""
     accelerated: bool = False
     """Surely with accelerators, which are dear together even where each is cheap."""
     pools: tuple["Facts", ...] = ()

@@ -26,14 +26,11 @@ def rows_of(value: Any) -> list[Any]:
 
 
 def number(value: Any) -> Any:
-    """Some blocks write numbers as text; what is none is not known."""
-    try:
-        return value if value is UNKNOWN else int(value)
-    except (TypeError, ValueError):
-        return UNKNOWN
+    """Some blocks write numbers as text. Raises TypeError or ValueError for what is none."""
+    return value if value is UNKNOWN else int(value)
 
 
 def added(numbers: Iterable[Any]) -> Any:
-    """UNKNOWN where one is, or where one has no limit."""
+    """UNKNOWN where one is."""
     held = [number(one) for one in numbers]
     return UNKNOWN if UNKNOWN in held else sum(held)

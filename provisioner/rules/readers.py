@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
+from types import NoneType
 from typing import Any, cast
 
+from provisioner.errors import ConfigError
 from provisioner.rules import (
     autoscaling,
     aws,
@@ -23,7 +25,7 @@ from provisioner.rules import (
     reaper,
 )  # fmt: skip
 from provisioner.rules.aws import Inputs, at, given
-from provisioner.rules.facts import UNKNOWN, Facts
+from provisioner.rules.facts import UNKNOWN, Facts, Unknown
 from provisioner.rules.places import located
 
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {
@@ -77,8 +79,38 @@ def plain(token: str) -> str:
 
 
 def reader_of(token: str) -> Callable[[str, Inputs], Facts] | None:
+    """What it gives raises ConfigError for inputs of a wrong kind, with the resource's name."""
     read = READERS.get(plain(token))
-    return located(read) if read else None
+    return guarded(located(read), token) if read else None
+
+
+def guarded(read: Callable[[str, Inputs], Facts], token: str) -> Callable[[str, Inputs], Facts]:
+    def reader(subject: str, inputs: Inputs) -> Facts:
+        try:
+            found = read(subject, inputs)
+            for one in found.members:
+                refuse_wrong(one)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as wrong:
+            raise ConfigError(
+                f"{subject} ({token}): an input is of the wrong kind: {wrong}.", hint="mend it where it is written."
+            ) from wrong
+        return found
+
+    return reader
+
+
+def refuse_wrong(facts: Facts) -> None:
+    """Raises TypeError for what would only break, or pass, a rule later."""
+    shapes: tuple[tuple[Any, tuple[type, ...], str], ...] = (
+        (facts.least, (int, float, Unknown), "number"), (facts.most, (int, float, NoneType, Unknown), "number"),
+        (facts.labels, (Mapping, Unknown), "table of labels"), (facts.hands_on, (Mapping, Unknown), "table of labels"),
+    )  # fmt: skip
+    for value, kinds, wanted in shapes:
+        if not isinstance(value, kinds):  # pyright: ignore[reportUnnecessaryIsInstance] - a file says anything
+            raise TypeError(f"{value!r} is no {wanted}")
+    for one in () if isinstance(facts.instance_types, Unknown) else facts.instance_types:
+        if not isinstance(one, str | Unknown):  # pyright: ignore[reportUnnecessaryIsInstance] - a file says anything
+            raise TypeError(f"{one!r} is no type of machine")
 
 
 @cache

@@ -82,10 +82,12 @@ class Rule:
 
 
 def cheap(facts: Facts, allowed: Configuration) -> bool:
-    """A type or a price that is not known is never cheap; a group's accelerators count by what they cost together."""
+    """Never without a price or a bound that is known; a group's accelerators count by what they cost together."""
     price = facts.usd_per_hour
-    if isinstance(facts.instance_types, Unknown) or price is None:
+    if isinstance(facts.instance_types, Unknown):
         return False
+    if price is None:
+        return facts.at_most is not None and facts.at_most <= allowed.expensive_from
     return price * together(facts) < allowed.expensive_from
 
 

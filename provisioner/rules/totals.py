@@ -103,17 +103,16 @@ def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) 
     dear = {one.cloud for one in found if one.part is Part.MACHINE and one.capacity is not Capacity.CAPACITY_BLOCK
             and not cheap(one, allowed) and not (told and one.from_template)}  # fmt: skip
     for cloud in sorted((dear & set(REAPERS)) - set(allowed.reapers) - brought):
-        mend = f"'pulumi up' of the stack {REAPERS[cloud]} brings one; then say reapers = [\"{cloud}\"]"
-        return (
-            Outcome.VIOLATION,
-            f"no reaper is known to run in {cloud}, so an idle machine stays until its end; {mend}",
-        )
+        left = ", ".join(sorted(one.subject for one in by_label_alone(found, allowed)))
+        stays = f", and nothing is known to keep the ends that labels alone say: {left}" if left else ""
+        what = f"no reaper is known to run in {cloud}, so an idle machine stays until its end{stays}; {brings(cloud)}"
+        return Outcome.VIOLATION, what
     return None
 
 
 def nobody_ends(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
     """Each machine or group that ends by a schedule alone has one in its stack: its labels are only words."""
-    told = " ".join(filter(None, (unended(found, allowed), unemptied(found, allowed))))
+    told = " ".join(filter(None, (unended(found, allowed), unemptied(found, allowed), unreaped(found, allowed))))
     return (Outcome.VIOLATION, told) if told else None
 
 
@@ -128,12 +127,37 @@ def unended(found: Sequence[Facts], allowed: Configuration) -> str:
     return f"{has}; {mend}, or bring a schedule for each" if left else ""
 
 
+def unreaped(found: Sequence[Facts], allowed: Configuration) -> str:
+    """Where it is required that a reaper is known."""
+    left = by_label_alone(found, allowed) if allowed.reaper_required else ()
+    if not left:
+        return ""
+    names, mend = ", ".join(sorted(one.subject for one in left)), brings("aws")
+    return f"labels alone say when these end, and no reaper is known to run in aws: {names}; {mend}"
+
+
+def by_label_alone(found: Sequence[Facts], allowed: Configuration) -> list[Facts]:
+    """EC2's machines on demand that neither a reaper that is known nor a schedule of the stack ends."""
+    if "aws" in allowed.reapers or any(one.part is Part.REAPER for one in found):
+        return []
+    kept = {one_id for one in found if one.part is Part.ENDER and one.cloud == "aws" for one_id in one.ids}
+    passing = any(one.blueprint and one.capacity is not Capacity.ON_DEMAND for one in found)
+    return [one for one in found if one.ids and one.part is Part.MACHINE and not (one.blueprint and not one.hands_on)
+            and one.ends_at is not None and not cheap(one, allowed)
+            and (one.capacity is Capacity.ON_DEMAND or (one.capacity is UNKNOWN and not passing))
+            and not (kept and UNKNOWN in (*kept, one.ids[0])) and one.ids[0] not in kept]  # fmt: skip
+
+
+def brings(cloud: str) -> str:
+    return f"'pulumi up' of the stack {REAPERS[cloud]} brings one; then say reapers = [\"{cloud}\"]"
+
+
 def unemptied(found: Sequence[Facts], allowed: Configuration) -> str:
     """Scaling groups that keep machines, or are opened at set times, and that nothing closes again."""
     openers = [one for one in found if one.part is Part.OPENER]
     groups = [one for one in found if one.group and one.scheduled_end and not cheap(one, allowed)]
     stay = [one for one in groups if stays(one, openers)]
-    left = without_end(stay, [one for one in found if one.cloud == "aws" and one.part is Part.ENDER])
+    left = without_end(stay, [one for one in found if one.cloud == "aws" and one.part is Part.ENDER and one.group])
     names = ", ".join(sorted(one.subject for one in left))
     mend = "set their least and their desired size to 0, or give each a schedule to 0"
     return f"these groups keep machines, and no schedule of the stack closes them: {names}; {mend}" if left else ""

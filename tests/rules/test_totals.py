@@ -379,3 +379,65 @@ def test_a_group_that_a_schedule_closes_may_keep_machines(stack: list[tuple[str,
 def test_a_group_that_nothing_closes_may_keep_none(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """Neither as its least, nor on demand from the start, nor by a schedule that only opens it."""
     assert said(WATCHED, *stack) == {"ends-kept": Outcome.VIOLATION}
+
+
+def test_a_machine_that_is_surely_cheap_still_has_a_price_that_nobody_knows() -> None:
+    """The budget says so: a bound is no price."""
+    nano = ("aws:ec2/instance:Instance", {"instanceType": "t3.nano"})
+
+    assert said(replace(WATCHED, budget=Decimal(10)), nano) == {"budget": Outcome.UNKNOWN}
+
+
+STRICT = configuration.load("production")
+TERMINATE = "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances"
+SPOT_P5 = (P5[0], P5[1] | {"instanceMarketOptions": {"marketType": "spot"}})
+
+
+def ends(machines: str, **more: str) -> tuple[str, dict[str, Any]]:
+    return "aws:scheduler/schedule:Schedule", {"target": {"arn": TERMINATE, "input": machines}} | more
+
+
+def there(machine: str) -> tuple[str, dict[str, Any]]:
+    return P5[0], P5[1] | {"arn": f"arn:aws:ec2:us-east-1:123456789012:instance/{machine}"}
+
+
+MINE = ends('{"InstanceIds": ["i-1", "i-2"]}')
+
+
+@pytest.mark.parametrize(
+    ("allowed", "stack"),
+    [
+        (STRICT, [P5]),
+        (STRICT, [FROM_TEMPLATE]),
+        (STRICT, [there("i-3"), MINE]),
+        (STRICT, [P5, ends(NOT_YET, state="DISABLED")]),
+        (STRICT, [template_of(EIGHT_HOURS)]),
+    ],
+    ids=["labels", "of a template elsewhere", "another's schedule", "a schedule that is off", "a template's labels"],
+)
+def test_production_refuses_ends_that_labels_alone_say_where_no_reaper_is_known(
+    allowed: Configuration, stack: list[tuple[str, dict[str, Any]]]
+) -> None:
+    """Development advises it."""
+    assert said(allowed, *stack)["ends-kept"] is Outcome.VIOLATION
+    assert "ends-kept" not in said(replace(allowed, reapers=("aws",)), *stack)
+    assert set(said(configuration.load("development"), *stack)) == {"reaper-present"}
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [[P5, REAPER], [there("i-1"), there("i-2"), MINE], [P5, ends(NOT_YET)], [SPOT_P5], [BLOCK], [RESERVATION],
+     [template_of(**SPOT_MARKET), launched(tags=PAYS | EIGHT_HOURS)], [TEMPLATE]],
+    ids=["the reaper", "a schedule", "not known yet", "spot", "a block", "a reservation", "a spot template",
+         "a template that launches nothing"],
+)  # fmt: skip
+def test_production_accepts_ends_that_something_keeps(stack: list[tuple[str, dict[str, Any]]]) -> None:
+    """The reaper, a schedule of the stack, or the cloud itself."""
+    assert "ends-kept" not in said(STRICT, *stack)
+
+
+def test_the_advice_names_what_only_labels_end() -> None:
+    """So that nobody takes a label for an end."""
+    (finding,) = totals.judge(facts(P5), configuration.load("development"), NOW)
+
+    assert "nothing is known to keep the ends that labels alone say: r0" in finding.what

@@ -51,6 +51,8 @@ def command(
         refuse_pack(pack)
     if not files and not live and not pack:
         raise ConfigError("nothing is named to be checked.", hint="name files, or say --live or --pack-config.")
+    if regions and not live:
+        raise ConfigError("--region goes with --live.", hint="a file says its own regions; leave it out.")
     rules = allowed(environment, own)
     found = resources([file for file in files if file.suffix != JOB_FILE])
     findings = [*judged(found, rules), *of_job_files([file for file in files if file.suffix == JOB_FILE], rules)]
@@ -127,14 +129,14 @@ def resources(files: Sequence[Path]) -> "list[Resource]":
 def of_job_files(files: Sequence[Path], allowed: "Configuration") -> "Iterator[Finding]":
     """What spot-train would be told of these jobs, before any call."""
     from provisioner.catalog import labels
-    from provisioner.cli.wishes import wishes
+    from provisioner.cli.wishes import wishes_of_file
     from provisioner.clock import SystemClock
     from provisioner.rules.requests import of_job
     from provisioner.rules.ruleset import judge
 
     now = SystemClock().now()
     for file in files:
-        asked = wishes({"job_file": file, "dry_run": True, "detach": False, "yes": True, "form": OutputFormat.TABLE})
+        asked = wishes_of_file(file)
         refuse_misspelt(asked.spec.instance_types, file)
         marks = labels.ours(owner=asked.settings["owner"] or "the caller", **asked.spec.labels)
         for facts in of_job(asked.spec, marks, now):

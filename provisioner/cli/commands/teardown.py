@@ -54,9 +54,12 @@ def command(
     from provisioner.cli.selection import selected
     from provisioner.cli.stays import Stays, say_prepaid, say_stacks, staying
     from provisioner.clouds.regions import seen
+    from provisioner.errors import ConfigError
     from provisioner.teardown.execute import plan
     from provisioner.workplace import Workplace
 
+    if include_stacks and not everything:
+        raise ConfigError("--include-stacks goes with --everything.", hint="'pulumi destroy' removes a single stack.")
     place = Workplace()
     selection = selected(place, job=job or "", owner=owner, marks=marks, everything=everything)
     say_narrowed(place)
