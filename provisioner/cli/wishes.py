@@ -22,6 +22,8 @@ SECRETIVE = re.compile(
 )
 HARMLESS = re.compile(r"TOKENIZERS?|(?:MAX|MIN|NUM|N|TOTAL)_(?:\w*_)?TOKENS", re.IGNORECASE)
 """Tokens of text."""
+BEHIND = "put it behind --, as in: -- python train.py"
+FLAG = re.compile(r"--([a-z][a-z-]*[a-z])")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LEAST = timedelta(milliseconds=100)
 SECRET = re.compile(r"ssm:/[\w./-]+|secretsmanager:[\w/+=.@:-]+")
@@ -52,6 +54,22 @@ class Wishes:
     detach: bool
     yes: bool
     form: OutputFormat
+
+
+def wishes_of_file(file: Path) -> Wishes:
+    """What a job file alone asks for. Raises ConfigError naming the file and its key."""
+    given = {"job_file": file, "dry_run": True, "detach": False, "yes": True, "form": OutputFormat.TABLE}
+    try:
+        return wishes(given)
+    except ConfigError as wrong:
+        told = wrong.message.removeprefix("--job-file: ").removeprefix(f"{file} ")
+        hint = wrong.hint.replace(BEHIND, 'write command = "python train.py" into it')
+        raise ConfigError(f"{file}: {as_keys(told)}", hint=as_keys(hint)) from wrong
+
+
+def as_keys(text: str) -> str:
+    """Flags as a job file writes them."""
+    return FLAG.sub(lambda found: found[1].replace("-", "_"), text)
 
 
 def wishes(given: dict[str, Any]) -> Wishes:
@@ -148,7 +166,7 @@ def refuse_missing(asked: dict[str, Any]) -> None:
     if not asked.get("instances"):
         raise ConfigError("--instance is missing.", hint="name a type, such as --instance p4d.24xlarge.")
     if not asked.get("program") or not asked["program"][0].strip():
-        raise ConfigError("the command is missing.", hint="put it behind --, as in: -- python train.py")
+        raise ConfigError("the command is missing.", hint=f"{BEHIND}.")
     for name in ("name", "workdir", "checkpoint_dir", "outputs_dir"):
         if asked.get(name) == "":
             raise ConfigError(f"--{name.replace('_', '-')} is empty.", hint="leave it out, or say which.")

@@ -5,17 +5,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from provisioner.catalog import labels, load
+from provisioner.catalog import at_most, labels, load
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
 Inputs = Mapping[str, Any]
 """Plain values; what is not known yet is UNKNOWN, at any depth."""
 OPTIONS = "accelctl:options"
 """Beside the inputs: what Pulumi itself was told of the resource, `protect` and `ignoreChanges`."""
-OTHERWISE = (
-    f"buy it as spot, or hand it to the reaper with the labels {labels.MANAGED}={labels.MANAGED_VALUE} and "
+TO_THE_REAPER = (
+    f"hand it to the reaper with the labels {labels.MANAGED}={labels.MANAGED_VALUE} and "
     f"{labels.EXPIRES_AT}, the moment when it ends"
 )
+OTHERWISE = f"buy it as spot, or {TO_THE_REAPER}"
+FLEET_ENDS = "let it ask once for spot, or end its machines at its valid_until: terminate_instances_with_expiration"
 ACCELERATORS = ("acceleratorManufacturers", "acceleratorNames", "acceleratorTypes", "acceleratorTotalMemoryMib")
 """Requirements that only a machine with accelerators meets, beside their least number."""
 ANY_ACCELERATED = "any type with accelerators"
@@ -60,6 +62,11 @@ def called(path: Any) -> Any:
     return str(path).rsplit("/", 1)[-1].lower() if given(path) is True else UNKNOWN
 
 
+def own_id(inputs: Inputs) -> Any:
+    """As a state has it, or as outputs do."""
+    return called(at(inputs, OPTIONS, "id", default=at(inputs, "arn")))
+
+
 def end_of(tags: Any) -> Any:
     """The label's moment, where the reaper heeds it: on what carries `accelctl:managed`; None where it is none."""
     found, managed = moment(at(tags, labels.EXPIRES_AT)), equal(at(tags, labels.MANAGED), labels.MANAGED_VALUE)
@@ -92,9 +99,26 @@ def price_of(instance_types: Any) -> Decimal | None:
     return max(prices, default=None)
 
 
+def bound_of(instance_types: Any) -> Decimal | None:
+    """What the dearest stays below, by its price or by its name alone; None where nobody can say of one."""
+    found = () if isinstance(instance_types, Unknown) else instance_types
+    bounds = [price_of((one,)) or at_most(one) for one in found]
+    return None if None in bounds else max((one for one in bounds if one is not None), default=None)
+
+
 def facts(subject: str, instance_types: Any, **more: Any) -> Facts:
     found = instance_types if isinstance(instance_types, Unknown) else tuple(one for one in instance_types if one)
-    return Facts(subject=subject, cloud="aws", instance_types=found, usd_per_hour=price_of(found), **more)
+    price = price_of(found)
+    return Facts(
+        subject=subject, cloud="aws", instance_types=found, usd_per_hour=price,
+        at_most=bound_of(found) if price is None else None, accelerated=accelerated(found), **more,
+    )  # fmt: skip
+
+
+def accelerated(instance_types: Any) -> bool:
+    """Whether one of the types surely has accelerators."""
+    found = () if isinstance(instance_types, Unknown) else instance_types
+    return any((machine := load().find("aws", one)) and machine.accelerators for one in found)
 
 
 def kind_of(row: Any) -> Any:
@@ -127,21 +151,37 @@ def encrypted(disks: Iterable[Any]) -> Any:
 
 
 def instance(subject: str, inputs: Inputs) -> Facts:
-    """From a template, what the template says is judged with the template."""
+    """From a template, what only the template says is not known here; its disks and its metadata are judged there."""
     template, tags = at(inputs, "launchTemplate") is not None, at(inputs, "tags", default={})
     market = at(inputs, "instanceMarketOptions", "marketType", default=at(inputs, "instanceLifecycle"))
+    market = UNKNOWN if template and market is None else market
     kind = at(inputs, "instanceType")
     more = listed(at(inputs, "ebsBlockDevices"))
     disks = [at(inputs, "rootBlockDevice", default={}), *([UNKNOWN] if more is UNKNOWN else more)]
     return facts(
-        subject, UNKNOWN if kind is UNKNOWN else (kind,),
+        subject, UNKNOWN if kind is UNKNOWN or (template and kind is None) else (kind,),
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
         labels=tags, public_address=truth(at(inputs, "associatePublicIpAddress")),
+        template=source_of(at(inputs, "launchTemplate")), ids=(own_id(inputs),),
         token_only_metadata=template or metadata(inputs), encrypted=template or encrypted(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs),
         leaves_behind=volumes_left(disks), from_template=template and kind is None, reserved=reserved(inputs),
         asked_wrongly=too_dear(kind, limit_of(inputs)), otherwise=OTHERWISE,
     )  # fmt: skip
+
+
+def source_of(told: Any) -> Any:
+    """What a launch template is called, where something is launched from it; empty for none."""
+    return "" if told is None else called(at(told, "id", default=at(told, "name")))
+
+
+def handed_on(inputs: Inputs) -> Any:
+    """The labels that a template gives to its machines."""
+    rows = listed(at(inputs, "tagSpecifications"))
+    if rows is UNKNOWN:
+        return UNKNOWN
+    found = [at(one, "tags", default={}) for one in rows if at(one, "resourceType") == "instance"]
+    return found[0] if found else {}
 
 
 def persistent(inputs: Inputs) -> Any:
@@ -171,7 +211,7 @@ def volumes_left(disks: Iterable[Any]) -> Any:
 
 
 def template(subject: str, inputs: Inputs) -> Facts:
-    """Its own labels say when what it launches ends; blocks of it may come later, by `up`."""
+    """Its own labels say when what it launches is to end, and reach no machine; blocks may come later, by `up`."""
     market, tags = at(inputs, "instanceMarketOptions", "marketType"), at(inputs, "tags", default={})
     kind, cards = kind_of(inputs), listed(at(inputs, "networkInterfaces"))
     mappings = listed(at(inputs, "blockDeviceMappings"))
@@ -184,6 +224,8 @@ def template(subject: str, inputs: Inputs) -> Facts:
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
         reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)), otherwise=OTHERWISE,
+        hands_on=handed_on(inputs),
+        ids=(own_id(inputs), called(at(inputs, "name"))),
     )  # fmt: skip
 
 
@@ -207,13 +249,24 @@ def fleet(subject: str, inputs: Inputs) -> Facts:
     keeps = at(inputs, "type", default="maintain") == "maintain"
     wanted = at(inputs, "targetCapacitySpecification", "totalTargetCapacity", default=0)
     market = at(inputs, "targetCapacitySpecification", "defaultTargetCapacityType")
+    firm = at(inputs, "targetCapacitySpecification", "onDemandTargetCapacity")
     return facts(
         subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
-        capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), group=keeps, least=wanted,
-        most=wanted,
-        ends_at=end_of(at(inputs, "tags", default={})), scheduled=given(at(inputs, "validUntil")),
+        capacity=besides(firm, UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND)),
+        group=keeps, least=wanted, most=wanted, ends_at=valid_until(inputs), otherwise=FLEET_ENDS,
         leaves_behind="" if truth(at(inputs, "terminateInstances")) is True else "the machines of the fleet",
     )  # fmt: skip
+
+
+def besides(firm: Any, capacity: Any) -> Any:
+    """How a fleet buys that also wants so many machines on demand."""
+    return UNKNOWN if firm is UNKNOWN else Capacity.ON_DEMAND if firm else capacity
+
+
+def valid_until(inputs: Inputs) -> Any:
+    """When a fleet ends its machines; None where it only stops asking for more, and for its own labels."""
+    ends, until = truth(at(inputs, "terminateInstancesWithExpiration")), at(inputs, "validUntil")
+    return UNKNOWN if ends is UNKNOWN else moment(until) if ends else None
 
 
 def overrides_of(configs: list[Any]) -> Any:
@@ -222,7 +275,34 @@ def overrides_of(configs: list[Any]) -> Any:
     return UNKNOWN if UNKNOWN in rows else [one for row in rows for one in row]
 
 
+def kept(least: Any, desired: Any, capacity: Any) -> Any:
+    """The machines that stay until somebody sends them home: those that a group starts with as well, but for spot."""
+    if capacity is Capacity.SPOT or desired is None:
+        return least
+    return UNKNOWN if UNKNOWN in (least, desired) else max(least, desired)
+
+
+def warm(inputs: Inputs) -> Any:
+    """The least number of machines that run beside a group, for the time when it wants them."""
+    state = at(inputs, "warmPool", "poolState", default="Stopped")
+    return at(inputs, "warmPool", "minSize", default=0) if state in ("Running", UNKNOWN) else 0
+
+
+def market_of(inputs: Inputs) -> Any:
+    """Spot alone, on demand at least in part, or as the template says."""
+    if at(inputs, "mixedInstancesPolicy") is None:
+        return UNKNOWN
+    shares = at(inputs, "mixedInstancesPolicy", "instancesDistribution", default={})
+    firm = [
+        at(shares, "onDemandBaseCapacity", default=0),
+        at(shares, "onDemandPercentageAboveBaseCapacity", default=100),
+    ]
+    return UNKNOWN if UNKNOWN in firm else Capacity.ON_DEMAND if any(firm) else Capacity.SPOT
+
+
 def scaling_group(subject: str, inputs: Inputs) -> Facts:
+    """Schedules of its stack may bring it down, but not its warm machines."""
+    ready, market = warm(inputs), market_of(inputs)
     rows = listed(at(inputs, "mixedInstancesPolicy", "launchTemplate", "overrides"))
     tags = listed(at(inputs, "tags"))
     held = UNKNOWN if tags is UNKNOWN else {at(one, "key"): at(one, "value") for one in tags}
@@ -232,8 +312,12 @@ def scaling_group(subject: str, inputs: Inputs) -> Facts:
         from_template=rows == [],
         group=True,
         labels=held,
-        least=at(inputs, "minSize", default=0),
+        least=kept(at(inputs, "minSize", default=0), at(inputs, "desiredCapacity"), market) if ready == 0 else ready,
         most=at(inputs, "maxSize"),
+        capacity=market,
+        machine=called(at(inputs, "name")),
+        scheduled_end=ready == 0,
+        otherwise="" if ready == 0 else "let its warm pool hold stopped machines",
     )
 
 
@@ -257,9 +341,10 @@ def spot_fleet(subject: str, inputs: Inputs) -> Facts:
     ends = truth(at(inputs, "terminateInstancesOnDelete"))
     return facts(
         subject, kinds_of(rows, template=True), labels=at(inputs, "tags", default={}), from_template=rows == [],
-        capacity=Capacity.SPOT, group=at(inputs, "fleetType", default="maintain") == "maintain",
+        capacity=besides(at(inputs, "onDemandTargetCapacity"), Capacity.SPOT),
+        group=at(inputs, "fleetType", default="maintain") == "maintain",
         least=at(inputs, "targetCapacity", default=0), most=at(inputs, "targetCapacity"),
-        scheduled=given(at(inputs, "validUntil")),
+        ends_at=valid_until(inputs), otherwise=FLEET_ENDS,
         leaves_behind=UNKNOWN if ends is UNKNOWN else "" if ends else "the machines of the fleet",
     )  # fmt: skip
 

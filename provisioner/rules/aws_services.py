@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from provisioner.rules.aws import Inputs, at, equal, facts, listed
+from provisioner.rules.aws import Inputs, at, equal, facts, kept, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
 
+VARIANTS = ("production", "shadowProduction")
 OTHERWISE = "nothing of SageMaker's ends it; take a cheaper type, or train in a job, which has a longest run"
 
 
@@ -14,10 +15,12 @@ def node_group(subject: str, inputs: Inputs) -> Facts:
     kinds, market = listed(at(inputs, "instanceTypes")), at(inputs, "capacityType", default="ON_DEMAND")
     from_template = kinds == [] and at(inputs, "launchTemplate") is not None
     spot = {"SPOT": Capacity.SPOT, "CAPACITY_BLOCK": Capacity.CAPACITY_BLOCK}
+    capacity: Any = UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND)
+    sizes = at(inputs, "scalingConfig", default={})
     return facts(
-        subject, UNKNOWN if from_template else kinds, from_template=from_template,
-        capacity=UNKNOWN if market is UNKNOWN else spot.get(market, Capacity.ON_DEMAND), group=True,
-        labels=at(inputs, "tags", default={}), least=at(inputs, "scalingConfig", "minSize", default=0),
+        subject, UNKNOWN if from_template else kinds, from_template=from_template, capacity=capacity, group=True,
+        labels=at(inputs, "tags", default={}),
+        least=kept(at(sizes, "minSize", default=0), at(sizes, "desiredSize"), capacity),
         most=at(inputs, "scalingConfig", "maxSize"),
     )  # fmt: skip
 
@@ -36,12 +39,12 @@ def notebook(subject: str, inputs: Inputs) -> Facts:
 
 
 def endpoint(subject: str, inputs: Inputs) -> Facts:
-    """An endpoint runs its least number of machines for ever."""
-    variants, tags = listed(at(inputs, "productionVariants")), at(inputs, "tags", default={})
-    kinds: Any = UNKNOWN if variants is UNKNOWN else [
-        str(at(one, "instanceType", default="")).removeprefix("ml.") for one in variants
+    """An endpoint runs its least number of machines for ever, those that only see copies of the traffic as well."""
+    rows, tags = [listed(at(inputs, f"{kind}Variants")) for kind in VARIANTS], at(inputs, "tags", default={})
+    kinds: Any = UNKNOWN if UNKNOWN in rows else [
+        str(at(one, "instanceType", default="")).removeprefix("ml.") for variants in rows for one in variants
     ]  # fmt: skip
-    return facts(subject, kinds, group=True, least=1, labels=tags)
+    return facts(subject, kinds, group=True, least=1, labels=tags, otherwise="delete it when nobody asks, or take less")
 
 
 def app(subject: str, inputs: Inputs) -> Facts:
@@ -73,10 +76,13 @@ def build_fleet(subject: str, inputs: Inputs) -> Facts:
 def emr_cluster(subject: str, inputs: Inputs) -> Facts:
     """It stays until its steps are over, if it is told to, or until it was idle long enough."""
     kinds: Any = [at(inputs, group, "instanceType") for group in ("masterInstanceGroup", "coreInstanceGroup")]
+    rows = [listed(at(inputs, fleet, "instanceTypeConfigs")) for fleet in ("masterInstanceFleet", "coreInstanceFleet")]
+    kinds += [at(one, "instanceType") for row in rows for one in ([UNKNOWN] if row is UNKNOWN else row)]
     stays = at(inputs, "keepJobFlowAliveWhenNoSteps", default=True)
     idles = at(inputs, "autoTerminationPolicy", "idleTimeout")
     return facts(
         subject, UNKNOWN if UNKNOWN in kinds else kinds, group=True, least=1, labels=at(inputs, "tags", default={}),
+        otherwise="let it go when its steps are over, or by an auto_termination_policy",
         scheduled=UNKNOWN if UNKNOWN in (stays, idles) else not stays or idles is not None,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import azure
+from provisioner.catalog.small import is_small
 from provisioner.rules.aws import Inputs, at, called, end_of_stack, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
@@ -12,11 +13,11 @@ SPOT = ("Spot", "Low", "LowPriority")
 OTHERWISE = "buy it as spot, or make it with the stack azure-nd, whose schedule ends it"
 
 
-def accelerated(size: Any) -> Any:
-    """The size, where it is of the N series; those have accelerators. Azure takes sizes in any case."""
+def costly(size: Any) -> Any:
+    """The size, where it may be dear: every one but a small one, and none where Azure chooses it."""
     if isinstance(size, Unknown):
         return UNKNOWN
-    return (size,) if str(size).lower().startswith("standard_n") else ()
+    return () if size is None or is_small("azure", str(size)) else (size,)
 
 
 def price_of(size: Any, place: Any = None) -> Decimal | None:
@@ -48,7 +49,7 @@ def machine(subject: str, inputs: Inputs) -> Facts:
     made = listed(at(profile, "networkInterfaceConfigurations"))
     size, place = at(inputs, "hardwareProfile", "vmSize"), at(inputs, "location")
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(size),
+        subject=subject, cloud="azure", instance_types=costly(size),
         usd_per_hour=price_of(size, place), asked_wrongly=asked_wrongly(size, place, inputs),
         capacity=bought(at(inputs, "priority", default="Regular")), ends_at=end_of_stack(tags), labels=tags,
         public_address=public(made), leaves_behind=left(inputs, listed(at(profile, "networkInterfaces"))),
@@ -84,7 +85,7 @@ def scale_set(subject: str, inputs: Inputs) -> Facts:
     """It keeps its capacity for ever."""
     size, place = at(inputs, "sku", "name"), at(inputs, "location")
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(size), group=True,
+        subject=subject, cloud="azure", instance_types=costly(size), group=True,
         usd_per_hour=price_of(size, place),
         asked_wrongly=asked_wrongly(size, place, at(inputs, "virtualMachineProfile", default={})),
         capacity=bought(at(inputs, "virtualMachineProfile", "priority", default="Regular")),
@@ -104,7 +105,7 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     fixed = at(inputs, "count", default=1)
     least = UNKNOWN if scales is UNKNOWN else at(inputs, "minCount", default=0) if scales is True else fixed
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(at(inputs, "vmSize")), group=True, least=least,
+        subject=subject, cloud="azure", instance_types=costly(at(inputs, "vmSize")), group=True, least=least,
         most=at(inputs, "maxCount", default=UNKNOWN) if scales is True else fixed,
         usd_per_hour=price_of(at(inputs, "vmSize"), at(inputs, "location")),
         capacity=bought(at(inputs, "scaleSetPriority", default="Regular")), labels=at(inputs, "tags", default={}),

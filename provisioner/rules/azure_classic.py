@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.rules.aws import Inputs, at, called, end_of_stack
-from provisioner.rules.azure import OTHERWISE, accelerated, bought, placed, price_of
+from provisioner.rules.azure import OTHERWISE, bought, costly, placed, price_of
 from provisioner.rules.facts import UNKNOWN, Facts
 
 
@@ -13,7 +13,7 @@ def machine(subject: str, inputs: Inputs) -> Facts:
     """Its disk always goes with it."""
     tags, size = at(inputs, "tags", default={}), at(inputs, "size", default=at(inputs, "vmSize"))
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(size),
+        subject=subject, cloud="azure", instance_types=costly(size),
         usd_per_hour=price_of(size, at(inputs, "location")),
         capacity=bought(at(inputs, "priority", default="Regular")), labels=tags, ends_at=end_of_stack(tags),
         machine=called(at(inputs, "name")), scheduled_end=True, otherwise=OTHERWISE,
@@ -30,7 +30,7 @@ def older_machine(subject: str, inputs: Inputs) -> Facts:
 def group(subject: str, inputs: Inputs, *, size: Any, least: Any, most: Any, priority: str = "priority") -> Facts:
     """Machines of one size."""
     return Facts(
-        subject=subject, cloud="azure", instance_types=accelerated(size), group=True, least=least, most=most,
+        subject=subject, cloud="azure", instance_types=costly(size), group=True, least=least, most=most,
         usd_per_hour=price_of(size, at(inputs, "location")),
         capacity=bought(at(inputs, priority, default="Regular")), labels=at(inputs, "tags", default={}),
     )  # fmt: skip

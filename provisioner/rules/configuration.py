@@ -54,6 +54,8 @@ class Configuration:
     """Machines that a stack may have."""
     reapers: tuple[str, ...] = ()
     """Clouds in which a reaper is known to run."""
+    reaper_required: bool = False
+    """Whether an end that only labels say needs a reaper that is known, where the cloud has one."""
     exemptions: tuple[Exemption, ...] = ()
 
 
@@ -122,7 +124,7 @@ def day(value: Any, number: int) -> date:
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "expensive_from": amount, "longest_end": span, "default_end": span, "required_labels": texts,
     "unassigned_allowed": truth, "regions": texts, "machines": texts, "budget": amount, "most_machines": whole,
-    "reapers": texts, "exemptions": exemptions,
+    "reapers": texts, "reaper_required": truth, "exemptions": exemptions,
 }  # fmt: skip
 
 

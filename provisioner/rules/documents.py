@@ -35,6 +35,7 @@ def read(text: str, source: str) -> Iterator[Resource]:
         document = json.loads(text)
     except json.JSONDecodeError as wrong:
         raise ConfigError(f"{source}, line {wrong.lineno}: {wrong.msg}.", hint="give it JSON.") from wrong
+    refuse_failed(document, source)
     states = states_of(document)
     if states is None:
         raise ConfigError(
@@ -51,8 +52,23 @@ def read(text: str, source: str) -> Iterator[Resource]:
             yield resource(state)
 
 
+def refuse_failed(document: Any, source: str) -> None:
+    """Raises ConfigError for a preview that broke off: what the rest of the program asks for is not in it."""
+    held = cast(dict[str, Any], document) if isinstance(document, dict) else {}
+    steps, told = held.get("steps"), held.get("diagnostics")
+    rows = cast("list[Any]", told) if isinstance(told, list) else []
+    wrong = [cast("dict[str, Any]", one) for one in rows if isinstance(one, dict)]
+    errors = [
+        str(one.get("message")).strip().removeprefix("error: ") for one in wrong if one.get("severity") == "error"
+    ]
+    if isinstance(steps, list) and (errors or not steps):
+        why = errors[0].splitlines()[0] if errors and errors[0] else "it has no step, not even the stack's own"
+        raise ConfigError(f"{source}: this preview failed: {why}", hint="mend the program, and preview it again.")
+
+
 def resource(state: Mapping[str, Any]) -> Resource:
-    options = {"protect": state.get("protect"), "ignoreChanges": state.get("ignoreChanges") or ()}
+    options = {"protect": state.get("protect"), "ignoreChanges": state.get("ignoreChanges") or (),
+               "id": state.get("id")}  # fmt: skip
     name = state["urn"].rsplit("::", 1)[-1]
     return Resource(name=name, token=state["type"], inputs=plain(state.get("inputs") or {}) | {OPTIONS: options})
 

@@ -38,6 +38,7 @@ class Part(StrEnum):
     MACHINE = "machine"
     REAPER = "reaper"
     ENDER = "ender"
+    OPENER = "opener"
     NETWORK = "network"
     IDENTITY = "identity"
 
@@ -95,6 +96,12 @@ class Facts:
     """A template: what is made from it counts, not itself."""
     from_template: bool = False
     """Its type is its template's."""
+    template: str | Unknown = ""
+    """The id or the name of what it is launched from, in small letters."""
+    ids: tuple[str | Unknown, ...] = ()
+    """Of a machine or a template of EC2: by what it is called in the cloud; of a schedule, what it ends."""
+    hands_on: Mapping[str, str] | Unknown = field(default_factory=dict[str, str])
+    """Of a template: the labels of what is launched from it; its own are not among them."""
     part: Part = Part.MACHINE
     fault: str | Unknown = ""
     """What is wrong with something that is no machine, and how to mend it."""
@@ -103,6 +110,10 @@ class Facts:
     asked_wrongly: str | Unknown = ""
     """What is wrong with its price limit or its eviction, and how to mend it."""
     usd_per_hour: Decimal | None = None
+    at_most: Decimal | None = None
+    """USD per hour that it stays below, where its price is not known."""
+    accelerated: bool = False
+    """Surely with accelerators, which are dear together even where each is cheap."""
     pools: tuple["Facts", ...] = ()
     """What it holds, each a group of its own; empty for what is one thing."""
 

@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import labels
+from provisioner.catalog.small import is_small
 from provisioner.catalog.tpus import family_of, type_of
 from provisioner.rules.aws import Inputs, at, called, end_of_stack, equal, listed, moment, some, truth
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
+from provisioner.rules.pools import number, rows_of
 
-ACCELERATED = ("a2", "a3", "a4", "a4x", "g2", "g4", "tpu7x")
-"""Families of machine types that have accelerators; those whose names begin with ct have TPUs."""
+USUAL = "e2-medium"
+"""The type of a node that names none."""
 ENDED = "buy it as spot, or set scheduling.max_run_duration with instance_termination_action = DELETE"
 
 
@@ -56,8 +58,7 @@ def slice_of(inputs: Inputs) -> Any:
 
 def outer_address(inputs: Any) -> Any:
     """Of a TPU, which may have one network or several."""
-    several = listed(at(inputs, "networkConfigs"))
-    networks = [at(inputs, "networkConfig"), *([UNKNOWN] if several is UNKNOWN else several)]
+    networks = [at(inputs, "networkConfig"), *rows_of(at(inputs, "networkConfigs"))]
     return some(truth(at(one, "enableExternalIps")) for one in networks)
 
 
@@ -85,11 +86,11 @@ def tpu(subject: str, inputs: Inputs) -> Facts:
 
 
 def instance(subject: str, inputs: Inputs) -> Facts:
-    """A machine; one without accelerators is none. Google ends what has a longest run."""
+    """A machine; a small one without accelerators is none. Google ends what has a longest run."""
     marks, scheduling = ours(at(inputs, "labels", default={})), at(inputs, "scheduling", default={})
     ends = at(scheduling, "terminationTime")
     return Facts(
-        subject=subject, cloud="gcp", instance_types=accelerated(at(inputs, "machineType"), inputs), labels=marks,
+        subject=subject, cloud="gcp", instance_types=costly(at(inputs, "machineType"), inputs), labels=marks,
         usd_per_hour=None, capacity=bought(scheduling), ends_at=moment(ends),
         lasts=span(at(scheduling, "maxRunDuration")),
         public_address=has_address(listed(at(inputs, "networkInterfaces"))),
@@ -125,19 +126,17 @@ def has_address(cards: Any) -> Any:
 
 def disks_left(inputs: Inputs) -> Any:
     """Those that are made with the machine; one that was there before it is nobody's to delete."""
-    disks = listed(at(inputs, "disks"))
-    made = [at(inputs, "bootDisk"), *([UNKNOWN] if disks is UNKNOWN else disks)]
+    made = [at(inputs, "bootDisk"), *rows_of(at(inputs, "disks"))]
     gone = [truth(at(one, "autoDelete", default=True)) for one in made if at(one, "source") in (None, UNKNOWN)]
     return "a disk" if False in gone else UNKNOWN if UNKNOWN in gone else ""
 
 
-def accelerated(kind: Any, inputs: Any) -> Any:
-    """The type, where it has accelerators: by its family, or by guest accelerators beside it."""
+def costly(kind: Any, inputs: Any) -> Any:
+    """The type, where it may be dear: every one but a small one that has no guest accelerators beside it."""
     if isinstance(kind, Unknown):
         return UNKNOWN
-    name = str(kind).rsplit("/", 1)[-1]
-    family = name.split("-")[0]
-    if family in ACCELERATED or family.startswith("ct"):
+    name = str(kind or USUAL).rsplit("/", 1)[-1]
+    if not is_small("gcp", name):
         return (name,)
     guests = guests_of(inputs)
     return UNKNOWN if guests is UNKNOWN else (name,) if guests else ()
@@ -148,14 +147,13 @@ def guests_of(inputs: Any) -> Any:
     guests = listed(at(inputs, "guestAccelerators"))
     if guests is UNKNOWN:
         return UNKNOWN
-    counts = [at(one, "count", default=1) for one in guests]
-    return some(one if one is UNKNOWN else int(one) > 0 for one in counts)
+    counts = [number(at(one, "count", default=1)) for one in guests]
+    return some(one if one is UNKNOWN else one > 0 for one in counts)
 
 
 def queued(subject: str, inputs: Inputs) -> Facts:
     """A queued resource cannot be asked for on spot, and takes no labels: nothing but its owner ends it."""
-    specs = listed(at(inputs, "tpu", "nodeSpecs"))
-    nodes = [at(one, "node", default={}) for one in ([UNKNOWN] if specs is UNKNOWN else specs)]
+    nodes = [at(one, "node", default={}) for one in rows_of(at(inputs, "tpu", "nodeSpecs"))]
     kinds = [slice_of(one) for one in nodes]
     return Facts(
         subject=subject, cloud="gcp", instance_types=UNKNOWN if UNKNOWN in kinds else tuple(kinds), takes_labels=False,
@@ -171,12 +169,18 @@ def node_pool(subject: str, inputs: Inputs) -> Facts:
     scaling = at(inputs, "autoscaling")
     least = at(inputs, "nodeCount", default=at(inputs, "initialNodeCount", default=1))
     return Facts(
-        subject=subject, cloud="gcp", instance_types=accelerated(at(config, "machineType"), config), group=True,
-        least=least if scaling is None else at(scaling, "minNodeCount", default=0),
-        most=least if scaling is None else at(scaling, "maxNodeCount", default=UNKNOWN),
+        subject=subject, cloud="gcp", instance_types=costly(at(config, "machineType"), config), group=True,
+        least=least if scaling is None else of_all_zones(scaling, "MinNodeCount", default=0),
+        most=least if scaling is None else of_all_zones(scaling, "MaxNodeCount", default=UNKNOWN),
         labels=ours(at(config, "resourceLabels", default={})),
         capacity=bought(config),
     )  # fmt: skip
+
+
+def of_all_zones(scaling: Any, name: str, *, default: Any) -> Any:
+    """A pool's limit, which is said for all of its zones, or for each."""
+    each = name[0].lower() + name[1:]
+    return number(at(scaling, f"total{name}", default=at(scaling, each, default=default)))
 
 
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {

@@ -1,21 +1,21 @@
 """Facts of Google's services that rent machines in their own name. Shapes: the pulumi-gcp package, 10."""
 
 from collections.abc import Callable
-from typing import Any
 
-from provisioner.rules.aws import Inputs, at, given, listed, moment, truth
+from provisioner.rules.aws import Inputs, at, given, moment, truth
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
-from provisioner.rules.google import accelerated, node_pool, ours, span
-from provisioner.rules.pools import together
+from provisioner.rules.google import costly, node_pool, ours, span
+from provisioner.rules.pools import rows_of, together
 
 
 def cluster(subject: str, inputs: Inputs) -> Facts:
     """GKE's pools that are written into the cluster; a default pool that is removed at once is none."""
-    written = listed(at(inputs, "nodePools"))
+    written = rows_of(at(inputs, "nodePools"))
     default = {name: at(inputs, name) for name in ("nodeConfig", "initialNodeCount")}
     alone = {} if at(inputs, "removeDefaultNodePool") is True else default
-    pools: list[Any] = [UNKNOWN] if written is UNKNOWN else written or [alone]
-    return together([node_pool(subject, one) for one in pools], ours(at(inputs, "resourceLabels", default={})))
+    return together(
+        [node_pool(subject, one) for one in written or [alone]], ours(at(inputs, "resourceLabels", default={}))
+    )
 
 
 def workbench(subject: str, inputs: Inputs) -> Facts:
@@ -23,7 +23,7 @@ def workbench(subject: str, inputs: Inputs) -> Facts:
     setup = at(inputs, "gceSetup", default={})
     cards = {"guestAccelerators": at(setup, "acceleratorConfigs")}
     return Facts(
-        subject=subject, cloud="gcp", instance_types=accelerated(at(setup, "machineType"), cards), group=True, least=1,
+        subject=subject, cloud="gcp", instance_types=costly(at(setup, "machineType"), cards), group=True, least=1,
         most=1, scheduled=given(at(setup, "metadata", "idle-timeout-seconds")),
         labels=ours(at(inputs, "labels", default={})), otherwise="set its metadata idle-timeout-seconds",
         public_address=UNKNOWN if at(setup, "disablePublicIp") is UNKNOWN else not truth(at(setup, "disablePublicIp")),
@@ -35,7 +35,7 @@ def reservation(subject: str, inputs: Inputs) -> Facts:
     held = at(inputs, "specificReservation", default={})
     wanted = at(held, "instanceProperties", default={})
     return Facts(
-        subject=subject, cloud="gcp", instance_types=accelerated(at(wanted, "machineType"), wanted), takes_labels=False,
+        subject=subject, cloud="gcp", instance_types=costly(at(wanted, "machineType"), wanted), takes_labels=False,
         capacity=Capacity.RESERVATION, group=True, least=0, most=at(held, "count", default=1), reserves=True,
         ends_at=moment(at(inputs, "deleteAtTime")), lasts=span(at(inputs, "deleteAfterDuration")),
         otherwise="set delete_at_time, or delete_after_duration",

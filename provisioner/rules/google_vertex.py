@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from provisioner.rules.aws import Inputs, at, listed
+from provisioner.rules.aws import Inputs, at
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts
-from provisioner.rules.google import accelerated, ours, protected, stays
-from provisioner.rules.pools import together
+from provisioner.rules.google import costly, ours, protected, stays
+from provisioner.rules.pools import number, rows_of, together
 
 SERVES = "Vertex keeps one replica at least; take a cheaper type, or deploy it for as long as it is asked"
 LONGEST_RUN = timedelta(days=1)
@@ -18,15 +18,7 @@ def carried(spec: Any) -> Any:
     """The type of a machine's specification, where it has accelerators."""
     count = at(spec, "acceleratorCount", default=1)
     cards = [{"count": count}] if at(spec, "acceleratorType") is not None else []
-    return UNKNOWN if spec is UNKNOWN else accelerated(at(spec, "machineType"), {"guestAccelerators": cards})
-
-
-def number(value: Any) -> Any:
-    """Some blocks write numbers as text; what is none is not known."""
-    try:
-        return value if value is UNKNOWN else int(value)
-    except ValueError:
-        return UNKNOWN
+    return UNKNOWN if spec is UNKNOWN else costly(at(spec, "machineType"), {"guestAccelerators": cards})
 
 
 def seconds(text: Any) -> Any:
@@ -67,9 +59,8 @@ def garden(subject: str, inputs: Inputs) -> Facts:
 
 def persistent(subject: str, inputs: Inputs) -> Facts:
     """Pools that are there for the next training, whether there is one or not."""
-    pools = listed(at(inputs, "resourcePools"))
-    known: list[Any] = [UNKNOWN] if pools is UNKNOWN else pools or [{}]
-    return together([training_pool(subject, inputs, one) for one in known], ours(at(inputs, "labels", default={})))
+    pools = rows_of(at(inputs, "resourcePools")) or [{}]
+    return together([training_pool(subject, inputs, one) for one in pools], ours(at(inputs, "labels", default={})))
 
 
 def training_pool(subject: str, inputs: Inputs, pool: Any) -> Facts:

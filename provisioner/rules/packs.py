@@ -10,6 +10,8 @@ from provisioner.rules import configuration, ruleset, totals
 KEYS = ("environment", "allowed", "owner")
 """Of one rule, beside its level."""
 LEVEL = "enforcementLevel"
+LEVELS = ("advisory", "mandatory", "remediate", "disabled")
+"""Those of Pulumi: sdk/go/common/apitype/policy.go."""
 UNCHECKED = "not-checked"
 """The policy that names what cannot be read; it has a level alone."""
 UNKNOWN = tuple(total.not_known for total in totals.TOTALS if total.adds_up)
@@ -27,7 +29,19 @@ def read(text: str, source: str) -> None:
     if not isinstance(document, dict):
         raise ConfigError(f"{source}: it is no table of rules.", hint="policies/production.json is one.")
     held = cast("dict[str, Any]", document)
+    for name, told in held.items():
+        refuse_level(name, told)
     refuse({name: keys_of(told) for name, told in held.items()})
+
+
+def refuse_level(name: str, told: Any) -> None:
+    """Raises ConfigError for a level that Pulumi would refuse, and for what is neither a level nor a table."""
+    if not isinstance(told, str | dict):
+        raise ConfigError(
+            f"{SOURCE}: {name}: {told!r} is neither a level nor a table.", hint=f"levels: {', '.join(LEVELS)}."
+        )
+    level: Any = cast("dict[str, Any]", told).get(LEVEL, LEVELS[0]) if isinstance(told, dict) else told
+    configuration.refuse_unknown(str(level), LEVELS, f"{SOURCE}: {name}: '{level}' is no {LEVEL}.")
 
 
 def keys_of(told: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from provisioner.rules.aws import listed
 from provisioner.rules.facts import UNKNOWN, Facts
 
 
@@ -18,7 +19,18 @@ def types_of(pools: Iterable[Facts]) -> Any:
     return UNKNOWN if UNKNOWN in kinds else tuple(name for kind in kinds for name in kind)
 
 
+def rows_of(value: Any) -> list[Any]:
+    """The rows of a list; a single one that is not known where the list is not."""
+    rows = listed(value)
+    return [UNKNOWN] if rows is UNKNOWN else rows
+
+
+def number(value: Any) -> Any:
+    """Some blocks write numbers as text. Raises TypeError or ValueError for what is none."""
+    return value if value is UNKNOWN else int(value)
+
+
 def added(numbers: Iterable[Any]) -> Any:
-    """UNKNOWN where one is, or where one has no limit."""
-    held = list(numbers)
-    return UNKNOWN if UNKNOWN in held or None in held else sum(held)
+    """UNKNOWN where one is."""
+    held = [number(one) for one in numbers]
+    return UNKNOWN if UNKNOWN in held else sum(held)

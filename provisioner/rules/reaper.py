@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from provisioner.rules.aws import Inputs, at
+from provisioner.rules.enders import scheduled
 from provisioner.rules.facts import UNKNOWN, Facts, Part
 
 NAME = "accelctl-reaper"
@@ -24,7 +25,7 @@ def other(subject: str) -> Facts:
 def schedule(subject: str, inputs: Inputs) -> Facts:
     name, state = at(inputs, "name", default=""), at(inputs, "state", default="ENABLED")
     if name is not UNKNOWN and not name.startswith(NAME):
-        return other(subject)
+        return scheduled(subject, inputs) or other(subject)
     off = "the reaper's schedule is off, so nobody looks; set its state to ENABLED"
     return part(subject, UNKNOWN if UNKNOWN in (name, state) else "" if state == "ENABLED" else off)
 

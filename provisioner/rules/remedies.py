@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from provisioner.catalog import labels
-from provisioner.rules import azure_classic, azure_services
+from provisioner.rules import azure_classic, azure_containers, azure_services
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import Facts
 from provisioner.rules.ruleset import RULES, Outcome, judged, lacking, names_an_end
@@ -26,17 +26,19 @@ TAGGED = (
     "azure-native:compute:VirtualMachine", "azure-native:compute:VirtualMachineScaleSet",
     "azure-native:containerservice:AgentPool",
     "aws:ec2/dedicatedHost:DedicatedHost", "aws:sagemaker/space:Space",
-    *azure_services.READERS, *azure_classic.READERS,
+    *azure_services.READERS, *azure_classic.READERS, *azure_containers.READERS,
 )  # fmt: skip
 LABELLED = (
     "gcp:tpu/v2Vm:V2Vm", "gcp:compute/instance:Instance", "gcp:compute/instanceTemplate:InstanceTemplate",
     "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate", "gcp:workbench/instance:Instance",
     "gcp:vertex/aiPersistentResource:AiPersistentResource", "gcp:colab/runtimeTemplate:RuntimeTemplate",
+    "gcp:cloudrunv2/service:Service", "gcp:cloudrunv2/workerPool:WorkerPool",
 )  # fmt: skip
 PLACES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TAGGED, ("tags",)), **dict.fromkeys(LABELLED, ("labels",)),
     "gcp:container/nodePool:NodePool": ("nodeConfig", "resourceLabels"),
     "gcp:container/cluster:Cluster": ("resourceLabels",),
+    "gcp:cloudrun/service:Service": ("metadata", "labels"),
 }  # fmt: skip
 """Where a type has its labels, as a mapping."""
 LONGEST_RUN = LABELLED[1:4]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from provisioner.domain.jobs import Fallback, JobSpec
-from provisioner.rules.aws import price_of, too_dear
+from provisioner.rules.aws import bound_of, price_of, too_dear
 from provisioner.rules.facts import Capacity, Facts
 
 
@@ -24,6 +24,7 @@ def of_job(spec: JobSpec, labels: Mapping[str, str], now: datetime) -> list[Fact
         Facts(
             subject=one, cloud=spec.cloud, instance_types=(one,), region=region, capacity=capacity, labels=labels,
             ends_at=now + spec.max_duration, usd_per_hour=price_of((one,)),
+            at_most=bound_of((one,)),
             asked_wrongly=limits[0] if all(limits) else "",
         )
         for one in spec.instance_types

@@ -13,7 +13,9 @@ from provisioner.rules.facts import Capacity, Facts, NotYetKnown, Part, Unknown,
 from provisioner.rules.places import written
 
 HOURS_A_MONTH = 730
-DOWN = "set its least to 0, or give it a schedule"
+DOWN = "set to 0 its least number, and what it starts with on demand"
+OF_OTHERS = "a group, a fleet or a node pool holds it, and the machine does not show whether that lets it go; see there"
+TEMPLATES = "which this machine alone does not show; say it on the machine as well, or let its stack hold the template"
 LATER = "what this rule needs is not known yet; it is looked at again at up"
 
 
@@ -80,24 +82,50 @@ class Rule:
 
 
 def cheap(facts: Facts, allowed: Configuration) -> bool:
-    """A type or a price that is not known is never cheap."""
+    """Never without a price or a bound that is known; a group's accelerators count by what they cost together."""
     price = facts.usd_per_hour
-    return not isinstance(facts.instance_types, Unknown) and price is not None and price < allowed.expensive_from
+    if isinstance(facts.instance_types, Unknown):
+        return False
+    if price is None:
+        return facts.at_most is not None and facts.at_most <= allowed.expensive_from
+    return price * together(facts) < allowed.expensive_from
+
+
+def together(facts: Facts) -> Decimal:
+    """How many machines are judged by what they cost together."""
+    if not (facts.group and facts.accelerated) or isinstance(facts.least, Unknown) or facts.unit != "machine":
+        return Decimal(1)
+    return max(Decimal(facts.least), Decimal(1))
 
 
 def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if cheap(facts, allowed) or facts.stopped:
         return ""
     if facts.group:
-        if known(facts.least) == 0 or known(facts.scheduled):
+        if known(facts.least) == 0 or known(facts.scheduled) or time_left(facts, now) is not None:
             return ""
         types_of(facts)
+        if facts.scheduled_end:  # its stack's schedules say that: ends-kept
+            return ""
         return f"it keeps at least {counted(known(facts.least), facts.unit)} for ever; {facts.otherwise or DOWN}"
-    if known(facts.capacity) is not Capacity.ON_DEMAND or time_left(facts, now) is not None:
+    if goes_by_itself(facts, now):
         return ""
     types_of(facts)
     unheeded = f" (its label {labels.EXPIRES_AT} ends nothing)" if names_an_end(facts) else ""
     return f"it is on demand and has no end{unheeded}; {facts.otherwise or 'buy it as spot'}"
+
+
+def goes_by_itself(facts: Facts, now: datetime) -> bool:
+    """Spot, paid for beforehand, or with an end."""
+    if not isinstance(facts.capacity, Unknown) and facts.capacity is not Capacity.ON_DEMAND:
+        return True
+    if facts.there and isinstance(facts.ends_at, Unknown):
+        raise NotYetKnown(OF_OTHERS)
+    if time_left(facts, now) is not None:
+        return True
+    if facts.template and isinstance(facts.capacity, Unknown):
+        raise NotYetKnown(f"how it is bought and whether it ends is its template's to say, {TEMPLATES}")
+    return known(facts.capacity) is not Capacity.ON_DEMAND
 
 
 def counted(number: float, unit: str) -> str:
@@ -124,6 +152,7 @@ def end_within_limit(facts: Facts, allowed: Configuration, now: datetime) -> str
     left = time_left(facts, now)
     if left is None or timedelta() < left <= allowed.longest_end:
         return ""
+    types_of(facts)
     if left <= timedelta():
         return past(facts, now + left)
     return f"it ends {left.days} days from now, and {allowed.longest_end.days} are allowed; end it sooner"
@@ -158,7 +187,10 @@ def capacity_block_pinned(facts: Facts, allowed: Configuration, now: datetime) -
 def required_labels(facts: Facts, allowed: Configuration, now: datetime) -> str:
     if not facts.takes_labels:
         return ""
-    if missing := lacking(facts, allowed):
+    missing = lacking(facts, allowed)
+    if missing and facts.template:
+        raise NotYetKnown(f"{labels_are(missing)} its template's to give, {TEMPLATES}")
+    if missing:
         return f"{labels_are(missing)} missing; every machine says whose it is"
     wanted = required(facts, allowed)
     blank = [name for name, value in wanted.items() if value == "unassigned" and not allowed.unassigned_allowed]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from provisioner.rules import templates
 from provisioner.rules.configuration import Configuration
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, NotYetKnown, Part, Unknown
 from provisioner.rules.ruleset import HOURS_A_MONTH, Finding, Level, Outcome, cheap, counted, let_off, time_left
@@ -102,24 +103,72 @@ def nobody_reaps(found: Sequence[Facts], allowed: Configuration, now: datetime) 
     dear = {one.cloud for one in found if one.part is Part.MACHINE and one.capacity is not Capacity.CAPACITY_BLOCK
             and not cheap(one, allowed) and not (told and one.from_template)}  # fmt: skip
     for cloud in sorted((dear & set(REAPERS)) - set(allowed.reapers) - brought):
-        mend = f"'pulumi up' of the stack {REAPERS[cloud]} brings one; then say reapers = [\"{cloud}\"]"
-        return (
-            Outcome.VIOLATION,
-            f"no reaper is known to run in {cloud}, so an idle machine stays until its end; {mend}",
-        )
+        left = ", ".join(sorted(one.subject for one in by_label_alone(found, allowed)))
+        stays = f", and nothing is known to keep the ends that labels alone say: {left}" if left else ""
+        what = f"no reaper is known to run in {cloud}, so an idle machine stays until its end{stays}; {brings(cloud)}"
+        return Outcome.VIOLATION, what
     return None
 
 
 def nobody_ends(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
-    """Each machine that ends by a schedule alone has one in its stack: its labels are only words."""
+    """Each machine or group that ends by a schedule alone has one in its stack: its labels are only words."""
+    told = " ".join(filter(None, (unended(found, allowed), unemptied(found, allowed), unreaped(found, allowed))))
+    return (Outcome.VIOLATION, told) if told else None
+
+
+def unended(found: Sequence[Facts], allowed: Configuration) -> str:
+    """Of every cloud, each with its own advice."""
+    left = list[Facts]()
     for cloud in sorted({one.cloud for one in found}):
         told = [one for one in found if one.cloud == cloud and needs_schedule(one, allowed)]
-        kept = [one for one in found if one.cloud == cloud and one.part is Part.ENDER]
-        if left := without_end(told, kept):
-            names = ", ".join(sorted(one.subject for one in left))
-            has = f"labels say when these end, and the stack has no schedule of their own for them: {names}"
-            return Outcome.VIOLATION, f"{has}; {left[0].otherwise}, or bring a schedule for each"
-    return None
+        left += without_end(told, [one for one in found if one.cloud == cloud and one.part is Part.ENDER])
+    names, mend = ", ".join(sorted(one.subject for one in left)), ", or ".join({one.otherwise: 0 for one in left})
+    has = f"labels say when these end, and the stack has no schedule of their own for them: {names}"
+    return f"{has}; {mend}, or bring a schedule for each" if left else ""
+
+
+def unreaped(found: Sequence[Facts], allowed: Configuration) -> str:
+    """Where it is required that a reaper is known."""
+    left = by_label_alone(found, allowed) if allowed.reaper_required else ()
+    if not left:
+        return ""
+    names, mend = ", ".join(sorted(one.subject for one in left)), brings("aws")
+    return f"labels alone say when these end, and no reaper is known to run in aws: {names}; {mend}"
+
+
+def by_label_alone(found: Sequence[Facts], allowed: Configuration) -> list[Facts]:
+    """EC2's machines on demand that neither a reaper that is known nor a schedule of the stack ends."""
+    if "aws" in allowed.reapers or any(one.part is Part.REAPER for one in found):
+        return []
+    kept = {one_id for one in found if one.part is Part.ENDER and one.cloud == "aws" for one_id in one.ids}
+    passing = any(one.blueprint and one.capacity is not Capacity.ON_DEMAND for one in found)
+    return [one for one in found if one.ids and one.part is Part.MACHINE and not (one.blueprint and not one.hands_on)
+            and one.ends_at is not None and not cheap(one, allowed)
+            and (one.capacity is Capacity.ON_DEMAND or (one.capacity is UNKNOWN and not passing))
+            and not (kept and UNKNOWN in (*kept, one.ids[0])) and one.ids[0] not in kept]  # fmt: skip
+
+
+def brings(cloud: str) -> str:
+    return f"'pulumi up' of the stack {REAPERS[cloud]} brings one; then say reapers = [\"{cloud}\"]"
+
+
+def unemptied(found: Sequence[Facts], allowed: Configuration) -> str:
+    """Scaling groups that keep machines, or are opened at set times, and that nothing closes again."""
+    openers = [one for one in found if one.part is Part.OPENER]
+    groups = [one for one in found if one.group and one.scheduled_end and not cheap(one, allowed)]
+    stay = [one for one in groups if stays(one, openers)]
+    left = without_end(stay, [one for one in found if one.cloud == "aws" and one.part is Part.ENDER and one.group])
+    names = ", ".join(sorted(one.subject for one in left))
+    mend = "set their least and their desired size to 0, or give each a schedule to 0"
+    return f"these groups keep machines, and no schedule of the stack closes them: {names}; {mend}" if left else ""
+
+
+def stays(group: Facts, openers: Sequence[Facts]) -> bool:
+    """What is not known is said of the group itself."""
+    if UNKNOWN in (group.least, group.instance_types):
+        return False
+    mine = [one for one in openers if UNKNOWN in (one.machine, group.machine) or one.machine == group.machine]
+    return group.least != 0 or any(one.least != 0 or group.capacity is not Capacity.SPOT for one in mine)
 
 
 def without_end(machines: Sequence[Facts], schedules: Sequence[Facts]) -> list[Facts]:
@@ -134,6 +183,12 @@ def without_end(machines: Sequence[Facts], schedules: Sequence[Facts]) -> list[F
     return without
 
 
+def launched_wrongly(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Said | None:
+    """What is launched from templates of the stack, each with its own template's words."""
+    told = [f"{one.subject} ({one.rule}): {one.what}" for one in templates.broken(found, allowed, now)]
+    return (Outcome.VIOLATION, f"what its templates launch breaks rules: {'; '.join(told)}") if told else None
+
+
 def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
     ends = facts.scheduled_end and facts.ends_at is not None
     return ends and facts.capacity is Capacity.ON_DEMAND and not cheap(facts, allowed)
@@ -142,6 +197,8 @@ def needs_schedule(facts: Facts, allowed: Configuration) -> bool:
 TOTALS = (
     Total(name="ends-kept", level=Level.MANDATORY, check=nobody_ends,
           help="Where only a schedule ends machines, the stack has one for each."),
+    Total(name="launched-from-templates", level=Level.MANDATORY, check=launched_wrongly,
+          help="A machine keeps the rules with what its template gives it: a template's own labels reach no machine."),
     Total(name="budget", level=Level.MANDATORY, check=over_budget, adds_up=True,
           help="What a stack may cost until its machines end is within its budget; an unknown price is said, never 0."),
     Total(name="machines-counted", level=Level.MANDATORY, check=too_many, adds_up=True,
@@ -154,7 +211,7 @@ NAMES = tuple(total.name for total in TOTALS)
 
 def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """Every total that has something to say of a stack that carries machines."""
-    parts = (Part.REAPER, Part.ENDER)
+    parts = (Part.REAPER, Part.ENDER, Part.OPENER)
     every = [member for one in found for member in one.members]
     carrying = [one for one in every if one.part in parts or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():

@@ -58,3 +58,10 @@ def test_a_wrong_rules_file_is_exit_2(tmp_path: Path) -> None:
     done = accelctl(*TRAIN, *PROGRAM, cwd=tmp_path)
 
     assert (done.returncode, "did you mean regions?" in done.stderr) == (2, True), done.stderr
+
+
+def test_stacks_are_not_left_out_of_a_teardown_in_silence(tmp_path: Path) -> None:
+    """They go with everything, and a job has none."""
+    done = accelctl("teardown", "a-job", "--include-stacks", cwd=tmp_path)
+
+    assert (done.returncode, "--include-stacks goes with --everything" in done.stderr) == (2, True), done.stderr

@@ -50,6 +50,21 @@ def test_what_is_not_checked_is_counted_and_named(tmp_path: Path) -> None:
         ("azure:batch/pool:Pool", {"vmSize": "STANDARD_NC24ADS_A100_V4"}),
         ("acme:cloud:Farm", {"pools": [{"sku": {"name": "Standard_ND96isr_H100_v5"}}]}),
         ("acme:cloud:Nodes", {"nodeConfig": UNKNOWN}),
+        ("aws:cloudformation/stack:Stack", {"templateBody": "Properties:\n  InstanceType: p5.48xlarge"}),
+        ("aws:cloudformation/stack:Stack", {"templateUrl": "https://b.s3.amazonaws.com/t.yaml"}),
+        ("aws:cloudformation/stackSet:StackSet", {"templateBody": UNKNOWN}),
+        ("aws:cloudcontrol/resource:Resource", {"desiredState": '{"InstanceType": "p5.48xlarge"}'}),
+        (
+            "gcp:deploymentmanager/deployment:Deployment",
+            {"target": {"config": {"content": "resources: [{properties: {machineType: a3-highgpu-8g}}]"}}},
+        ),
+        ("gcp:deploymentmanager/deployment:Deployment", {"target": {"config": {"content": UNKNOWN}}}),
+        ("azure-native:resources:Deployment", {"properties": {"templateLink": {"uri": "https://h/t.json"}}}),
+        ("azure-native:resources:Deployment", {"properties": {"template": {"p": [{"vmSize": "Standard_M8ms"}]}}}),
+        (
+            "azure:core/resourceGroupTemplateDeployment:ResourceGroupTemplateDeployment",
+            {"templateContent": '{"hardwareProfile": {"vmSize": "Standard_M8ms"}}'},
+        ),
     ],
 )
 def test_a_type_of_an_sdk_that_is_not_installed_is_known_by_its_inputs(token: str, inputs: dict[str, Any]) -> None:
@@ -63,8 +78,20 @@ def test_a_type_of_an_sdk_that_is_not_installed_is_known_by_its_inputs(token: st
         ("aws:s3/bucket:Bucket", {"tags": {"type": "machine"}}),
         ("acme:cloud:Disk", {"sku": {"name": "Standard_LRS"}, "diskType": "ssd"}),
         ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge"}),
+        ("aws:cloudformation/stack:Stack", {"templateBody": '{"Resources": {"B": {"Type": "AWS::S3::Bucket"}}}'}),
+        ("aws:cloudcontrol/resource:Resource", {"typeName": "AWS::S3::Bucket", "desiredState": "{}"}),
+        ("gcp:deploymentmanager/deployment:Deployment", {"target": {"config": {"content": "resources: []"}}}),
+        ("azure-native:resources:Deployment", {"properties": {"template": {"resources": []}}}),
     ],
-    ids=["a bucket", "a disk", "judged"],
+    ids=[
+        "a bucket",
+        "a disk",
+        "judged",
+        "a template of a bucket",
+        "a bucket by Cloud Control",
+        "an empty deployment",
+        "an empty template",
+    ],
 )
 def test_what_carries_no_machine_or_is_judged_is_not_named(token: str, inputs: dict[str, Any]) -> None:
     """So that the count means something."""

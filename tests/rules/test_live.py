@@ -1,12 +1,15 @@
 """What the rules say of machines that are there already, off a listing of the account."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from provisioner.catalog import labels
-from provisioner.domain.estate import Holding, Tenure
+from provisioner.cli.commands import check
+from provisioner.domain.estate import Holding, OwnerKind, Tenure
 from provisioner.domain.instances import Instance, InstanceState
 from provisioner.domain.offerings import CapacityType
 from provisioner.rules import configuration, live, ruleset
@@ -55,3 +58,41 @@ def test_a_label_on_a_machine_that_nobody_manages_is_no_end() -> None:
     marks = {labels.EXPIRES_AT: f"{NOW + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"}
 
     assert "ends nothing" in said(holding(marks))["accelerator-not-always-on"]
+
+
+@pytest.mark.parametrize("owner", [OwnerKind.GROUP, OwnerKind.FLEET, OwnerKind.POOL])
+def test_whether_a_group_lets_its_machines_go_is_unknown_and_said(owner: OwnerKind) -> None:
+    """Once for each dear one; what a listing never says, such as encryption, is passed over."""
+    held, allowed = replace(holding({}), owner=owner), configuration.load("development")
+    (found,) = live.findings(held, allowed, NOW)
+
+    assert (found.rule, found.outcome) == ("accelerator-not-always-on", ruleset.Outcome.UNKNOWN)
+    assert "does not show whether that lets it go" in found.what
+    cheap = replace(held, instance=replace(held.instance, instance_type="c6a.large"))
+    assert list(live.findings(cheap, allowed, NOW)) == []
+
+
+def test_a_machine_outlives_the_reservation_that_it_runs_in() -> None:
+    """So it needs an end of its own."""
+    assert "has no end" in said(replace(holding({}), tenure=Tenure.RESERVED))["accelerator-not-always-on"]
+    assert said(replace(holding(ends(NOW + timedelta(hours=8))), tenure=Tenure.RESERVED)) == {}
+
+
+def test_a_machine_that_runs_is_advised_to_end_and_not_to_be_bought() -> None:
+    """It cannot become spot."""
+    what = said(holding({}))["accelerator-not-always-on"]
+
+    assert "end it, or hand it to the reaper" in what
+    assert "spot" not in what
+
+
+def test_what_cannot_be_told_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """In words and in JSON, never no violation alone."""
+    (found,) = live.findings(replace(holding({}), owner=OwnerKind.GROUP), configuration.load("development"), NOW)
+
+    check.show([found], [], {}, "json")
+    check.conclude([found], {})
+
+    told = capsys.readouterr()
+    assert json.loads(told.out)["unknown"] == 1
+    assert "no violation is known; 1 finding cannot be told" in told.err

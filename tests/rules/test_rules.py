@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.cli.commands import check
 from provisioner.errors import ConfigError
 from provisioner.rules import configuration, ruleset, totals
 from provisioner.rules.configuration import Configuration, Exemption
@@ -98,6 +99,11 @@ def test_check_says_the_same_of_a_state(tmp_path: Path) -> None:
         ('{\n"steps": [\n', "line 3"),
         ("[]", "neither a preview nor a stack"),
         ("{}", "stack export"),
+        ('{"steps": []}', "this preview failed: it has no step"),
+        (
+            '{"steps": [{"op": "delete"}], "diagnostics": [{"severity": "error", "message": "error: boom"}]}',
+            "this preview failed: boom",
+        ),
         ('{"deployment": []}', "neither a preview nor a stack"),
         ('{"steps": [{"op": "create"}]}', "resource 1 has no state"),
         ('{"steps": ["create"]}', "resource 1 has no state"),
@@ -322,3 +328,59 @@ def test_what_is_kept_is_counted_in_what_it_is(name: str, said: str) -> None:
     (found,) = findings(case, DEVELOPMENT)
 
     assert said in found.what
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        ("aws:ec2/instance:Instance", {"instanceType": ["p5.48xlarge"]}),
+        ("aws:ec2/instance:Instance", {"instanceType": {"p5": 1}}),
+        ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge", "tags": "x"}),
+        ("aws:ec2/instance:Instance", {"instanceType": "p5.48xlarge", "ebsBlockDevices": 5}),
+        ("aws:autoscaling/group:Group", {"minSize": "two"}),
+        ("aws:autoscaling/group:Group", {"minSize": 1, "maxSize": "many"}),
+        ("aws:autoscaling/group:Group", {"minSize": 1, "desiredCapacity": "8"}),
+        ("aws:autoscaling/schedule:Schedule", {"minSize": "two"}),
+        ("aws:eks/nodeGroup:NodeGroup", {"instanceTypes": 3}),
+        ("aws:scheduler/schedule:Schedule", {"name": 7}),
+        ("gcp:container/nodePool:NodePool",
+         {"nodeConfig": {"machineType": "n1-standard-4", "guestAccelerators": [{"type": "t", "count": "many"}]}}),
+    ],
+)  # fmt: skip
+def test_an_input_of_a_wrong_kind_is_exit_2_with_the_resources_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str, inputs: dict[str, Any]
+) -> None:
+    """It is a fault of the file, and none of accelctl."""
+    (tmp_path / "plan.json").write_text(json.dumps(preview([{"name": "odd-one", "token": token, "inputs": inputs}])))
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigError) as refused:
+        list(check.judged(check.resources([Path("plan.json")]), DEVELOPMENT))
+
+    assert refused.value.message.startswith(f"odd-one ({token}): an input is of the wrong kind: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing.toml",), ("nothing.toml: cannot be read",)),
+        (("odd.toml",), ("odd.toml: has an unknown key 'bananas'",)),
+        (("idle.toml",), ("idle.toml: the command is missing", 'command = "python train.py"')),
+        (("bare.toml",), ("bare.toml: instance is missing", "such as instance p4d")),
+        (("bare.toml", "--region", "us-east-1"), ("--region goes with --live",)),
+    ],
+)
+def test_what_is_wrong_with_a_job_file_is_said_in_its_own_words(
+    tmp_path: Path, arguments: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    """No flag that the command does not have."""
+    (tmp_path / "odd.toml").write_text('instance = "p4d.24xlarge"\ncommand = "x"\nbananas = 1\n')
+    (tmp_path / "idle.toml").write_text('instance = "p4d.24xlarge"\n')
+    (tmp_path / "bare.toml").write_text('command = "x"\n')
+
+    done = accelctl("check", *arguments, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert all(one in done.stderr for one in said), done.stderr
+    assert "--job-file" not in done.stderr
+    assert "behind --" not in done.stderr

@@ -51,6 +51,8 @@ def command(
         refuse_pack(pack)
     if not files and not live and not pack:
         raise ConfigError("nothing is named to be checked.", hint="name files, or say --live or --pack-config.")
+    if regions and not live:
+        raise ConfigError("--region goes with --live.", hint="a file says its own regions; leave it out.")
     rules = allowed(environment or "development", own)
     jobs = [file for file in files if file.suffix == JOB_FILE]
     found = resources([file for file in files if file.suffix != JOB_FILE])
@@ -73,6 +75,7 @@ def show(
     if form == OutputFormat.JSON:
         output.document({
             "findings": [finding_document(one) for one in findings],
+            "unknown": len(unknown(findings)),
             "not_checked": [{"subject": one.name, "type": one.token} for one in blind],
             "unseen": unseen_document(unseen),
         })  # fmt: skip
@@ -99,7 +102,15 @@ def conclude(findings: "Sequence[Finding]", unseen: "Mapping[str, AccelctlError]
         )
     if unseen:
         raise Unseen(unseen)
-    output.note("no violation")
+    unsure = len(unknown(findings))
+    output.note(f"no violation is known; {counted(unsure, 'finding')} cannot be told" if unsure else "no violation")
+
+
+def unknown(findings: "Sequence[Finding]") -> "Sequence[Finding]":
+    """Of mandatory rules, neither broken nor kept for certain."""
+    from provisioner.rules.ruleset import Level, Outcome
+
+    return [one for one in findings if one.outcome is Outcome.UNKNOWN and one.level is Level.MANDATORY]
 
 
 def refuse_pack(file: Path) -> None:
@@ -121,14 +132,14 @@ def of_job_files(files: Sequence[Path], allowed: "Configuration | None") -> "Ite
     """What spot-train would be told of these jobs, before any call; None for what their own settings allow."""
     from provisioner.catalog import labels
     from provisioner.cli.rules import of_settings
-    from provisioner.cli.wishes import wishes
+    from provisioner.cli.wishes import wishes_of_file
     from provisioner.clock import SystemClock
     from provisioner.rules.requests import of_job
     from provisioner.rules.ruleset import judge
 
     now = SystemClock().now()
     for file in files:
-        asked = wishes({"job_file": file, "dry_run": True, "detach": False, "yes": True, "form": OutputFormat.TABLE})
+        asked = wishes_of_file(file)
         refuse_misspelt(asked.spec.instance_types, file)
         rules = allowed or of_settings(asked.settings)
         marks = labels.ours(owner=asked.settings["owner"] or "the caller", **asked.spec.labels)
@@ -150,23 +161,18 @@ def refuse_misspelt(instance_types: Sequence[str], file: Path) -> None:
 
 
 def of_account(regions: Sequence[str], allowed: "Configuration") -> "tuple[list[Finding], Mapping[str, AccelctlError]]":
-    """Of every machine that is there, and why of the regions that nobody could look at.
-
-    What a listing does not say is passed over.
-    """
+    """Of every machine that is there, and why of the regions that nobody could look at."""
     from functools import partial
 
     from provisioner.cli.regions import looked_at
     from provisioner.clouds.regions import collected, each_region
-    from provisioner.rules.live import facts
-    from provisioner.rules.ruleset import Outcome, judge
+    from provisioner.rules.live import findings
     from provisioner.workplace import Workplace
 
     place = Workplace()
     chosen, now = looked_at(place, regions, everybodys=True), place.clock.now()
     held, unseen = collected(each_region(partial(place.cloud.holdings, everybodys=True), chosen))
-    said = [finding for one in held for finding in judge(facts(one), allowed, now)]
-    return [finding for finding in said if finding.outcome is not Outcome.UNKNOWN], unseen
+    return [finding for one in held for finding in findings(one, allowed, now)], unseen
 
 
 def judged(found: "list[Resource]", allowed: "Configuration") -> "Iterator[Finding]":

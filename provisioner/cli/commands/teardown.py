@@ -52,11 +52,14 @@ def command(
     from provisioner.cli.selection import selected
     from provisioner.cli.stays import Stays, say_prepaid, say_stacks, staying
     from provisioner.clouds.regions import collected
+    from provisioner.errors import ConfigError
     from provisioner.jobs.objects import open_objects
     from provisioner.teardown.execute import plan
     from provisioner.teardown.jobs import Jobs
     from provisioner.workplace import Workplace
 
+    if include_stacks and not everything:
+        raise ConfigError("--include-stacks goes with --everything.", hint="'pulumi destroy' removes a single stack.")
     place = Workplace()
     selection = selected(place, job=job or "", owner=owner, marks=marks, everything=everything)
     say_narrowed(place)
