@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from provisioner.catalog import at_most, labels, load
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
@@ -26,11 +26,12 @@ CAPACITY = {"spot": Capacity.SPOT, "capacity-block": Capacity.CAPACITY_BLOCK}
 
 def at(inputs: Any, *path: str, default: Any = None) -> Any:
     """The value there; UNKNOWN where anything on the way is, the default where something is missing."""
+    found: Any = inputs
     for name in path:
-        if inputs is UNKNOWN:
+        if found is UNKNOWN:
             return UNKNOWN
-        inputs = cast("dict[str, Any]", inputs).get(name) if isinstance(inputs, dict) else None
-    return default if inputs is None else inputs
+        found = found.get(name) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return default if found is None else found  # pyright: ignore[reportUnknownVariableType]
 
 
 def listed(value: Any) -> Any:

@@ -299,6 +299,9 @@ def judge(facts: Facts, allowed: Configuration, now: datetime) -> Iterator[Findi
 
 def judged(rule: Rule, facts: Facts, allowed: Configuration, now: datetime) -> Finding | None:
     """Of several pools the worst: a violation before what is not known, the dearest first."""
+    if not facts.pools:
+        found = judged_alone(rule, facts, allowed, now)
+        return let_off(found, allowed, now) if found else None
     found = [one for member in facts.members if (one := judged_alone(rule, member, allowed, now))]
     return let_off(max(found, key=badness), allowed, now) if found else None
 
