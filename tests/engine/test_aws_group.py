@@ -40,9 +40,10 @@ def group(stack: Project) -> dict[str, Any]:
     return aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=named)["AutoScalingGroups"][0]
 
 
-def at_hour(hour: int) -> None:
+def pass_hour(hour: int) -> None:
+    """To the first time from now on at which that hour has struck, whatever the time of day is."""
     now = datetime.fromisoformat(ask("status")["now"])
-    ask("clock", advance=str(((hour - now.hour) % 24) * 3600))
+    ask("clock", advance=str(((hour - now.hour - 1) % 24 + 1) * 3600))
 
 
 def test_one_spot_machine_is_there_and_the_group_may_go_down_to_none(stack: Project) -> None:
@@ -65,7 +66,7 @@ def test_up_again_changes_nothing(stack: Project) -> None:
 
 def test_it_closes_in_the_evening_and_up_leaves_it_closed(stack: Project) -> None:
     """The size belongs to the clock."""
-    at_hour(19)
+    pass_hour(18)
     assert until(lambda: not machines())
     stack.up(NO_CHANGE, *PACK)
     assert machines() == []

@@ -120,9 +120,9 @@ def test_its_hours_are_kept_by_the_cloud(group: str) -> None:
             "DesiredCapacity"
         ]
 
-    for hour, count in ((9, 1), (19, 0), (9, 1)):
+    for hour, count in ((8, 1), (18, 0), (8, 1)):
         now = datetime.fromisoformat(ask("status")["now"])
-        ask("clock", advance=str(((hour - now.hour) % 24) * 3600))
+        ask("clock", advance=str(((hour - now.hour - 1) % 24 + 1) * 3600))
         assert until(lambda count=count: size() == count)
 
 
