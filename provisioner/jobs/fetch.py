@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from provisioner.errors import AccelctlError, CloudError, ConfigError
 from provisioner.jobs.objects import ObjectMissing, Objects
-from provisioner.jobs.placing import holds, inside, is_there, place
+from provisioner.jobs.placing import holds, inside, is_there, place, set_aside
 from provisioner.jobs.progress import Manifest, Progress, SavedFile
 from provisioner.jobs.records import prefix
 
@@ -63,7 +63,7 @@ def fetch(
         if manifest is None:
             raise nothing_whole(job, damaged)
         try:
-            files = bring(objects, job, chosen(manifest, below), folder=folder, brought=brought)
+            files = bring(objects, job, chosen(manifest, below), folder=folder, brought=brought, warn=warn)
         except FileDamaged as problem:
             if Progress(objects).has_checkpoint(job, manifest.sequence):  # else a running job has saved and tidied up
                 passed_over(manifest.sequence, str(problem))
@@ -92,8 +92,9 @@ def chosen(manifest: Manifest, below: str) -> list[SavedFile]:
 
 
 def bring(
-    objects: Objects, job: str, wanted: list[SavedFile], *, folder: Path, brought: Callable[[int, int], None]
-) -> list[SavedFile]:
+    objects: Objects, job: str, wanted: list[SavedFile], *, folder: Path, brought: Callable[[int, int], None],
+    warn: Callable[[str], None],
+) -> list[SavedFile]:  # fmt: skip
     """All of it is brought and checked before the first file is put in place. Raises FileDamaged.
 
     Links come last, so that no file is written through one. Raises CloudError where a path leads through a link.
@@ -118,6 +119,8 @@ def bring(
             zip(wanted, targets, loaded, strict=True), key=lambda row: row[0].path in links
         ):
             if beside is not None:
+                if mine := set_aside(file, target):
+                    warn(f"{target} was changed here since it was saved: yours is {mine.name} now.")
                 place(file, beside, target, folder)
     return wanted
 

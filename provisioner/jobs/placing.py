@@ -10,6 +10,9 @@ from provisioner.agent.pieces import Changed
 from provisioner.errors import CloudError, ConfigError
 from provisioner.jobs.progress import SavedFile
 
+YOURS = ".yours"
+"""What is added to the name of a file that was changed here."""
+
 
 def is_there(target: Path, file: SavedFile) -> bool:
     """Whether that very content is in place already."""
@@ -22,6 +25,15 @@ def holds(held: Path, file: SavedFile) -> bool:
         return is_content(held, file.sha256)
     except (ValueError, Changed):
         return False
+
+
+def set_aside(file: SavedFile, target: Path) -> Path | None:
+    """Where a file goes that somebody changed here after that one was saved; None for any other."""
+    if target.is_symlink() or not target.is_file() or not 0 < file.modified_ns < target.stat().st_mtime_ns:
+        return None
+    beside = target.with_name(f"{target.name}{YOURS}")
+    target.replace(beside)
+    return beside
 
 
 def place(file: SavedFile, held: Path, target: Path, folder: Path) -> None:

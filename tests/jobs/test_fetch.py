@@ -24,12 +24,19 @@ def saved(objects: Objects, *files: tuple[str, str, bool], sequence: int = 1) ->
     for path, content, link in files:
         digest = hashlib.sha256(content.encode()).hexdigest()
         objects.put(f"jobs/{JOB}/blobs/{digest}", content.encode())
-        listed.append({"path": path, "bytes": len(content), "sha256": digest, "mode": LINK if link else 0o644})
+        listed.append({
+            "path": path, "bytes": len(content), "sha256": digest, "mode": LINK if link else 0o644,
+            "modified_ns": SAVED_AT,
+        })  # fmt: skip
     manifest = {
         "version": 1, "sequence": sequence, "job": JOB, "attempt": 1, "world_size": 1, "at": "2026-01-05T12:00:00Z",
         "bytes": 1, "parts": [{"rank": 0, "files": listed}],
     }  # fmt: skip
     objects.put(f"jobs/{JOB}/checkpoints/{sequence:08}.json", json.dumps(manifest).encode())
+
+
+SAVED_AT = 1_700_000_000_000_000_000
+"""Of every file, in nanoseconds."""
 
 
 @pytest.fixture
@@ -44,6 +51,22 @@ def test_files_and_links_within_the_folder_are_brought(objects: Objects, tmp_pat
 
     assert (tmp_path / "here/checkpoints/latest/f").read_text() == "one"
     assert (tmp_path / "here/checkpoints/latest").is_symlink()
+
+
+def test_a_file_that_was_changed_here_is_set_aside_and_one_that_was_fetched_before_is_replaced(
+    objects: Objects, tmp_path: Path
+) -> None:
+    """Nobody's own work is written over."""
+    told: list[str] = []
+    saved(objects, ("outputs/table", "one", False), ("outputs/notes", "one", False))
+    fetch(objects, JOB, tmp_path, warn=told.append)
+    (tmp_path / "outputs/notes").write_text("mine")
+    saved(objects, ("outputs/table", "two", False), ("outputs/notes", "two", False), sequence=2)
+    fetch(objects, JOB, tmp_path, warn=told.append)
+
+    held = {file.name: file.read_text() for file in (tmp_path / "outputs").iterdir()}
+    assert held == {"table": "two", "notes": "two", "notes.yours": "mine"}
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(

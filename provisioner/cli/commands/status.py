@@ -41,6 +41,8 @@ def command(job: str | None, every: bool, no_step: bool, form: str) -> None:
     if form == OutputFormat.JSON:
         documents = [job_document(record, total) for record, total in zip(records, totals, strict=True)]
         return output.document({"jobs": documents})
+    if not records:
+        return output.note("there is no job yet; 'accelctl spot-train' starts one.")
     from provisioner.cli.jobs_table import attempts_table, jobs_table, refusals_table
     from provisioner.cli.narrate import last_words
 
