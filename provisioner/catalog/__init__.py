@@ -4,8 +4,6 @@
 """
 
 import csv
-import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -64,16 +62,6 @@ def load() -> Catalog:
         for row in rows("machines.csv")
     )
     return Catalog({(machine.cloud, machine.instance_type): machine for machine in machines})
-
-
-@cache
-def at_most(instance_type: str) -> Decimal | None:
-    """USD per hour on demand that a machine of AWS without a price here stays below; None where nobody can say."""
-    for bound in tomllib.loads(data("bounds.toml").read_text(encoding="utf-8"))[CLOUD].values():
-        named = rf"(?:{'|'.join(bound['families'])})\d[a-z0-9-]*\.(?:{'|'.join(bound['sizes'])})"
-        if re.fullmatch(named, instance_type):
-            return Decimal(bound["usd_per_hour"])
-    return None
 
 
 def rows(name: str) -> Iterator[dict[str, str]]:

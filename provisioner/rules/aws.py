@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from provisioner.catalog import at_most, labels, load
+from provisioner.catalog import labels, load
+from provisioner.catalog.small import at_most
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
 Inputs = Mapping[str, Any]
@@ -103,7 +104,7 @@ def price_of(instance_types: Any) -> Decimal | None:
 def bound_of(instance_types: Any) -> Decimal | None:
     """What the dearest stays below, by its price or by its name alone; None where nobody can say of one."""
     found = () if isinstance(instance_types, Unknown) else instance_types
-    bounds = [price_of((one,)) or at_most(one) for one in found]
+    bounds = [price_of((one,)) or at_most("aws", one) for one in found]
     return None if None in bounds else max((one for one in bounds if one is not None), default=None)
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import azure
-from provisioner.catalog.small import is_small
+from provisioner.catalog.small import at_most
 from provisioner.rules.aws import Inputs, at, called, end_of_stack, listed
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown, above
 
@@ -17,7 +17,7 @@ def costly(size: Any) -> Any:
     """The size, where it may be dear: every one but a small one, and none where Azure chooses it."""
     if isinstance(size, Unknown):
         return UNKNOWN
-    return () if size is None or is_small("azure", str(size)) else (size,)
+    return () if size is None or at_most("azure", str(size)) is not None else (size,)
 
 
 def price_of(size: Any, place: Any = None) -> Decimal | None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from provisioner.catalog import labels
-from provisioner.catalog.small import is_small
+from provisioner.catalog.small import at_most
 from provisioner.catalog.tpus import family_of, type_of
 from provisioner.rules.aws import Inputs, at, called, end_of_stack, equal, listed, moment, some, truth
 from provisioner.rules.facts import UNKNOWN, Capacity, Facts, Unknown
@@ -136,7 +136,7 @@ def costly(kind: Any, inputs: Any) -> Any:
     if isinstance(kind, Unknown):
         return UNKNOWN
     name = str(kind or USUAL).rsplit("/", 1)[-1]
-    if not is_small("gcp", name):
+    if at_most("gcp", name) is None:
         return (name,)
     guests = guests_of(inputs)
     return UNKNOWN if guests is UNKNOWN else (name,) if guests else ()
