@@ -146,7 +146,6 @@ def remove(
 
 def let_save(place: "Workplace", running: "Sequence[JobRecord]") -> None:
     """What runs gets what `cancel` gives it; where that is refused, its machine is ended like everything else."""
-    from provisioner.cli.watch import Watch
     from provisioner.errors import CloudError
 
     if running:
@@ -155,17 +154,25 @@ def let_save(place: "Workplace", running: "Sequence[JobRecord]") -> None:
         output.note(f"asked to stop, with {grace} for the program to save: {names}")
     for record in running:
         try:
-            Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
+            end_of(place, record)
         except CloudError as refusal:
             output.warn(f"job {record.id} does not end by itself: {refusal.message}")
 
 
 def close(place: "Workplace", jobs: "Jobs", unseen: "Mapping[str, AccelctlError]") -> None:
     """Steps jobs whose machines are gone until their records say so; what nobody can see of a job keeps it open."""
-    from provisioner.cli.watch import Watch
-
     closing, hidden = jobs.closing(unseen)
     for record in hidden:
         output.warn(f"job {record.id} stays open until all of it can be seen")
     for record in closing:
-        Watch(place, record.id, show_output=False).until_done(until=lambda now: now.ended_at is not None)
+        now = place.records.read(record.id).record
+        if now.ended_at is None:
+            end_of(place, now)
+
+
+def end_of(place: "Workplace", record: "JobRecord") -> None:
+    """Steps the job until it is over; what the record holds is not told again."""
+    from provisioner.cli.watch import Watch
+
+    watch = Watch(place, record.id, show_output=False, seen=record)
+    watch.until_done(until=lambda now: now.ended_at is not None)
