@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +141,24 @@ def test_role_away_at_boot(machine: Machine):
     assert machine.gone()["ended"]["reason"] == "finished"
 
 
+def running(machine: Machine, what: bytes) -> list[int]:
+    found: list[int] = []
+    for pid in machine.processes():
+        with suppress(OSError):  # it has ended meanwhile
+            if what in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def the_only(found: list[int]) -> int | None:
+    """A child that was forked has the name of its parent until it becomes what it is to be."""
+    return found[0] if len(found) == 1 else None
+
+
 def test_killed_agent(machine: Machine):
     """When the agent is killed the machine still goes home."""
     machine.task["command"] = ["sh", "-c", "echo up; sleep 60"]
     machine.start()
     until(lambda: "up" in machine.log(), "the program")
-    (agent,) = [pid for pid in machine.processes() if b"agent.pyz" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(agent, 9)
+    os.kill(until(lambda: the_only(running(machine, b"agent.pyz")), "the agent without a child of its name"), 9)
     until(lambda: "-h now" in machine.shutdowns(), "the shutdown")
