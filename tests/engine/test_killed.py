@@ -129,7 +129,8 @@ def test_on_google_nothing_is_made_twice_and_nothing_is_left(sandbox: dict[str, 
     """Killed at its network, an account and its node."""
     stack, before = ready(tmp_path, "gcp-tpu-v5e-killed"), ask("status")["google"]
     for kind in ("gcp:compute:Network", "gcp:serviceaccount:Account"):
-        if not any(kind in urn for urn in stack.resources()):  # made beside the one before, at the very last
+        name = f":{kind.rpartition(':')[2]}::"
+        if not any(name in urn for urn in stack.resources()):  # made beside the one before, at the very last
             killed(stack, kind)
     killed_once(stack, nodes)
     (node,) = nodes()
