@@ -171,8 +171,13 @@ def close(place: "Workplace", jobs: "Jobs", unseen: "Mapping[str, AccelctlError]
 
 
 def end_of(place: "Workplace", record: "JobRecord") -> None:
-    """Steps the job until it is over; what the record holds is not told again."""
-    from provisioner.cli.watch import Watch
+    """Steps the job until it is over; what the record holds is not told again. Raises Interrupted at Ctrl-C."""
+    from provisioner.cli.watch import Left, Watch
+    from provisioner.errors import Interrupted
 
     watch = Watch(place, record.id, show_output=False, seen=record)
-    watch.until_done(until=lambda now: now.ended_at is not None)
+    try:
+        watch.until_done(until=lambda now: now.ended_at is not None)
+    except Left:
+        what = f"left half way: job {record.id} is asked to stop, and nobody has looked what is left."
+        raise Interrupted(what, hint="the same teardown goes on from here.") from None
