@@ -59,6 +59,8 @@ def attempt_events(before: Attempt | None, after: Attempt) -> Iterator[str]:
         yield f"{name}: {offering.instance_type} in {offering.zone}, {offering.capacity_type}, {price} ({machine})"
     if after.state is AttemptState.RUNNING and (before is None or before.state is not AttemptState.RUNNING):
         yield f"{name}: the program runs"
+    if after.taken_at and after.state is not AttemptState.ENDED and (before is None or before.taken_at is None):
+        yield f"{name}: the cloud takes the machine back at {after.taken_at:%H:%M:%S} UTC; the program saves"
     if after.stop_asked_at and (before is None or before.stop_asked_at is None):
         yield f"{name}: asked to stop and save"
     if (

@@ -12,6 +12,7 @@ from provisioner.catalog import load as load_catalog
 from provisioner.catalog.tariffs import tariff
 from provisioner.cli import output
 from provisioner.cli.carrying import carried
+from provisioner.cli.narrate import narrate
 from provisioner.cli.output import OutputFormat, money, rate, span
 from provisioner.cli.preparing import prepare_first, refuse_unprepared
 from provisioner.cli.regions import refuse_unknown
@@ -58,7 +59,7 @@ def train(wishes: Wishes) -> int:
         fitting(wishes.folder, made_there(wishes.spec))
         return show_plan(wishes, plan(place, wishes.spec))
     prepare_first(place, regions, say=output.note)
-    record = active_of_that_name(place, wishes)
+    known = record = active_of_that_name(place, wishes)
     if record is None:
         offerings = plan(place, wishes.spec)
         if not confirmed(wishes.spec, offerings, yes=wishes.yes):
@@ -66,7 +67,7 @@ def train(wishes: Wishes) -> int:
             return 0
         record = submitted(place, wishes)
         output.note(f"job {record.id}: 'accelctl status {record.id}' follows it from anywhere")
-    return carried(place, record, form=wishes.form, detach=wishes.detach)
+    return carried(place, record, form=wishes.form, detach=wishes.detach, seen=known)
 
 
 def again(job: str, settings: Settings, *, detach: bool, yes: bool, form: OutputFormat) -> int:
@@ -233,6 +234,8 @@ def active_of_that_name(place: Workplace, wishes: Wishes) -> JobRecord | None:
         return None
     record = same_job(active[-1], wishes)
     output.note(f"job {record.id} of that name is active: continuing it, with the work folder that was sent then")
+    for line in narrate(None, record):
+        output.note(f"so far: {line}")
     return record
 
 

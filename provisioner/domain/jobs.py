@@ -191,6 +191,8 @@ class Attempt:
     silent_since: datetime | None = None
     healthy_at: datetime | None = None
     """Of a machine that looks lost: when its status checks last passed."""
+    taken_at: datetime | None = None
+    """When the cloud takes the machine back, as it announced; by its clock."""
     stop_asked_at: datetime | None = None
     unsettled_since: datetime | None = None
     """Since when it is over and what it cost is refused."""

@@ -224,7 +224,8 @@ def progress(record: JobRecord, attempt: Attempt, report: NodeReport, now: datet
         state = AttemptState.BOOTING
     boot = attempt.took_to_boot if attempt.took_to_boot is not None else boot_of(attempt, report, now)
     took = report.started_at - report.booted_at if report.started_at else None
-    noted = replace(attempt, state=state, took_to_boot=boot, took_to_start=took)
+    taken = attempt.taken_at if report.notice is None else report.notice.ends_at or report.notice.at
+    noted = replace(attempt, state=state, took_to_boot=boot, took_to_start=took, taken_at=taken)
     job_state = JobState.RUNNING if state is AttemptState.RUNNING else record.state
     record = replace(with_attempt(record, noted), state=job_state, waiting_since=None, rounds=0)
     saved = report.checkpoint

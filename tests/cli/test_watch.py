@@ -11,13 +11,14 @@ from typing import Any, cast
 import pytest
 from obstore.store import MemoryStore
 
+from provisioner.cli.narrate import narrate
 from provisioner.cli.steppers import service
 from provisioner.cli.stepping import led
 from provisioner.cli.watch import Watch
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import CloudUnavailable, PermissionDenied
 from provisioner.jobs.objects import Objects, Stored
-from tests.jobs.builders import JOB, QUICK, World
+from tests.jobs.builders import JOB, QUICK, World, launched
 
 
 class Stumbling(Objects):
@@ -116,3 +117,18 @@ def test_a_unit_bears_odd_folders_programs_and_values(tmp_path: Path, monkeypatc
     assert str(unit.name) not in checked.stderr
     assert str(program) not in checked.stderr
     assert r'Environment="ACCELCTL_THRESHOLDS=[{\"kind\": \"a\\\\b %%h\"}]"' in unit.read_text()
+
+
+def test_a_notice_is_told_with_the_moment_at_which_the_machine_goes() -> None:
+    """Two minutes of silence would look like a machine that hangs."""
+    world = World()
+    launched(world)
+    before = world.record
+    world.report(notice=world.notice(timedelta(minutes=2)))
+    world.step()
+
+    told = list(narrate(before, world.record))
+
+    ends = world.clock.now() + timedelta(minutes=2)
+    assert told == [f"attempt 1: the cloud takes the machine back at {ends:%H:%M:%S} UTC; the program saves"]
+    assert list(narrate(world.record, world.record)) == []
