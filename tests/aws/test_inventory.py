@@ -126,6 +126,16 @@ def test_what_a_stack_owns_is_the_stacks(cloud: Aws) -> None:
     assert stacked not in found(cloud, "volume")
 
 
+def test_a_stack_is_named_that_has_nothing_in_ec2_in_a_region_that_no_setup_prepared(cloud: Aws) -> None:
+    """Such as a reaper's dead letters: every region that the account has enabled is asked."""
+    stacked = labels.ours() | {labels.STACK: "reaper-elsewhere"}
+    address = aws("sqs", "eu-north-1").create_queue(QueueName="dead", tags=stacked)["QueueUrl"]
+
+    assert cloud.stacks()["reaper-elsewhere"].things == 1
+    aws("sqs", "eu-north-1").delete_queue(QueueUrl=address)
+    assert "reaper-elsewhere" not in cloud.stacks()
+
+
 def test_a_region_is_forgotten_last(cloud: Aws) -> None:
     """While anything of it is left the region stays marked, so that the next teardown looks there again."""
     cloud.prepare(REGION)

@@ -203,8 +203,9 @@ class Aws:
         return self._instances.cancel_requests(region, ids)
 
     def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, Owned]:
-        places, _ = collected(self.inhabited_regions())
-        return self._inventory.stacks(sorted({*places, NOWHERE} - set(beside)))
+        places, unlisted = collected(self.inhabited_regions())
+        others = [] if self._only or unlisted else {*self._sessions.regions} - {*places, *beside}
+        return self._inventory.stacks(sorted({*places, NOWHERE} - set(beside)), others=sorted(others))
 
     def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
         places = (region for region in self.inhabited_regions() if region not in beside)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
@@ -14,6 +15,7 @@ from provisioner.catalog.foundation import BOUNDARY, JOBS, MARKERS, NETWORK
 from provisioner.clouds.aws import tags
 from provisioner.clouds.aws.errors import code_of, is_gone, translated
 from provisioner.clouds.aws.identity import Identities
+from provisioner.clouds.aws.inhabited import AT_ONCE
 from provisioner.clouds.aws.kinds import BY_NAME, KINDS, Kind
 from provisioner.clouds.aws.listings import state_of
 from provisioner.clouds.aws.sessions import Sessions, camel
@@ -22,7 +24,7 @@ from provisioner.clouds.base import NOWHERE
 from provisioner.clouds.regions import each_region
 from provisioner.domain.estate import Owned
 from provisioner.domain.leftovers import Leftover
-from provisioner.errors import CloudError, ConfigError, PermissionDenied
+from provisioner.errors import CloudError, ConfigError
 
 log = logging.getLogger(__name__)
 COUNTED = {"ec2", "s3", "iam"}
@@ -129,10 +131,12 @@ class Inventory:
         """Ours of that kind, the job's only where one is named; what a stack owns is the stack's."""
         return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
 
-    def stacks(self, regions: Sequence[str]) -> dict[str, Owned]:
-        """What each stack owns, there and in no region; a kept bucket alone is none."""
+    def stacks(self, regions: Sequence[str], *, others: Sequence[str] = ()) -> dict[str, Owned]:
+        """What each stack owns there, and outside EC2 in the others; a kept bucket alone is none."""
         found: dict[str, Owned] = {}
-        for marks, price in chain.from_iterable(map(self._priced_in, regions)):
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            beside = list(pool.map(self._of_other_services, others))
+        for marks, price in chain.from_iterable([*map(self._priced_in, regions), *beside]):
             if stack := marks.get(labels.STACK):
                 found[stack] = found.get(stack, Owned()).and_one(price)
         if (
@@ -155,7 +159,7 @@ class Inventory:
             with translated("tag:GetResources"):
                 found = [one for page in pages.paginate(TagFilters=[{"Key": labels.STACK}])
                          for one in page["ResourceTagMappingList"]]  # fmt: skip
-        except PermissionDenied as refusal:
+        except CloudError as refusal:
             log.warning("%s: of stacks, only what EC2 has is known: %s", region, refusal.message)
             return []
         others = [one for one in found if one["ResourceARN"].split(":")[2] not in COUNTED]
