@@ -204,8 +204,9 @@ class Aws:
 
     def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, Owned]:
         places, unlisted = collected(self.inhabited_regions())
-        others = [] if self._only or unlisted else {*self._sessions.regions} - {*places, *beside}
-        return self._inventory.stacks(sorted({*places, NOWHERE} - set(beside)), others=sorted(others))
+        known = () if self._only or unlisted else self._sessions.regions
+        others = sorted({*known} - {*places, *beside})
+        return self._inventory.stacks(sorted({*places, NOWHERE} - set(beside)), others=others)
 
     def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
         places = (region for region in self.inhabited_regions() if region not in beside)
