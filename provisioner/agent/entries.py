@@ -7,6 +7,7 @@ import time
 from .held import Held
 from .links import within
 from .restless import Restless
+from .writers import Cuts, stamp
 
 SETTLE = 0.5
 RESTLESS = 600.0
@@ -32,8 +33,8 @@ class Entries:
         self.held = Held(work)
         self.torn_since = None
         """When set: what was written after that moment, when the program was cut off, may be half."""
-        self.half = None
-        """Where it is known: the files that were being written then. Any other one is whole."""
+        self.cuts = Cuts(work)
+        """The files that were being written when a process was ended. Any other one is whole, a folder maybe not."""
 
     def at_rest(self):
         """All of them, since nobody writes any more; None for one that the program was cut off from."""
@@ -66,20 +67,21 @@ class Entries:
         return self.torn_since is not None or any(ignored(name) for name in names)
 
     def _untorn(self, entries):
-        if self.torn_since is None:
-            return entries
-        quiet = {entry: found for entry, found in entries.items() if found is not None}
-        torn = {
-            entry
-            for entry, found in quiet.items()
-            if self._touched(entry, found) > self.torn_since * 1e9 and not self._was_closed(entry, found)
+        return {
+            entry: None if found is not None and self._is_torn(entry, found) else found
+            for entry, found in entries.items()
         }
-        return {entry: None if entry in torn else found for entry, found in entries.items()}
+
+    def _is_torn(self, entry, found):
+        if any(self.cuts.left_half(os.path.join(self._work, path), seen) for path, seen in found.items()):
+            return True
+        cut_off = self.torn_since is not None and self._touched(entry, found) > self.torn_since * 1e9
+        return cut_off and not self._was_closed(entry, found)
 
     def _was_closed(self, entry, found):
         """Whereas nobody knows of a folder whether all its files were there."""
-        alone = self.half is not None and list(found) == [entry]
-        return alone and os.path.realpath(os.path.join(self._work, entry)) not in self.half
+        alone = list(found) == [entry] and not self.cuts.unseen
+        return alone and not self.cuts.has(os.path.join(self._work, entry))
 
     def _touched(self, entry, found):
         """When one of its files was written, or one of its folders lost or gained something, last."""
@@ -152,7 +154,3 @@ def listed(folder):
         return sorted(os.listdir(folder))
     except OSError:  # not there, or gone meanwhile
         return []
-
-
-def stamp(status):
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode

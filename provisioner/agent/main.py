@@ -117,7 +117,7 @@ class Agent:
             self.tell_notice()
             raise NotStarted
         try:
-            self.program = Program(command, found, self.work, self.journal)
+            self.program = Program(command, found, self.work, self.journal, self.snapshots.entries.cuts)
         except (OSError, ValueError) as problem:
             raise GivenUp("%s cannot be started: %s" % (name, problem), NOT_FOUND)
         while self.program.poll() is None:
@@ -133,7 +133,7 @@ class Agent:
     def mind_the_cut(self):
         if self.program.cut_off:
             entries = self.snapshots.entries
-            entries.torn_since, entries.half = entries.torn_since or time.time() - TORN, self.program.half
+            entries.torn_since = entries.torn_since or time.time() - TORN
 
     def mind_notice(self):
         if self.watch.notice is not None and not self.program.asked:

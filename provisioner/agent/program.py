@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from .writers import written_below
+from .writers import has_in
 
 NOT_FOUND = 127
 LIBRARY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "program")
@@ -16,8 +16,8 @@ LAST_WORDS = 30
 class Program:
     """A command that was started. Its output goes to the journal."""
 
-    def __init__(self, command, environment, work, journal):
-        self._journal, self._work = journal, work
+    def __init__(self, command, environment, work, journal, cuts):
+        self._journal, self._cuts = journal, cuts
         self._process = subprocess.Popen(
             command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True,
@@ -28,8 +28,6 @@ class Program:
         self._minds = False
         """Whether somebody of its group catches SIGTERM, and so may end in order."""
         self._killed = False
-        self.half = None
-        """Files that were being written when we ended it; None where nobody looked, or may."""
 
     def poll(self):
         """The exit code as a shell gives it, or None while it runs."""
@@ -64,7 +62,7 @@ class Program:
         """It stands still for the moment of the look, so that what is found is what the signal cuts off."""
         self._signal(signal.SIGSTOP)
         try:
-            self.half = written_below(self._work, group(self._process.pid))
+            self._cuts.look(group(self._process.pid), number)
         finally:
             self._signal(number)
             self._signal(signal.SIGCONT)
@@ -90,11 +88,9 @@ def group(leader):
 
 def catches(pid, number):
     try:
-        with open("/proc/%d/status" % pid, errors="replace") as status:  # it begins with a name cut anywhere
-            masks = [line.split()[1] for line in status if line.startswith("SigCgt:")]
-    except OSError:
+        return has_in("SigCgt:", pid, number)
+    except OSError:  # it has ended meanwhile
         return False
-    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
 
 
 def environment(task, boarding, secrets, work, interruption_file, region):

@@ -1,24 +1,68 @@
 """Which files are being written: /proc tells of every process that has one open for writing, or mapped so."""
 
 import os
+import signal
 
 
-def written_below(folder, minded):
-    """Real paths below the folder; None where one of the `minded` processes may not be looked into."""
-    found = set()
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            found.update(opened("/proc/%s/" % name))
-            found.update(mapped("/proc/%s/" % name))
-        except PermissionError:
-            if int(name) in minded:
-                return None
-        except OSError:  # it has ended meanwhile
-            continue
-    below = os.path.join(os.path.realpath(folder), "")
-    return {path for path in found if path.startswith(below)}
+class Cuts:
+    """Files below a folder that our signals cut somebody off from writing, as they were at that moment."""
+
+    def __init__(self, folder):
+        self._below = os.path.join(os.path.realpath(folder), "")
+        self._stamps = {}
+        self.unseen = False
+        """Whether a process could not be looked into: then any file may be half."""
+
+    def look(self, members, number):
+        """Before that signal goes to those processes, which stand still: one that outlives it writes on."""
+        found = {}
+        for name in os.listdir("/proc"):
+            if not name.isdigit():
+                continue
+            try:
+                if not outlives(int(name), number):
+                    found.update({path: stamped(path) for path in writes(name) if path.startswith(self._below)})
+            except PermissionError:
+                self.unseen = self.unseen or int(name) in members
+            except OSError:  # it has ended meanwhile
+                continue
+        self._stamps = {**self._stamps, **found}
+
+    def has(self, path):
+        """Whether it was being written then, whatever became of it."""
+        return os.path.realpath(path) in self._stamps
+
+    def left_half(self, path, stamp):
+        """Whether nobody has written it since."""
+        return bool(self._stamps) and self._stamps.get(os.path.realpath(path)) == stamp
+
+
+def stamp(status):
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode
+
+
+def stamped(path):
+    try:
+        return stamp(os.stat(path))
+    except OSError:  # it has no name any more
+        return None
+
+
+def outlives(pid, number):
+    """Whether it catches that signal, or ignores it."""
+    return number != signal.SIGKILL and any(has_in(mask, pid, number) for mask in ("SigCgt:", "SigIgn:"))
+
+
+def has_in(mask, pid, number):
+    """Whether that signal is in one of the process' masks, such as that of those that it catches."""
+    with open("/proc/%d/status" % pid, errors="replace") as status:  # it begins with a name cut anywhere
+        (held,) = [line.split()[1] for line in status if line.startswith(mask)]
+    return bool(int(held, 16) >> (number - 1) & 1)
+
+
+def writes(name):
+    yield from opened("/proc/%s/" % name)
+    yield from mapped("/proc/%s/" % name)
 
 
 def opened(process):

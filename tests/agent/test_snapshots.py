@@ -152,6 +152,37 @@ def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(ma
     assert content == (b"last words" if catches else b"whole")
 
 
+WORKER = """
+import os, sys, time
+def save(text): open('checkpoints/model', 'w').write(text)
+save('whole'); print('saved', flush=True)
+while not os.path.exists('tear'): time.sleep(0.05)
+half = open('checkpoints/model', 'w'); half.write('ha'); half.flush(); print('torn', flush=True)
+while True: time.sleep(1)
+"""
+LAUNCHER = """
+import signal, subprocess, sys, time
+worker = subprocess.Popen([sys.executable, '-c', {worker!r}])
+signal.signal(signal.SIGTERM, lambda *_: {ends})
+while True: time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("ends", ["sys.exit(0)", "print('not yet', flush=True)"])
+def test_what_a_worker_was_writing_is_not_taken_though_its_launcher_minds_the_signal(machine: Machine, ends: str):
+    """As torchrun does, which ends in order; or which stays, and is ended once its time to save is over."""
+    machine.task["stop_grace_seconds"] = 2
+    machine.python(LAUNCHER.format(worker=WORKER, ends=ends))
+    machine.start().saved("checkpoints/model")
+    (machine.work / "tear").touch()
+    until(lambda: "torn" in machine.log(), "the half file")
+    machine.store.order(run=False, reason="cancelled")
+    machine.gone()
+    (file,) = [one for part in machine.store.manifests()[-1]["parts"] for one in part["files"]]
+
+    assert machine.store.get(f"{PREFIX}blobs/{file['sha256']}") == b"whole"
+
+
 def test_a_program_that_dies_of_sigterm_keeps_what_it_had_saved_a_moment_before(machine: Machine):
     """It writes beside the file and renames, as one does, all the time: the last version is whole, and counts."""
     machine.python(
