@@ -7,7 +7,7 @@ import time
 from .held import Held
 from .links import within
 from .restless import Restless
-from .writers import Cuts, stamp
+from .writers import Cuts
 
 SETTLE = 0.5
 RESTLESS = 600.0
@@ -33,7 +33,7 @@ class Entries:
         self.held = Held(work)
         self.torn_since = None
         """When set: what was written after that moment, when the program was cut off, may be half."""
-        self.cuts = Cuts(work)
+        self.cuts = Cuts()
         """The files that were being written when a process was ended. Any other one is whole, a folder maybe not."""
 
     def at_rest(self):
@@ -73,7 +73,7 @@ class Entries:
         }
 
     def _is_torn(self, entry, found):
-        if any(self.cuts.left_half(os.path.join(self._work, path), seen) for path, seen in found.items()):
+        if any(self.cuts.left_half(os.path.join(self._work, path), stamp[1]) for path, stamp in found.items()):
             return True
         cut_off = self.torn_since is not None and self._touched(entry, found) > self.torn_since * 1e9
         return cut_off and not self._was_closed(entry, found)
@@ -147,6 +147,10 @@ class Entries:
             return within(self._work, path, os.readlink(path))
         except OSError:  # no link
             return False
+
+
+def stamp(status):
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode
 
 
 def listed(folder):

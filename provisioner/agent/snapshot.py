@@ -9,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import times
 from .content import content_of
-from .entries import Entries
+from .entries import Entries, stamp
 from .manifests import blobs, by_entry, files_of
 from .pieces import Changed
 from .store import Exists
-from .writers import stamp
 
 KEEP = 3
 LINK = stat.S_IFLNK | 0o777

@@ -2,50 +2,43 @@
 
 import os
 import signal
+import time
 
 
 class Cuts:
-    """Files below a folder that our signals cut somebody off from writing, as they were at that moment."""
+    """Files that our signals cut somebody off from writing."""
 
-    def __init__(self, folder):
-        self._below = os.path.join(os.path.realpath(folder), "")
-        self._stamps = {}
+    def __init__(self):
+        self._moments = {}
+        """Real path -> when, in nanoseconds."""
+        self._names = frozenset()
         self.unseen = False
         """Whether a process could not be looked into: then any file may be half."""
 
     def look(self, members, number):
         """Before that signal goes to those processes, which stand still: one that outlives it writes on."""
-        found = {}
+        found = set()
         for name in os.listdir("/proc"):
             if not name.isdigit():
                 continue
             try:
                 if not outlives(int(name), number):
-                    found.update({path: stamped(path) for path in writes(name) if path.startswith(self._below)})
+                    found.update(writes(name))
             except PermissionError:
                 self.unseen = self.unseen or int(name) in members
             except OSError:  # it has ended meanwhile
                 continue
-        self._stamps = {**self._stamps, **found}
+        self._moments = {**self._moments, **dict.fromkeys(found, time.time_ns())}
+        self._names = frozenset(map(os.path.basename, self._moments))
 
     def has(self, path):
         """Whether it was being written then, whatever became of it."""
-        return os.path.realpath(path) in self._stamps
+        named = os.path.basename(path) in self._names or os.path.islink(path)  # quick: there may be very many files
+        return named and os.path.realpath(path) in self._moments
 
-    def left_half(self, path, stamp):
+    def left_half(self, path, modified_ns):
         """Whether nobody has written it since."""
-        return bool(self._stamps) and self._stamps.get(os.path.realpath(path)) == stamp
-
-
-def stamp(status):
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode
-
-
-def stamped(path):
-    try:
-        return stamp(os.stat(path))
-    except OSError:  # it has no name any more
-        return None
+        return self.has(path) and modified_ns <= self._moments[os.path.realpath(path)]
 
 
 def outlives(pid, number):

@@ -128,14 +128,18 @@ def test_an_older_manifest_that_says_nothing_is_passed_over(store: Memory, saver
     assert [manifest["sequence"] for manifest in found.manifests] == [2]
 
 
-@pytest.mark.parametrize("catches", [False, True])
-def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(machine: Machine, catches: bool):
-    """One that catches SIGTERM ends in order: what it wrote last counts."""
-    handler = "signal.signal(signal.SIGTERM, lambda *_: (write('last words'), sys.exit(0)))" if catches else ""
+@pytest.mark.parametrize("catches", [False, "elsewhere", True])
+def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(
+    machine: Machine, tmp_path: Path, catches: bool | str
+):
+    """One that catches SIGTERM ends in order: what it wrote last counts. The folder may be a link to another disk."""
+    handler = "signal.signal(signal.SIGTERM, lambda *_: (write('last words'), sys.exit(0)))" if catches is True else ""
+    disk = "os.rmdir('checkpoints'); os.mkdir({0!r}); os.symlink({0!r}, 'checkpoints')".format(str(tmp_path / "disk"))
     machine.python(
         "import os, signal, sys, time\n"
         "def write(text): open('checkpoints/model', 'w').write(text)\n"
         f"{handler}\n"
+        f"{disk if catches == 'elsewhere' else ''}\n"
         "write('whole'); print('saved', flush=True)\n"
         "while not os.path.exists('tear'): time.sleep(0.05)\n"
         "half = open('checkpoints/model', 'w'); print('torn', flush=True)\n"
@@ -149,7 +153,7 @@ def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(ma
     (file,) = [one for part in machine.store.manifests()[-1]["parts"] for one in part["files"]]
 
     content = machine.store.get(f"{PREFIX}blobs/{file['sha256']}")
-    assert content == (b"last words" if catches else b"whole")
+    assert content == (b"last words" if catches is True else b"whole")
 
 
 WORKER = """
@@ -157,8 +161,8 @@ import os, sys, time
 def save(text): open('checkpoints/model', 'w').write(text)
 save('whole'); print('saved', flush=True)
 while not os.path.exists('tear'): time.sleep(0.05)
-half = open('checkpoints/model', 'w'); half.write('ha'); half.flush(); print('torn', flush=True)
-while True: time.sleep(1)
+half = open('checkpoints/model', 'w'); print('torn', flush=True)
+while True: half.write('x'); half.flush(); time.sleep(0.02)
 """
 LAUNCHER = """
 import signal, subprocess, sys, time
