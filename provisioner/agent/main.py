@@ -15,15 +15,18 @@ from .aws import Imds, Unreachable
 from .home import crash, give_memory_back, go_home
 from .journal import Journal
 from .metrics import Metrics
-from .program import NOT_FOUND, Program, environment
+from .program import NOT_FOUND, Program, end_all, environment, started_for
 from .pulse import Pulse
 from .report import Report, ended
 from .snapshot import Superseded
 from .store import Denied, Missing, Store
 from .venv import with_python
 from .watch import Watch
+from .writers import Cuts
 
 TICK = 0.1
+UNREADABLE = 60
+"""Seconds of tries for what cannot be read, or is written though the program has ended."""
 TORN = 3.0
 """Seconds before the end of a program that was cut off in which what it wrote may be half a file."""
 AFTER_THE_END = 60.0
@@ -56,6 +59,8 @@ class Agent:
         self.saving = threading.Lock()
         self.announced = self.advised = False
         self.kill_at = None
+        self.trouble = ""
+        """Why the last snapshot is not in the store, as the output was told."""
 
     # the whole of it --------------------------------------------------------------------------------------------------
 
@@ -219,22 +224,28 @@ class Agent:
             self.over.wait(TICK)
 
     def save(self, at_rest=False, hurry=False):
-        """One snapshot; whether the store took it (or there was nothing to take)."""
+        """One snapshot; why the store does not have it, empty where it does (or there was nothing to take)."""
         with self.saving:
             try:
                 manifest = self.snapshots.take(at_rest, hurry)
             except (Unreachable, Denied, Missing) as problem:
-                print("[accelctl] cannot save yet:", problem, flush=True)
-                return False
+                return self.troubled(str(problem))
             except Superseded as problem:
                 print("[accelctl] not saved:", problem, flush=True)
-                return True
+                return ""
         while self.snapshots.entries.restless.news:
             self.journal.say(self.snapshots.entries.restless.news.pop(0))
         if manifest:
             self.report.checkpoint("checkpoint", manifest)
             self.tidy(self.snapshots.prune)
-        return True
+        return self.troubled("")
+
+    def troubled(self, problem):
+        """Told to who follows the output, once, and once it is over."""
+        if problem != self.trouble:
+            self.journal.say("cannot save, and tries again: %s" % problem if problem else "what could not be saved is")
+        self.trouble = problem
+        return problem
 
     def tidy(self, prune):
         """What no kept checkpoint names goes; that it does not must not hold up anything."""
@@ -250,8 +261,12 @@ class Agent:
         """The last save, the last words, the report; then home, or the wait for the cloud to come."""
         self.report.note(phase="save")
         end = time.monotonic() + self.boarding["last_upload_seconds"]
-        while self.snapshots and not self.save(at_rest=True) and time.monotonic() < end:
-            time.sleep(1)
+        if reason != "interrupted" and self.snapshots:
+            nobodys = Cuts()  # of a finished program's log, the last line may be half: nobody resumes from it
+            end_all(started_for(self.boarding), nobodys if reason == "finished" else self.snapshots.entries.cuts)
+        if lost := self.save_the_last(end):
+            lost = "what was saved last is not in the store: %s" % lost
+            reason, message = ("failed" if reason == "finished" else reason), "; ".join(filter(None, (message, lost)))
         if reason == "finished":
             self.tidy(self.snapshots.keep_the_newest)
             self.journal.say("finished")
@@ -264,6 +279,17 @@ class Agent:
             self.linger()
         self.over.set()
         self.pulse.end()
+
+    def save_the_last(self, end):
+        """Why not all of it is in the store; what cannot be read gets a minute of tries."""
+        soon = min(end, time.monotonic() + UNREADABLE)
+        while self.snapshots:
+            problem = self.save(at_rest=True)
+            unsent = self.snapshots.unsent
+            if not (problem or unsent) or time.monotonic() > (end if problem else soon):
+                return problem or ("cannot be read whole: %s" % ", ".join(unsent) if unsent else "")
+            time.sleep(1)
+        return ""
 
     def insist(self, end):
         """The report of the end, within a bound."""

@@ -3,6 +3,8 @@
 import os
 import signal
 import subprocess
+import time
+from functools import partial
 
 from .writers import has_in
 
@@ -59,13 +61,7 @@ class Program:
         self._reader.join(2)
 
     def _interrupt(self, number):
-        """It stands still for the moment of the look, so that what is found is what the signal cuts off."""
-        self._signal(signal.SIGSTOP)
-        try:
-            self._cuts.look(group(self._process.pid), number)
-        finally:
-            self._signal(number)
-            self._signal(signal.SIGCONT)
+        interrupt(group(self._process.pid), number, self._signal, self._cuts)
 
     def _signal(self, number):
         try:
@@ -74,13 +70,62 @@ class Program:
             pass
 
 
+def interrupt(members, number, send, cuts):
+    """They stand still for the moment of the look, so that what is found is what the signal cuts off."""
+    send(signal.SIGSTOP)
+    try:
+        cuts.look(members, number)
+    finally:
+        send(number)
+        send(signal.SIGCONT)
+
+
+def end_all(alive, cuts):
+    """Ends processes that outlived the program, since what they go on writing is never whole. `alive` lists them."""
+    end = time.monotonic() + 2
+    members = alive()
+    if members:
+        interrupt(members, signal.SIGTERM, partial(signal_each, members), cuts)
+    while members and time.monotonic() < end:
+        time.sleep(0.1)
+        members = alive()
+    if members:
+        interrupt(members, signal.SIGKILL, partial(signal_each, members), cuts)
+
+
+def signal_each(members, number):
+    for pid in members:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def started_for(boarding):
+    """Lists who carries the environment of that attempt, in whatever group or session."""
+    marks = {b"ACCELCTL_JOB=" + boarding["job"].encode(), b"ACCELCTL_ATTEMPT=%d" % boarding["attempt"]}
+    return lambda: [pid for pid in processes() if marks <= environment_of(pid)]
+
+
+def environment_of(pid):
+    try:
+        with open("/proc/%d/environ" % pid, "rb") as held:
+            return set(held.read().split(b"\0"))
+    except OSError:  # it has ended meanwhile, or is somebody else's
+        return set()
+
+
+def processes():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
 def group(leader):
     """Ids of the group's processes."""
     found = []
-    for name in os.listdir("/proc"):
+    for pid in processes():
         try:
-            if name.isdigit() and os.getpgid(int(name)) == leader:
-                found.append(int(name))
+            if os.getpgid(pid) == leader:
+                found.append(pid)
         except ProcessLookupError:
             continue
     return found

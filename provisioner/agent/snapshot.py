@@ -34,6 +34,8 @@ class Snapshots:
         """Keys that go with the next pruning: damaged manifests, blobs that no manifest names."""
         self.last = None
         """The newest manifest, as it was written or restored."""
+        self.unsent = []
+        """Entries that looked whole the last time and were not: they changed meanwhile, or cannot be read."""
         self._lanes = ThreadPoolExecutor(LANES)
         self.pruning = True
         """Off once the machine is about to go: the next one may already lean on what this one would remove."""
@@ -103,7 +105,9 @@ class Snapshots:
             if stamps is not None
         }
         try:
-            return {entry: unchanged(under_way.get(entry)) for entry in entries}
+            sent = {entry: unchanged(under_way.get(entry)) for entry in entries}
+            self.unsent = [entry for entry in under_way if sent[entry] is None]
+            return sent
         finally:
             everything = [one for found in under_way.values() for one in found]
             for one in everything:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.agent.utilisation import neuron_devices  # pyright: ignore[reportUnknownVariableType] - untyped
-from tests.agent.machine import PREFIX, Machine, until
+from tests.agent.machine import PREFIX, Machine, paths, until
 from tests.agent.server import INSTANCE
 
 
@@ -192,6 +192,31 @@ def test_last_upload_has_an_end(machine: Machine):
     machine.server.forbidden = PREFIX
     (machine.work / "go").touch()
     until(lambda: "-h now" in machine.shutdowns(), "the shutdown")
+
+
+def test_what_could_not_be_sent_is_told_and_is_no_success(machine: Machine):
+    """While it runs in its output, and at its end as a failure: the machine had the only copy."""
+    machine.boarding["last_upload_seconds"] = 1
+    machine.server.forbidden = "/blobs/"
+    machine.python("import time; open('checkpoints/a', 'w').write('x'); time.sleep(2); print('done', flush=True)")
+    ended = machine.start().gone()["ended"]
+
+    assert (ended["reason"], ended["exit_code"]) == ("failed", 0)
+    assert ended["message"].startswith("what was saved last is not in the store: ")
+    assert machine.log().count("cannot save, and tries again: ") == 1
+    assert machine.log().index("cannot save") < machine.log().index("done")
+
+
+def test_what_a_daemon_goes_on_writing_is_ended_so_that_the_rest_of_its_folder_is_whole(machine: Machine):
+    """A logger in a session of its own outlives the program, and is its all the same."""
+    machine.python(
+        "import os, subprocess, sys, time; os.mkdir('outputs/run')\n"
+        'log = \'while 1: open("outputs/run/log", "a").write("x" * 1000)\'\n'
+        "subprocess.Popen([sys.executable, '-c', log], start_new_session=True, stdout=subprocess.DEVNULL)\n"
+        "time.sleep(1); open('outputs/run/result', 'w').write('res')"
+    )
+    assert machine.start().gone()["ended"]["reason"] == "finished"
+    assert "outputs/run/result" in paths(machine.store.manifests()[-1])
 
 
 def test_late_heartbeat(machine: Machine):
