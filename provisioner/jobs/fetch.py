@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from provisioner.errors import AccelctlError, CloudError, ConfigError
 from provisioner.jobs.objects import ObjectMissing, Objects
-from provisioner.jobs.placing import holds, inside, is_there, place, set_aside
+from provisioner.jobs.placing import Placed, holds, inside, is_there, place
 from provisioner.jobs.progress import Manifest, Progress, SavedFile
 from provisioner.jobs.records import prefix
 
@@ -114,14 +114,15 @@ def bring(
             load(objects, f"{prefix(job)}blobs/{file.sha256}", file, beside, lambda more: brought(more, size))
             return beside
 
-        loaded = [one(number) for number in range(len(wanted))]
+        loaded, placed = [one(number) for number in range(len(wanted))], Placed(folder)
         for file, target, beside in sorted(
             zip(wanted, targets, loaded, strict=True), key=lambda row: row[0].path in links
         ):
             if beside is not None:
-                if mine := set_aside(file, target):
-                    warn(f"{target} was changed here since it was saved: yours is {mine.name} now.")
+                if mine := placed.set_aside(file, target):
+                    warn(f"{target} was not fetched, or was changed since: yours is {mine.name} now.")
                 place(file, beside, target, folder)
+        placed.write(wanted, targets)
     return wanted
 
 

@@ -2,7 +2,12 @@
 
 import os
 import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from provisioner.agent.content import is_content
 from provisioner.agent.links import leads_down, within
@@ -12,6 +17,8 @@ from provisioner.jobs.progress import SavedFile
 
 YOURS = ".yours"
 """What is added to the name of a file that was changed here."""
+LIST = ".accelctl-fetched.json"
+"""In the folder: path -> size and time of what was put there."""
 
 
 def is_there(target: Path, file: SavedFile) -> bool:
@@ -27,25 +34,48 @@ def holds(held: Path, file: SavedFile) -> bool:
         return False
 
 
-def set_aside(file: SavedFile, target: Path) -> Path | None:
-    """Where a file goes that somebody changed here after that one was saved; None for any other."""
-    if target.is_symlink() or not target.is_file() or not 0 < file.modified_ns < target.stat().st_mtime_ns:
-        return None
-    beside = target.with_name(f"{target.name}{YOURS}")
-    target.replace(beside)
-    return beside
+class Placed:
+    """What was put into a folder, as it was left: anything else there is somebody's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._list = folder / LIST
+        self._stamps: dict[str, tuple[int, int]] = {}
+        with suppress(OSError, msgspec.DecodeError):  # a list that cannot be read makes everything somebody's own
+            self._stamps = msgspec.json.decode(self._list.read_bytes(), type=dict[str, tuple[int, int]])
+
+    def set_aside(self, file: SavedFile, target: Path) -> Path | None:
+        """Where a file goes that was not put there, or was changed since; None for any other."""
+        if target.is_symlink() or not target.is_file() or self._stamps.get(file.path) == stamp(target):
+            return None
+        names = chain([""], (f".{number}" for number in count(2)))
+        beside = next(free for more in names if not (free := target.with_name(f"{target.name}{YOURS}{more}")).exists())
+        target.replace(beside)
+        return beside
+
+    def write(self, files: Iterable[SavedFile], targets: Iterable[Path]) -> None:
+        """These are there now."""
+        new = {file.path: stamp(target) for file, target in zip(files, targets, strict=True) if target.is_file()}
+        beside = self._list.with_name(f"{LIST}.{os.getpid()}")
+        beside.write_bytes(msgspec.json.encode(self._stamps | new))
+        beside.replace(self._list)
+
+
+def stamp(target: Path) -> tuple[int, int]:
+    """Size, and when it was written last, in nanoseconds."""
+    status = target.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def place(file: SavedFile, held: Path, target: Path, folder: Path) -> None:
     """Renames, so that a target is old or new and never half."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if stat.S_ISLNK(file.mode):
-        return linked(held, target, folder)
+        linked(held, target, folder)
+        return
     held.chmod(file.mode & 0o777)
     held.replace(target)
     if file.modified_ns:
         os.utime(target, ns=(file.modified_ns, file.modified_ns))
-    return None
 
 
 def linked(held: Path, target: Path, folder: Path) -> None:

@@ -26,7 +26,7 @@ def saved(objects: Objects, *files: tuple[str, str, bool], sequence: int = 1) ->
         objects.put(f"jobs/{JOB}/blobs/{digest}", content.encode())
         listed.append({
             "path": path, "bytes": len(content), "sha256": digest, "mode": LINK if link else 0o644,
-            "modified_ns": SAVED_AT,
+            "modified_ns": SAVED_AT + sequence * A_MINUTE,
         })  # fmt: skip
     manifest = {
         "version": 1, "sequence": sequence, "job": JOB, "attempt": 1, "world_size": 1, "at": "2026-01-05T12:00:00Z",
@@ -35,8 +35,9 @@ def saved(objects: Objects, *files: tuple[str, str, bool], sequence: int = 1) ->
     objects.put(f"jobs/{JOB}/checkpoints/{sequence:08}.json", json.dumps(manifest).encode())
 
 
-SAVED_AT = 1_700_000_000_000_000_000
-"""Of every file, in nanoseconds."""
+SAVED_AT = 5_000_000_000_000_000_000
+"""In nanoseconds: later than anything that is written here."""
+A_MINUTE = 60 * 10**9
 
 
 @pytest.fixture
@@ -56,17 +57,28 @@ def test_files_and_links_within_the_folder_are_brought(objects: Objects, tmp_pat
 def test_a_file_that_was_changed_here_is_set_aside_and_one_that_was_fetched_before_is_replaced(
     objects: Objects, tmp_path: Path
 ) -> None:
-    """Nobody's own work is written over."""
+    """Nobody's own work is written over, however often that happens, and though the job has saved later than that."""
     told: list[str] = []
-    saved(objects, ("outputs/table", "one", False), ("outputs/notes", "one", False))
-    fetch(objects, JOB, tmp_path, warn=told.append)
-    (tmp_path / "outputs/notes").write_text("mine")
-    saved(objects, ("outputs/table", "two", False), ("outputs/notes", "two", False), sequence=2)
-    fetch(objects, JOB, tmp_path, warn=told.append)
+    for sequence, word in enumerate(("one", "two", "three"), 1):
+        saved(objects, ("outputs/table", word, False), ("outputs/notes", word, False), sequence=sequence)
+        fetch(objects, JOB, tmp_path, warn=told.append)
+        (tmp_path / "outputs/notes").write_text(f"mine, after {word}")
 
     held = {file.name: file.read_text() for file in (tmp_path / "outputs").iterdir()}
-    assert held == {"table": "two", "notes": "two", "notes.yours": "mine"}
-    assert len(told) == 1
+    mine = {"notes.yours": "mine, after one", "notes.yours.2": "mine, after two", "notes": "mine, after three"}
+    assert held == {"table": "three", **mine}
+    assert len(told) == 2
+
+
+def test_what_was_there_before_the_first_fetch_is_somebodys_own(objects: Objects, tmp_path: Path) -> None:
+    """However old it is: a result of last month, or what a checkout brought."""
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs/result").write_text("last month's")
+    saved(objects, ("outputs/result", "new", False))
+    fetch(objects, JOB, tmp_path, warn=print)
+
+    assert (tmp_path / "outputs/result.yours").read_text() == "last month's"
+    assert (tmp_path / "outputs/result").read_text() == "new"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +143,7 @@ def test_nothing_of_a_damaged_checkpoint_is_left_among_what_is_brought(objects: 
     brought = fetch(objects, JOB, tmp_path / "here", warn=print)
 
     assert (brought.sequence, brought.damaged) == (1, (2,))
-    assert [str(path.relative_to(tmp_path / "here")) for path in sorted((tmp_path / "here").rglob("*"))] == [
+    assert [str(path.relative_to(tmp_path / "here")) for path in sorted((tmp_path / "here").rglob("[!.]*"))] == [
         "checkpoints", "checkpoints/step-1"
     ]  # fmt: skip
 
