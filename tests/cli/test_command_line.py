@@ -69,6 +69,11 @@ def test_help_loads_no_sdk_and_no_store(tmp_path: Path) -> None:
         (["spot-trian"], "spot-train"),
         (["spot-train", "--", "true"], "--instance"),
         (["spot-train", "--instance", "p4d.24xlarge"], "command"),
+        (
+            ["spot-train", "--instance", "p4d.24xlarge", "python", "train.py", "--dry-run"],
+            "'python' does not follow --",
+        ),
+        (["spot-train", "--instance", "p4d.24xlarge", "python", "train.py", "--", "x"], "'python' does not follow --"),
         (["spot-train", "--instance", "p4d.24xlarge", "--max-duration", "soon", "--", "true"], "soon"),
         (["spot-train", "--instance", "p4d.24xlarge", "--budget", "-3", "--", "true"], "--budget"),
         (["spot-train", "--instance", "p4d.24xlarge", "--cloud", "moon", "--", "true"], "moon"),

@@ -8,7 +8,20 @@ import click
 from provisioner.cli.options import Duration, Usd, cloud_option, output_option, yes_option
 
 
+class BehindDashes(click.Command):
+    """What follows the program's name is the program's: a flag of ours there would be passed on, and buy something."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        program = ctx.params.get("program") or ()
+        if program and given[-len(program) - 1 : -len(program)] != ["--"]:
+            raise click.UsageError(f"'{program[0]}' does not follow --; put the command there: -- {program[0]} …", ctx)
+        return rest
+
+
 @click.command(
+    cls=BehindDashes,
     short_help="Run a program on spot machines until it is done.",
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
