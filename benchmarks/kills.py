@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
+from subprocess import TimeoutExpired
 
 from benchmarks.sandboxed import sandbox
 from provisioner.sandbox.client import ask
@@ -77,7 +78,7 @@ def judged(case: Case) -> bool:
     name, play = case
     try:
         outcome = play()
-    except AssertionError as stuck:
+    except (AssertionError, TimeoutExpired) as stuck:
         print(f"kills: wrong: {name} never ended: {stuck}", flush=True)
         return False
     if not outcome.right:
