@@ -108,6 +108,22 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """For how long something was asked for in vain, again and again."""
+
+    last: datetime
+    """When it was last asked for."""
+    used: timedelta = timedelta(0)
+
+
+def asked_again(before: Patience | None, now: datetime, pace: Pace) -> Patience:
+    """Time in which nobody asked counts as one pause at the most: a laptop that sleeps uses no patience up."""
+    if before is None:
+        return Patience(last=now)
+    return Patience(last=now, used=before.used + min(max(now - before.last, timedelta(0)), pace.longest_pause))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """What the user asked for; a resume replaces its limits, and nothing else of it ever changes."""
 
@@ -194,8 +210,8 @@ class Attempt:
     taken_at: datetime | None = None
     """When the cloud takes the machine back, as it announced; by its clock."""
     stop_asked_at: datetime | None = None
-    unsettled_since: datetime | None = None
-    """Since when it is over and what it cost is refused."""
+    unsettled: Patience | None = None
+    """It is over, and what it cost is refused."""
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
     exit_code: int | None = None

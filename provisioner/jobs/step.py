@@ -22,7 +22,7 @@ from provisioner.clouds.base import (
 )
 from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
-from provisioner.domain.jobs import EndReason, JobRecord
+from provisioner.domain.jobs import EndReason, JobRecord, asked_again
 from provisioner.domain.offerings import Requirements
 from provisioner.errors import CloudError
 from provisioner.jobs.accounts import Accounts
@@ -167,9 +167,8 @@ class Stepper:
         try:
             return self._leases.write(held, self._settling.closed(held.record, close))
         except CloudError:
-            if attempt.unsettled_since is None:
-                unsettled = replace(attempt, unsettled_since=self._clock.now())
-                self._leases.write(held, with_attempt(held.record, unsettled))
+            unsettled = asked_again(attempt.unsettled, self._clock.now(), held.record.spec.pace)
+            self._leases.write(held, with_attempt(held.record, replace(attempt, unsettled=unsettled)))
             raise
 
     def _terminate(self, held: Held, instances: tuple[Instance, ...]) -> Held:
