@@ -307,8 +307,8 @@ class JobRecord:
     lease: Lease | None = None
     identity: str = ""
     """Name of the machine's identity, written before it is made."""
-    identity_asked_at: datetime | None = None
-    """When it was first asked for, since the job was started or resumed."""
+    identity_asked: Patience | None = None
+    """Since the job was started or resumed."""
     identity_made: bool = False
     attempts: tuple[Attempt, ...] = ()
     earlier: int = 0
