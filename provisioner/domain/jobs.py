@@ -205,8 +205,8 @@ class Attempt:
     silent_report: datetime | None = None
     """The report that looked too old, and since when nothing newer came, by our clock: that may be the one at fault."""
     silent_since: datetime | None = None
-    healthy_at: datetime | None = None
-    """Of a machine that looks lost: when its status checks last passed."""
+    vouched: Patience | None = None
+    """Of a machine that looks lost: its status checks passed, and may be refused since."""
     taken_at: datetime | None = None
     """When the cloud takes the machine back, as it announced; by its clock."""
     stop_asked_at: datetime | None = None
