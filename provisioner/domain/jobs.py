@@ -189,6 +189,8 @@ class Attempt:
     offerings: tuple[Offering, ...]
     state: AttemptState
     intended_at: datetime
+    intended_by: str = ""
+    """The process, as leases name it."""
     unlisted_since: datetime | None = None
     """Of a launch: since when the cloud says that it was made, and lists nothing of it."""
     nodes: tuple[Node, ...] = ()

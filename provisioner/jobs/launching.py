@@ -84,12 +84,17 @@ class Launching:
                 return self._refused(record, rows)
             case InsufficientCapacity() | QuotaExceeded():
                 return self._refused(record, of_region(attempt.offerings, refusal))
-            case PermissionDenied() if record.tries > 1 and not waited_enough(record, self._clock.now()):
+            case PermissionDenied() if not self._may_judge(record, attempt):
                 raise refusal  # who started the job may: whoever steps it just now is not its judge
             case ConfigError() if len(record.attempts) > 1:  # what is asked for has run before: it is the place
                 return self._refused(record, of_region(attempt.offerings, refusal))
             case _:
                 return hopeless(record, refusal)
+
+    def _may_judge(self, record: JobRecord, attempt: Attempt) -> bool:
+        """What is refused to the process that began with the job's first launch, or to everybody for long."""
+        began = record.tries == 1 and attempt.intended_by == self._leases.holder
+        return began or waited_enough(record, self._clock.now())
 
     def adopt(self, held: Held, attempt: Attempt, instances: tuple[Instance, ...], *, at: datetime) -> Held:
         """`at` is the moment of the purchase, by our clock."""

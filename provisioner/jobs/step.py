@@ -147,7 +147,8 @@ class Stepper:
             case Identify():
                 return self._launching.identify(held)
             case Buy(offerings=offerings):
-                return self._leases.write(held, intended(held.record, offerings, self._tariff, self._clock.now()))
+                now, by = self._clock.now(), self._leases.holder
+                return self._leases.write(held, intended(held.record, offerings, self._tariff, now, by))
             case Launch(attempt=attempt):
                 return self._launching.launch(self._leases.secured(held), attempt)
             case Adopt(attempt=attempt, instances=instances):
