@@ -1,4 +1,4 @@
-"""A job's lease: whoever writes the record leads the job for a while, and each of its writes renews that."""
+"""A job's lease: whoever writes the record by it leads the job for a while, and each such write renews that."""
 
 from dataclasses import replace
 

@@ -1,7 +1,8 @@
 """Takes a job's next steps: observe, decide, act. Any number of processes may do so at once.
 
-Every act is preceded by a write that says what is about to be done; every write is a compare-and-swap that also renews
-the lease. Whoever loses the race stops and reads again.
+Every act is preceded by a write that says what is about to be done; every write is a compare-and-swap. Those around a
+call of the cloud also renew the lease; a note does not, and the last one gives it back. Whoever loses the race stops
+and reads again.
 """
 
 from collections.abc import Callable
