@@ -108,6 +108,22 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """For how long something was asked for in vain, again and again."""
+
+    last: datetime
+    """When it was last asked for."""
+    used: timedelta = timedelta(0)
+
+
+def asked_again(before: Patience | None, now: datetime, pace: Pace) -> Patience:
+    """Time in which nobody asked counts as one pause at the most: a laptop that sleeps uses no patience up."""
+    if before is None:
+        return Patience(last=now)
+    return Patience(last=now, used=before.used + min(max(now - before.last, timedelta(0)), pace.longest_pause))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """What the user asked for; a resume replaces its limits, and nothing else of it ever changes."""
 
@@ -173,6 +189,8 @@ class Attempt:
     offerings: tuple[Offering, ...]
     state: AttemptState
     intended_at: datetime
+    intended_by: str = ""
+    """The process, as leases name it."""
     unlisted_since: datetime | None = None
     """Of a launch: since when the cloud says that it was made, and lists nothing of it."""
     nodes: tuple[Node, ...] = ()
@@ -189,13 +207,13 @@ class Attempt:
     silent_report: datetime | None = None
     """The report that looked too old, and since when nothing newer came, by our clock: that may be the one at fault."""
     silent_since: datetime | None = None
-    healthy_at: datetime | None = None
-    """Of a machine that looks lost: when its status checks last passed."""
+    vouched: Patience | None = None
+    """Of a machine that looks lost: its status checks passed, and may be refused since."""
     taken_at: datetime | None = None
     """When the cloud takes the machine back, as it announced; by its clock."""
     stop_asked_at: datetime | None = None
-    unsettled_since: datetime | None = None
-    """Since when it is over and what it cost is refused."""
+    unsettled: Patience | None = None
+    """It is over, and what it cost is refused."""
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
     exit_code: int | None = None
@@ -291,8 +309,8 @@ class JobRecord:
     lease: Lease | None = None
     identity: str = ""
     """Name of the machine's identity, written before it is made."""
-    identity_asked_at: datetime | None = None
-    """When it was first asked for, since the job was started or resumed."""
+    identity_asked: Patience | None = None
+    """Since the job was started or resumed."""
     identity_made: bool = False
     attempts: tuple[Attempt, ...] = ()
     earlier: int = 0

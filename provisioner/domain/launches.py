@@ -9,7 +9,7 @@ from provisioner.domain.offerings import Offering
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRequest:
-    """`count` instances of one of `offerings` (all in one region), all or none.
+    """`count` instances of one of `offerings` (all in one region, cheapest first), all or none.
 
     The same token with the same content is the same purchase: asked twice, it is bought once.
     """

@@ -132,7 +132,7 @@ def with_attempt(record: JobRecord, attempt: Attempt) -> JobRecord:
     return replace(record, attempts=(*record.attempts[:-1], attempt))
 
 
-def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff, now: datetime) -> JobRecord:
+def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff, now: datetime, by: str) -> JobRecord:
     """The record with a new attempt that the cloud has not been asked for yet; its token follows from the record.
 
     Or with its outcome, where too little is left for another machine.
@@ -143,7 +143,7 @@ def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff,
     if outcome := too_little_left(record, ends_at - now, reason):
         return replace(record, outcome=outcome)
     attempt = Attempt(
-        number=number, token=f"{record.id}-{number}-{tries}", offerings=offerings, intended_at=now,
+        number=number, token=f"{record.id}-{number}-{tries}", offerings=offerings, intended_at=now, intended_by=by,
         state=AttemptState.LAUNCHING, deadline=ends_at, ends_by=ends_at,
     )  # fmt: skip
     return replace(

@@ -13,6 +13,9 @@ from provisioner.domain.jobs import (
     EndReason,
     JobRecord,
     JobState,
+    Pace,
+    Patience,
+    asked_again,
 )
 from provisioner.domain.quantities import written
 from provisioner.domain.refusals import of_offering
@@ -275,16 +278,24 @@ def silent(
     """
     why = f"no report for {round((now - report.at).total_seconds())} s although the cloud says it is running"
     if attempt.silent_report != report.at or attempt.silent_since is None:
-        noted = replace(attempt, silent_report=report.at, silent_since=now)
+        noted = replace(attempt, silent_report=report.at, silent_since=now, vouched=None)
         return Decision(action=Note(record=with_attempt(record, noted)), reason=why)
     pace = record.spec.pace
-    if healthy and (attempt.healthy_at is None or now >= attempt.healthy_at + pace.heartbeat_every):
-        return Decision(action=Note(record=with_attempt(record, replace(attempt, healthy_at=now))), reason=why)
-    vouched = healthy is None and attempt.healthy_at is not None and now < attempt.healthy_at + pace.vouched_for
-    patience = pace.cut_off_for if healthy or vouched else HEARTBEATS_MISSED * pace.heartbeat_every
+    vouched = vouching(attempt, healthy, now, pace)
+    if vouched and (attempt.vouched is None or now >= attempt.vouched.last + pace.heartbeat_every):
+        return Decision(action=Note(record=with_attempt(record, replace(attempt, vouched=vouched))), reason=why)
+    stands = vouched is not None and vouched.used < pace.vouched_for
+    patience = pace.cut_off_for if stands else HEARTBEATS_MISSED * pace.heartbeat_every
     if now < attempt.silent_since + patience:
         return wait(record, now, f"{why} and healthy" if healthy else why)
     return ending(record, attempt, instance, reason=EndReason.LOST, why=why)
+
+
+def vouching(attempt: Attempt, healthy: bool | None, now: datetime, pace: Pace) -> Patience | None:
+    """What the cloud's checks say for a silent machine; None where they fail, or never passed."""
+    if healthy:
+        return Patience(last=now)
+    return asked_again(attempt.vouched, now, pace) if healthy is None and attempt.vouched else None
 
 
 def free_end(attempt: Attempt, report: NodeReport, traits: Traits) -> datetime | None:

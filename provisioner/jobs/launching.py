@@ -9,7 +9,7 @@ from provisioner.catalog import labels
 from provisioner.clock import Clock
 from provisioner.clouds.base import CloudProvider, GivesIdentity, IdentityRequest
 from provisioner.domain.instances import Instance
-from provisioner.domain.jobs import Attempt, AttemptState, JobRecord, JobState, Node, Outcome
+from provisioner.domain.jobs import Attempt, AttemptState, JobRecord, JobState, Node, Outcome, asked_again
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.offerings import Offering
 from provisioner.domain.refusals import of_region
@@ -49,17 +49,18 @@ class Launching:
 
     def identify(self, held: Held) -> Held:
         """Makes the identity that the job's machines will have."""
-        before, asked_at = held.record, held.record.identity_asked_at or self._clock.now()
-        named = replace(before, identity=f"accelctl-{before.id}", identity_asked_at=asked_at)
+        before, spec = held.record, held.record.spec
+        asked = asked_again(before.identity_asked, self._clock.now(), spec.pace)
+        named = replace(before, identity=f"accelctl-{before.id}", identity_asked=asked)
         held = self._leases.write(held, named)
-        self._objects.put(f"{prefix(before.id)}task.json", task(before.id, before.spec))
+        self._objects.put(f"{prefix(before.id)}task.json", task(before.id, spec))
         try:
             self._cloud.make_identity(self._identity(held.record))
         except CredentialsRefused:
             raise
         except (ConfigError, CloudError) as refusal:
-            patient = self._clock.now() < asked_at + max(before.spec.max_wait, before.spec.pace.answer_within)
-            if patient and may_pass(refusal, first=before.identity_asked_at is None):
+            patient = asked.used < max(spec.max_wait, spec.pace.answer_within)
+            if patient and may_pass(refusal, first=before.identity_asked is None):
                 raise
             return self._leases.write(held, hopeless(held.record, refusal))
         return self._leases.write(held, replace(held.record, identity_made=True))
@@ -83,12 +84,17 @@ class Launching:
                 return self._refused(record, rows)
             case InsufficientCapacity() | QuotaExceeded():
                 return self._refused(record, of_region(attempt.offerings, refusal))
-            case PermissionDenied() if record.tries > 1 and not waited_enough(record, self._clock.now()):
+            case PermissionDenied() if not self._may_judge(record, attempt):
                 raise refusal  # who started the job may: whoever steps it just now is not its judge
             case ConfigError() if len(record.attempts) > 1:  # what is asked for has run before: it is the place
                 return self._refused(record, of_region(attempt.offerings, refusal))
             case _:
                 return hopeless(record, refusal)
+
+    def _may_judge(self, record: JobRecord, attempt: Attempt) -> bool:
+        """What is refused to the process that began with the job's first launch, or to everybody for long."""
+        began = record.tries == 1 and attempt.intended_by == self._leases.holder
+        return began or waited_enough(record, self._clock.now())
 
     def adopt(self, held: Held, attempt: Attempt, instances: tuple[Instance, ...], *, at: datetime) -> Held:
         """`at` is the moment of the purchase, by our clock."""

@@ -196,12 +196,12 @@ class Objects:
         told = "the job store %s has not answered for %g s; it is asked a little longer"
         timer = threading.Timer(self._slow, log.warning, (told, self.name, self._slow))
         timer.daemon = True
-        timer.start()
-        try:
-            with self._translated(key):
+        with self._translated(key):  # our own turn has come: what is waited for now is the store
+            timer.start()
+            try:
                 yield
-        finally:
-            timer.cancel()
+            finally:
+                timer.cancel()
 
 
 @contextmanager

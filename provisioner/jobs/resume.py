@@ -45,7 +45,7 @@ def resumed(record: JobRecord, allowance: Allowance, spent: Decimal | None) -> J
     )  # fmt: skip
     return replace(
         record, spec=spec, asked=record.asked or record.spec, outcome=None, ended_at=None, cancel_asked_at=None,
-        state=JobState.RECOVERING if record.attempts else JobState.PENDING, identity_asked_at=None,
+        state=JobState.RECOVERING if record.attempts else JobState.PENDING, identity_asked=None,
         identity_made=False, lease=None, waiting_since=None, next_try_at=None, rounds=0, refusals=(),
         earlier=len(record.attempts),
     )  # fmt: skip

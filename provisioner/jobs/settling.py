@@ -1,14 +1,14 @@
 """The end of an attempt and of a job: what is looked up once more, what it cost, and what is removed."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
 from provisioner.clock import Clock
 from provisioner.clouds.base import FindsLeftovers, GivesIdentity
 from provisioner.clouds.regions import Unseen
-from provisioner.domain.jobs import Cost, JobRecord
+from provisioner.domain.jobs import Cost, JobRecord, asked_again
 from provisioner.domain.leftovers import Leftover
 from provisioner.domain.reports import NodeReport
 from provisioner.errors import CloudError, CloudUnavailable, RateLimited
@@ -20,6 +20,9 @@ from provisioner.jobs.consoles import Consoles
 from provisioner.jobs.observing import own, regions_of
 from provisioner.jobs.outcomes import after_attempt
 from provisioner.jobs.progress import Progress
+
+FOR_A_FIGURE = timedelta(minutes=2)
+"""How long a price is waited for that nothing rests on: the next machine is worth more."""
 
 
 class CleanedCloud(FindsLeftovers, GivesIdentity, Protocol):
@@ -56,7 +59,8 @@ class Settling:
         try:
             return settled()
         except CloudError as refusal:
-            if is_needed(record, close, refusal, self._clock.now()):
+            asked = asked_again(record.attempts[-1].unsettled, self._clock.now(), record.spec.pace)
+            if asked.used < patience(record, close, refusal):
                 raise
             return settled(priced=False)
 
@@ -94,17 +98,17 @@ class Settling:
         return sorted(found, key=lambda leftover: leftover.order)
 
 
-def is_needed(record: JobRecord, close: Close, refusal: CloudError, now: datetime) -> bool:
-    """Whether the refused price is worth another step: it comes soon, or the next machine rests on it. Not for ever."""
-    cancelled, pace = record.cancel_asked_at is not None, record.spec.pace
-    patience = pace.answer_within if cancelled else max(record.spec.max_wait, pace.answer_within)
-    if now >= (record.attempts[-1].unsettled_since or now) + patience:
-        return False
-    soon = isinstance(refusal, RateLimited | CloudUnavailable)
-    return soon or (record.spec.budget is not None and not cancelled and goes_on(record, close))
+def patience(record: JobRecord, close: Close, refusal: CloudError) -> timedelta:
+    """For how long a refused price is worth another step: longest where the next machine rests on it."""
+    spec, pace = record.spec, record.spec.pace
+    if spec.budget is not None and goes_on(record, close):
+        return max(spec.max_wait, pace.answer_within)
+    if not isinstance(refusal, RateLimited | CloudUnavailable):
+        return timedelta(0)
+    return FOR_A_FIGURE if spec.budget is None else pace.answer_within
 
 
 def goes_on(record: JobRecord, close: Close) -> bool:
     """Another machine follows an attempt that ends like this."""
     ended = replace(record.attempts[-1], end_reason=close.reason, message=close.message)
-    return after_attempt(with_attempt(record, ended), ended) is None
+    return record.cancel_asked_at is None and after_attempt(with_attempt(record, ended), ended) is None

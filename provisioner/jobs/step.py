@@ -1,7 +1,8 @@
 """Takes a job's next steps: observe, decide, act. Any number of processes may do so at once.
 
-Every act is preceded by a write that says what is about to be done; every write is a compare-and-swap that also renews
-the lease. Whoever loses the race stops and reads again.
+Every act is preceded by a write that says what is about to be done; every write is a compare-and-swap. Those around a
+call of the cloud also renew the lease; a note does not, and the last one gives it back. Whoever loses the race stops
+and reads again.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from provisioner.clouds.base import (
 )
 from provisioner.domain.costs import Tariff
 from provisioner.domain.instances import Instance
-from provisioner.domain.jobs import EndReason, JobRecord
+from provisioner.domain.jobs import EndReason, JobRecord, asked_again
 from provisioner.domain.offerings import Requirements
 from provisioner.errors import CloudError
 from provisioner.jobs.accounts import Accounts
@@ -147,7 +148,8 @@ class Stepper:
             case Identify():
                 return self._launching.identify(held)
             case Buy(offerings=offerings):
-                return self._leases.write(held, intended(held.record, offerings, self._tariff, self._clock.now()))
+                now, by = self._clock.now(), self._leases.holder
+                return self._leases.write(held, intended(held.record, offerings, self._tariff, now, by))
             case Launch(attempt=attempt):
                 return self._launching.launch(self._leases.secured(held), attempt)
             case Adopt(attempt=attempt, instances=instances):
@@ -167,9 +169,8 @@ class Stepper:
         try:
             return self._leases.write(held, self._settling.closed(held.record, close))
         except CloudError:
-            if attempt.unsettled_since is None:
-                unsettled = replace(attempt, unsettled_since=self._clock.now())
-                self._leases.write(held, with_attempt(held.record, unsettled))
+            unsettled = asked_again(attempt.unsettled, self._clock.now(), held.record.spec.pace)
+            self._leases.write(held, with_attempt(held.record, replace(attempt, unsettled=unsettled)))
             raise
 
     def _terminate(self, held: Held, instances: tuple[Instance, ...]) -> Held:

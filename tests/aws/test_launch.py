@@ -201,6 +201,35 @@ def test_a_quota_that_refuses_a_whole_fleet_names_its_code(cloud: Aws, request_:
     assert SPOT_QUOTA in refusal.value.hint
 
 
+def test_a_quota_that_refuses_a_fleet_of_several_types_is_held_against_the_dearest_alone(
+    cloud: Aws, request_: LaunchRequest
+) -> None:
+    """AWS does not say whose it is: the others are asked without it, and the last one left is told its own."""
+    places = (*sold(cloud, TYPE)[:2], *sold(cloud, NEURON)[:1])
+    client = cloud._sessions.ec2(REGION, once=True)  # pyright: ignore[reportPrivateUsage] - the wire is the seam
+    once_on_the_wire(client, "CreateFleet", ec2_error("MaxSpotInstanceCountExceeded"))
+
+    with pytest.raises(InsufficientCapacity, match=r"vCPUs for one trn1\.32xlarge") as refusal:
+        cloud.launch(replace(request_, offerings=places))
+
+    assert [(row.instance_type, row.zone, row.lasting) for row in refusal.value.refused] == [(NEURON, "", False)]
+    assert SPOT_QUOTA not in refusal.value.message
+
+
+def test_where_each_type_lacks_quota_each_is_told_its_own(cloud: Aws, request_: LaunchRequest) -> None:
+    """For good: a fleet that names them knows whose it is."""
+    places = (*sold(cloud, TYPE)[:2], *sold(cloud, NEURON)[:1])
+    request = replace(request_, offerings=places)
+    errors = rejected(request, *(row(place, "MaxSpotInstanceCountExceeded") for place in places))
+
+    refusal = said_by_fleet(errors, request)
+
+    assert isinstance(refusal, InsufficientCapacity)
+    assert [(one.instance_type, SPOT_QUOTA in one.message, one.lasting) for one in refusal.refused] == [
+        (TYPE, True, True), (NEURON, False, True),
+    ]  # fmt: skip
+
+
 def test_an_unprepared_region_is_refused_before_any_call(cloud: Aws, request_: LaunchRequest) -> None:
     """Exit 2 with the command that prepares it."""
     elsewhere = replace(request_.offerings[0], region="ap-northeast-1", zone="ap-northeast-1a")

@@ -66,6 +66,28 @@ def test_one_check_that_is_refused_ends_no_machine_that_was_healthy(world: World
     assert world.record.attempts[0].end_reason is EndReason.LOST
 
 
+def test_time_in_which_nobody_looked_takes_nothing_from_a_healthy_machine(world: World) -> None:
+    """Healthy at minute 20, throttled at minute 50, and nobody asked in between: that is one refusal."""
+    launched(world)
+    world.step_for(timedelta(minutes=20))
+    world.pass_time(timedelta(minutes=30))
+    world.cloud.fail_next("is_healthy", RateLimited("Request limit exceeded."))
+    world.step()
+
+    assert (len(world.record.attempts), world.machine.alive) == (1, True)
+
+
+def test_checks_that_passed_in_an_earlier_silence_vouch_for_nothing(world: World) -> None:
+    """It has been heard of since: what is refused now is unknown, and not healthy."""
+    launched(world)
+    world.step_for(timedelta(minutes=20))
+    world.report()
+    world.cloud.fail_next("is_healthy", *[PermissionDenied("ec2:DescribeInstanceStatus is not allowed.")] * 100)
+    world.step_for(timedelta(minutes=9))
+
+    assert world.record.attempts[0].end_reason is EndReason.LOST
+
+
 def test_machines_that_never_report_after_one_that_was_lost_are_bought_in_another_region(world: World) -> None:
     """What is down is most often the way of a whole region to the store."""
     launched(world)

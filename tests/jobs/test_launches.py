@@ -223,6 +223,23 @@ def test_whoever_may_not_step_ends_no_job(world: World, refusal: Exception) -> N
     assert len(world.record.attempts) == 2
 
 
+def test_whoever_may_not_repeat_the_very_first_launch_ends_no_job(world: World) -> None:
+    """It was throttled for who started the job; a colleague's `accelctl status` repeats the call, and may not."""
+    world.submit()
+    world.cloud.fail_next("launch", RateLimited("slow down"), *[PermissionDenied("no")] * 2)
+    with pytest.raises(RateLimited):
+        world.step()
+    world.pass_time(timedelta(minutes=2))
+    colleague = world.another_stepper("colleague")
+    for _ in range(2):
+        with pytest.raises(PermissionDenied):
+            colleague.step(world.record.id)
+    world.pass_time(timedelta(minutes=2))
+    world.step()
+
+    assert (world.record.outcome, world.attempt.state) == (None, AttemptState.BOOTING)
+
+
 @pytest.mark.parametrize(
     ("message", "outcome"), [("Client.InternalError: Client error on launch", "were not started"), ("", "no capacity")]
 )

@@ -4,7 +4,7 @@ import http.server
 import os
 import threading
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,15 @@ import msgspec
 import pytest
 
 from provisioner.errors import ConfigError
-from provisioner.jobs.objects import PIECE, SLOW, ObjectChanged, ObjectMissing, Objects, open_objects
+from provisioner.jobs.objects import (
+    ONE_AT_A_TIME,
+    PIECE,
+    SLOW,
+    ObjectChanged,
+    ObjectMissing,
+    Objects,
+    open_objects,
+)
 from provisioner.jobs.records import OPEN, VERSION, JobMissing, LostRace, Records, encode, key
 from tests.jobs.builders import JOB, START, a_record, a_spec
 
@@ -261,3 +269,16 @@ def test_a_store_that_keeps_one_waiting_is_told_of(
         store.get("key")
 
     assert "s3://bucket has not answered for 0.001 s" in caplog.text
+
+
+def test_a_call_that_waits_for_its_turn_says_nothing_of_the_store(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another thread of ours has the store: it is not the store that is slow."""
+    with serving(Counting, monkeypatch, slow=1) as store, ThreadPoolExecutor(1) as pool:
+        with ONE_AT_A_TIME:
+            waiting = pool.submit(store.get, "key")
+            assert not wait([waiting], timeout=1.1).done
+        assert waiting.result() == b"small"
+
+    assert "has not answered" not in caplog.text

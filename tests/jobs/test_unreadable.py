@@ -122,6 +122,35 @@ def test_a_price_that_is_throttled_is_waited_for_by_a_cancelled_job_too(world: W
     assert (world.attempt.cost.paid is None) == (times > 1)
 
 
+def test_a_price_that_nothing_rests_on_keeps_no_job_waiting_for_its_next_machine(world: World) -> None:
+    """Without a budget it is a figure: after two minutes of refusals the job goes on, whatever its --max-wait."""
+    launched(world, max_wait=timedelta(days=2))
+    world.cloud.shut_down(world.machine.id)
+    world.cloud.fail_next("price_history", *[RateLimited("slow down")] * 1000)
+    for _ in range(4):
+        with pytest.raises(RateLimited):
+            world.step()
+        world.pass_time(timedelta(seconds=30))
+    world.step()
+
+    first = world.record.attempts[0]
+    assert (first.cost is not None and first.cost.paid is None, len(world.record.attempts)) == (True, 2)
+
+
+def test_a_price_that_was_refused_before_a_night_and_after_it_ends_no_job_with_a_budget(world: World) -> None:
+    """Nobody asked meanwhile: that is no long wait."""
+    launched(world, budget=Decimal(1000), max_wait=timedelta(hours=1))
+    world.cloud.shut_down(world.machine.id)
+    world.cloud.fail_next("price_history", *[RateLimited("slow down")] * 4)
+    for _ in range(2):
+        with pytest.raises(RateLimited):
+            world.step()
+        world.pass_time(timedelta(hours=8))
+    world.step()
+
+    assert (len(world.record.attempts), world.record.outcome) == (2, None)
+
+
 def test_a_program_that_may_be_started_again_waits_for_its_price(world: World) -> None:
     """With a budget, what it cost decides whether another machine follows: one refused call does not end the job."""
     launched(world, budget=Decimal(1000), max_restarts=1)
@@ -140,10 +169,10 @@ def test_a_price_that_stays_refused_ends_a_job_with_a_budget_with_its_wait(world
     launched(world, budget=Decimal(1000), max_wait=timedelta(hours=1))
     world.cloud.shut_down(world.machine.id)
     world.cloud.fail_next("price_history", *[DENIED] * 1000)
-    for _ in range(2):
+    for _ in range(12):
         with pytest.raises(PermissionDenied):
             world.step()
-    world.pass_time(timedelta(hours=1))
+        world.pass_time(timedelta(minutes=5))
     world.step()
 
     assert world.record.outcome is not None

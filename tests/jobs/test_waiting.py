@@ -121,11 +121,12 @@ def test_an_identity_that_cannot_be_made_is_asked_for_again_within_a_bound(world
     """IAM may take a moment; what it does not know after --max-wait, a quarter of an hour at least, it never will."""
     world.submit(max_wait=timedelta(0))
     lags = CloudUnavailable("IAM does not know it yet.", hint="run setup.")
-    world.cloud.fail_next("make_identity", lags, lags)
+    world.cloud.fail_next("make_identity", *[lags] * 5)
 
-    with pytest.raises(CloudUnavailable):
-        world.step()
-    world.pass_time(timedelta(minutes=16))
+    for _ in range(3):
+        with pytest.raises(CloudUnavailable):
+            world.step()
+        world.pass_time(timedelta(minutes=5))
     world.step()
     assert world.record.state is JobState.FAILED
     assert world.record.outcome is not None
@@ -139,6 +140,19 @@ def test_a_job_that_is_first_stepped_late_has_its_whole_patience(world: World) -
     world.cloud.fail_next("make_identity", RateLimited("slow down"))
     with pytest.raises(RateLimited):
         world.step()
+    world.step()
+
+    assert (world.record.outcome, world.machine.alive) == (None, True)
+
+
+def test_a_night_between_two_refusals_of_an_identity_ends_no_job(world: World) -> None:
+    """A laptop that sleeps asks for nothing: two throttled calls are two, however much time lies between."""
+    world.submit()
+    world.cloud.fail_next("make_identity", *[RateLimited("slow down")] * 2)
+    for _ in range(2):
+        with pytest.raises(RateLimited):
+            world.step()
+        world.pass_time(timedelta(hours=8))
     world.step()
 
     assert (world.record.outcome, world.machine.alive) == (None, True)
@@ -183,9 +197,10 @@ def test_an_identity_that_nobody_may_make_ends_the_job_with_its_wait(world: Worl
     with pytest.raises(RateLimited):
         world.step()
     world.cloud.fail_next("make_identity", *[PermissionDenied("iam:CreateRole is not allowed.")] * 100)
-    with pytest.raises(PermissionDenied):
-        world.step()
-    world.pass_time(timedelta(hours=1))
+    for _ in range(12):
+        with pytest.raises(PermissionDenied):
+            world.step()
+        world.pass_time(timedelta(minutes=5))
     world.step()
 
     assert world.record.state is JobState.FAILED

@@ -25,6 +25,7 @@ from provisioner.domain.offerings import CapacityType, Offering, WayKind
 from provisioner.domain.refusals import of_offering, of_region
 from provisioner.errors import (
     AccelctlError,
+    CloudError,
     CloudUnavailable,
     ConfigError,
     InstanceNotFound,
@@ -185,11 +186,14 @@ def refuse_unplaced(request: LaunchRequest, network: Network) -> None:
 
 @contextmanager
 def offerings_named(request: LaunchRequest) -> Generator[None]:
-    """A call that is refused as a whole is refused for each of its offerings; for good only if there is just one."""
+    """A call that is refused as a whole is refused for each of its offerings; for good only if there is just one.
+
+    A quota is one type's.
+    """
     try:
         yield
     except QuotaExceeded as refusal:
-        raise over_quota(request.offerings[0], refusal) from refusal
+        raise without_quota(request, refusal) from refusal
     except InsufficientCapacity as refusal:
         if refusal.refused:
             raise
@@ -212,16 +216,25 @@ def said_by_fleet(rejection: Rejected, request: LaunchRequest) -> AccelctlError:
     said: list[AccelctlError] = [
         meanings.get((offering.instance_type, offering.zone), rejection.silence) for offering in request.offerings
     ]
-    if all(isinstance(meaning, QuotaExceeded) for meaning in said):
-        return said[0]
     rows = [row_of(offering, meaning) for offering, meaning in zip(request.offerings, said, strict=True)]
-    return InsufficientCapacity("no capacity in any of the offerings.", code=rows[0].code, refused=rows)
+    return InsufficientCapacity(
+        "no capacity in any of the offerings.", code=rows[0].code, refused=list(dict.fromkeys(rows))
+    )
 
 
 def row_of(offering: Offering, meaning: AccelctlError) -> Refused:
     if isinstance(meaning, QuotaExceeded):
         return of_region([offering], over_quota(offering, meaning))[0]
     return refused(offering, getattr(meaning, "code", ""), meaning.message)
+
+
+def without_quota(request: LaunchRequest, refusal: QuotaExceeded) -> CloudError:
+    """Of several types AWS does not say which: the dearest is left alone for a while, and the others are asked."""
+    dearest = request.offerings[-1]
+    if len({offering.instance_type for offering in request.offerings}) == 1:
+        return over_quota(dearest, refusal)
+    row = row_of(dearest, refusal)._replace(lasting=False)
+    return InsufficientCapacity(row.message, code=row.code, refused=[row])
 
 
 def over_quota(offering: Offering, refusal: AccelctlError) -> QuotaExceeded:
