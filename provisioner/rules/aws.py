@@ -285,9 +285,17 @@ def kept(least: Any, desired: Any, capacity: Any) -> Any:
 
 
 def warm(inputs: Inputs) -> Any:
-    """The least number of machines that run beside a group, for the time when it wants them."""
-    state = at(inputs, "warmPool", "poolState", default="Stopped")
-    return at(inputs, "warmPool", "minSize", default=0) if state in ("Running", UNKNOWN) else 0
+    """The machines that run beside a group until it wants them: all that it could want, unless less is said.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutWarmPool.html
+    """
+    state, least = (at(inputs, "warmPool", name, default=other) for name, other in (("poolState", ""), ("minSize", 0)))
+    wanted = at(inputs, "desiredCapacity", default=at(inputs, "minSize", default=0))
+    ready = at(inputs, "warmPool", "maxGroupPreparedCapacity", default=-1)
+    ready = at(inputs, "maxSize", default=0) if ready == -1 else ready
+    if state not in ("Running", UNKNOWN):
+        return 0
+    return UNKNOWN if UNKNOWN in (state, least, wanted, ready) else max(least, ready - wanted)
 
 
 def market_of(inputs: Inputs) -> Any:
