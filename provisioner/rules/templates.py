@@ -34,6 +34,7 @@ def launched(one: Facts, template: Facts) -> Facts:
     return replace(
         one, template="", from_template=False, labels=labels, ends_at=end_of(labels),
         instance_types=source.instance_types, usd_per_hour=source.usd_per_hour,
+        at_most=source.at_most, accelerated=source.accelerated,
         capacity=template.capacity if one.capacity is UNKNOWN else one.capacity,
     )  # fmt: skip
 

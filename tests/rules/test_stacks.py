@@ -51,6 +51,8 @@ def launched(**more: Any) -> tuple[str, dict[str, Any]]:
         [template_of(), launched(tags=PAYS | EIGHT_HOURS)],
         [template_of(), template_of(**SPOT_MARKET), launched()],
         [template_of(), launched(launchTemplate={"name": "another"})],
+        [template_of(instanceType="t3.nano"), launched()],
+        [template_of(), launched(instanceType="t3.nano")],
     ],
     ids=[
         "its end",
@@ -60,6 +62,8 @@ def launched(**more: Any) -> tuple[str, dict[str, Any]]:
         "an own end",
         "one of two",
         "no other's",
+        "its cheap type",
+        "a cheap type of its own",
     ],
 )
 def test_a_machine_is_judged_with_what_its_template_gives_it(stack: list[tuple[str, dict[str, Any]]]) -> None:
