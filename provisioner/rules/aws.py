@@ -213,21 +213,22 @@ def volumes_left(disks: Iterable[Any]) -> Any:
 
 
 def template(subject: str, inputs: Inputs) -> Facts:
-    """Its own labels say when what it launches is to end, and reach no machine; blocks may come later, by `up`."""
+    """Its own labels reach no machine, and say when those of its stack are to end; blocks may come later, by `up`."""
     market, tags = at(inputs, "instanceMarketOptions", "marketType"), at(inputs, "tags", default={})
+    hands_on = handed_on(inputs)
     kind, cards = kind_of(inputs), listed(at(inputs, "networkInterfaces"))
     mappings = listed(at(inputs, "blockDeviceMappings"))
     disks = [] if mappings is UNKNOWN else [at(one, "ebs", default={}) for one in mappings]
     public = UNKNOWN if cards is UNKNOWN else any(truth(at(one, "associatePublicIpAddress")) is True for one in cards)
     return facts(
         subject, UNKNOWN if kind is UNKNOWN else (kind,),
-        capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
-        labels=tags, public_address=public, token_only_metadata=metadata(inputs),
+        capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND),
+        ends_at=end_of(tags if end_of(hands_on) is None else hands_on), labels=tags, public_address=public,
+        token_only_metadata=metadata(inputs),
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
-        reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)), otherwise=OTHERWISE,
-        hands_on=handed_on(inputs),
-        ids=(own_id(inputs), called(at(inputs, "name"))),
+        reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)),
+        otherwise=f"{OTHERWISE} in its tag_specifications for instances", hands_on=hands_on, ids=(own_id(inputs), called(at(inputs, "name"))),
     )  # fmt: skip
 
 

@@ -53,6 +53,9 @@ def launched(**more: Any) -> tuple[str, dict[str, Any]]:
         [template_of(), launched(launchTemplate={"name": "another"})],
         [template_of(instanceType="t3.nano"), launched()],
         [template_of(), launched(instanceType="t3.nano")],
+        [template_of(EIGHT_HOURS)],
+        [template_of(tags={}), launched(tags=PAYS | EIGHT_HOURS)],
+        [TEMPLATE, GROUP],
     ],
     ids=[
         "its end",
@@ -64,6 +67,9 @@ def launched(**more: Any) -> tuple[str, dict[str, Any]]:
         "no other's",
         "its cheap type",
         "a cheap type of its own",
+        "others' end",
+        "an own end, whatever the template says",
+        "a group's",
     ],
 )
 def test_a_machine_is_judged_with_what_its_template_gives_it(stack: list[tuple[str, dict[str, Any]]]) -> None:
@@ -78,8 +84,9 @@ def test_a_machine_is_judged_with_what_its_template_gives_it(stack: list[tuple[s
         [template_of(), launched(launchTemplate={"name": "mine"})],
         [template_of(), template_of(), launched()],
         [template_of(EIGHT_HOURS), launched(tags={})],
+        [template_of()],
     ],
-    ids=["no end", "by its name", "neither of two", "no labels"],
+    ids=["no end", "by its name", "neither of two", "no labels", "others' machines"],
 )
 def test_a_templates_own_labels_reach_no_machine(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """A p5 on demand whose template alone carries labels has neither an end nor an owner."""
