@@ -228,7 +228,8 @@ def template(subject: str, inputs: Inputs) -> Facts:
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
         reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)),
-        otherwise=f"{OTHERWISE} in its tag_specifications for instances", hands_on=hands_on, ids=(own_id(inputs), called(at(inputs, "name"))),
+        otherwise=f"{OTHERWISE} in its tag_specifications for instances", hands_on=hands_on,
+        ids=(own_id(inputs), called(at(inputs, "name"))),
     )  # fmt: skip
 
 
@@ -317,19 +318,13 @@ def scaling_group(subject: str, inputs: Inputs) -> Facts:
     rows = listed(at(inputs, "mixedInstancesPolicy", "launchTemplate", "overrides"))
     tags = listed(at(inputs, "tags"))
     held = UNKNOWN if tags is UNKNOWN else {at(one, "key"): at(one, "value") for one in tags}
+    smallest = at(inputs, "minSize", default=0)
     return facts(
-        subject,
-        kinds_of(rows, template=True),
-        from_template=rows == [],
-        group=True,
-        labels=held,
-        least=kept(at(inputs, "minSize", default=0), at(inputs, "desiredCapacity"), market) if ready == 0 else ready,
-        most=at(inputs, "maxSize"),
-        capacity=market,
-        machine=called(at(inputs, "name")),
-        scheduled_end=ready == 0,
+        subject, kinds_of(rows, template=True), from_template=rows == [], group=True, labels=held, smallest=smallest,
+        least=kept(smallest, at(inputs, "desiredCapacity"), market) if ready == 0 else ready,
+        most=at(inputs, "maxSize"), capacity=market, machine=called(at(inputs, "name")), scheduled_end=ready == 0,
         otherwise="" if ready == 0 else "let its warm pool hold stopped machines",
-    )
+    )  # fmt: skip
 
 
 def launch_configuration(subject: str, inputs: Inputs) -> Facts:

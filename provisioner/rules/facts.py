@@ -66,6 +66,8 @@ class Facts:
     """It makes machines by itself: a scaling group, a fleet, a node group."""
     least: int | Unknown = 0
     """The least number of machines that a group keeps."""
+    smallest: int | Unknown | None = None
+    """The size below which nothing can bring a scaling group, or to which a schedule sets that; None for as it is."""
     unit: str = "machine"
     """What the least counts."""
     most: int | Unknown | None = None

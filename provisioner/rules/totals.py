@@ -1,7 +1,7 @@
 """Rules over a whole stack: what it may cost, how many machines it has, who sends them home."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -155,12 +155,17 @@ def brings(cloud: str) -> str:
 def unemptied(found: Sequence[Facts], allowed: Configuration) -> str:
     """Scaling groups that keep machines, or are opened at set times, and that nothing closes again."""
     openers = [one for one in found if one.part is Part.OPENER]
-    groups = [one for one in found if one.group and one.scheduled_end and not cheap(one, allowed)]
-    stay = [one for one in groups if stays(one, openers)]
+    groups = [at_least(one) for one in found if one.group and one.scheduled_end]
+    stay = [one for one in groups if not cheap(one, allowed) and stays(one, openers)]
     left = without_end(stay, [one for one in found if one.cloud == "aws" and one.part is Part.ENDER and one.group])
     names = ", ".join(sorted(one.subject for one in left))
     mend = "set their least and their desired size to 0, or give each a schedule to 0"
     return f"these groups keep machines, and no schedule of the stack closes them: {names}; {mend}" if left else ""
+
+
+def at_least(group: Facts) -> Facts:
+    """With what it surely keeps: what it starts with is not known before `up` where nobody has said it."""
+    return replace(group, least=group.smallest) if group.least is UNKNOWN and group.smallest else group
 
 
 def stays(group: Facts, openers: Sequence[Facts]) -> bool:

@@ -139,8 +139,18 @@ def test_a_group_that_a_schedule_closes_may_keep_machines(stack: list[tuple[str,
         [group(desiredCapacity=8), (LATER_CLOSED[0], LATER_CLOSED[1] | {"state": "DISABLED"})],
         [group(), at_night(minSize=8, maxSize=8, desiredCapacity=8)],
         [group(mixedInstancesPolicy=ON_SPOT), at_night(minSize=8)],
+        [group(minSize=8, desiredCapacity=NOT_YET)],
     ],
-    ids=["none", "another's", "kept on spot", "from the start", "off", "opened", "kept from a moment on"],
+    ids=[
+        "none",
+        "another's",
+        "kept on spot",
+        "from the start",
+        "off",
+        "opened",
+        "kept from a moment on",
+        "as a stack policy sees it",
+    ],
 )
 def test_a_group_that_nothing_closes_may_keep_none(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """Neither as its least, nor on demand from the start, nor by a schedule that only opens it."""
