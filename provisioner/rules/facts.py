@@ -7,6 +7,8 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
 from typing import Any, TypeVar
 
+from provisioner.rules.timetables import Timetable
+
 T = TypeVar("T")
 
 
@@ -105,6 +107,8 @@ class Facts:
     hands_on: Mapping[str, str] | Unknown = field(default_factory=dict[str, str])
     """Of a template: the labels of what is launched from it; its own are not among them."""
     part: Part = Part.MACHINE
+    runs: Timetable | Unknown | None = None
+    """When a schedule does what it does; None for never."""
     fault: str | Unknown = ""
     """What is wrong with something that is no machine, and how to mend it."""
     restarts: bool | Unknown = False

@@ -22,9 +22,10 @@ OFF = {"pattern": "*", "rule": "orphan-proof", "reason": "r", "owner": "ann", "u
 
 SCHEDULES: list[dict[str, Any]] = [
     {"name": "ends-the-nd", "token": "azure-native:devtestlab:GlobalSchedule",
-     "inputs": {"taskType": "ComputeVmShutdownTask"}},
+     "inputs": {"taskType": "ComputeVmShutdownTask", "dailyRecurrence": {"time": "1900"}}},
     {"name": "ends-the-tpu", "token": "gcp:cloudscheduler/job:Job",
-     "inputs": {"httpTarget": {"httpMethod": "DELETE", "uri": "https://tpu.googleapis.com/v2/n"}}},
+     "inputs": {"schedule": "0 19 * * *",
+                "httpTarget": {"httpMethod": "DELETE", "uri": "https://tpu.googleapis.com/v2/n"}}},
 ]  # fmt: skip
 """Of the two machines of the table that only a schedule ends."""
 
