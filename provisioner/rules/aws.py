@@ -109,7 +109,8 @@ def bound_of(instance_types: Any) -> Decimal | None:
 
 
 def facts(subject: str, instance_types: Any, **more: Any) -> Facts:
-    found = instance_types if isinstance(instance_types, Unknown) else tuple(one for one in instance_types if one)
+    named = () if isinstance(instance_types, Unknown) else tuple(one for one in instance_types if one)
+    found: Any = UNKNOWN if instance_types is UNKNOWN or UNKNOWN in named else named
     price = price_of(found)
     return Facts(
         subject=subject, cloud="aws", instance_types=found, usd_per_hour=price,
@@ -219,9 +220,9 @@ def template(subject: str, inputs: Inputs) -> Facts:
     kind, cards = kind_of(inputs), listed(at(inputs, "networkInterfaces"))
     mappings = listed(at(inputs, "blockDeviceMappings"))
     disks = [] if mappings is UNKNOWN else [at(one, "ebs", default={}) for one in mappings]
-    public = UNKNOWN if cards is UNKNOWN else any(truth(at(one, "associatePublicIpAddress")) is True for one in cards)
+    public = UNKNOWN if cards is UNKNOWN else some(truth(at(one, "associatePublicIpAddress")) for one in cards)
     return facts(
-        subject, UNKNOWN if kind is UNKNOWN else (kind,),
+        subject, (kind,),
         capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND),
         ends_at=end_of(tags if end_of(hands_on) is None else hands_on), labels=tags, public_address=public,
         token_only_metadata=metadata(inputs),
@@ -331,7 +332,7 @@ def launch_configuration(subject: str, inputs: Inputs) -> Facts:
     """The template's predecessor: no labels, and what it launches has no end of its own."""
     kind, root = at(inputs, "instanceType"), at(inputs, "rootBlockDevice", default={})
     return facts(
-        subject, UNKNOWN if kind is UNKNOWN else (kind,), takes_labels=False, token_only_metadata=metadata(inputs),
+        subject, (kind,), takes_labels=False, token_only_metadata=metadata(inputs),
         capacity=Capacity.ON_DEMAND if at(inputs, "spotPrice") is None else Capacity.SPOT,
         public_address=truth(at(inputs, "associatePublicIpAddress")), encrypted=encrypted([root]), blueprint=True,
         otherwise="set its spot_price, or use a launch template, which has labels",
@@ -357,11 +358,11 @@ def spot_fleet(subject: str, inputs: Inputs) -> Facts:
 
 def reservation(subject: str, inputs: Inputs) -> Facts:
     """Paid for from its first second, used or not."""
-    kind, limited = at(inputs, "instanceType"), at(inputs, "endDateType") == "limited"
-    end = at(inputs, "endDate")
+    kind, limited = at(inputs, "instanceType"), equal(at(inputs, "endDateType"), "limited")
     return facts(
-        subject, UNKNOWN if kind is UNKNOWN else (kind,), capacity=Capacity.RESERVATION,
-        ends_at=moment(end) if limited else None, labels=at(inputs, "tags", default={}),
+        subject, (kind,), capacity=Capacity.RESERVATION,
+        ends_at=UNKNOWN if limited is UNKNOWN else moment(at(inputs, "endDate")) if limited else None,
+        labels=at(inputs, "tags", default={}),
         group=True, least=0, most=at(inputs, "instanceCount", default=1), reserves=True,
         otherwise="set end_date_type to limited, and an end_date",
     )  # fmt: skip

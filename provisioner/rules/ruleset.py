@@ -83,19 +83,17 @@ class Rule:
 
 def cheap(facts: Facts, allowed: Configuration) -> bool:
     """Never without a price or a bound that is known; a group's accelerators count by what they cost together."""
-    price = facts.usd_per_hour
-    if isinstance(facts.instance_types, Unknown):
+    price, count = facts.usd_per_hour, together(facts)
+    if isinstance(facts.instance_types, Unknown) or isinstance(count, Unknown):
         return False
     if price is None:
         return facts.at_most is not None and facts.at_most <= allowed.expensive_from
-    return price * together(facts) < allowed.expensive_from
+    return price * max(Decimal(count), Decimal(1)) < allowed.expensive_from
 
 
-def together(facts: Facts) -> Decimal:
+def together(facts: Facts) -> float | Unknown:
     """How many machines are judged by what they cost together."""
-    if not (facts.group and facts.accelerated) or isinstance(facts.least, Unknown) or facts.unit != "machine":
-        return Decimal(1)
-    return max(Decimal(facts.least), Decimal(1))
+    return facts.least if facts.group and facts.accelerated and facts.unit == "machine" else 1
 
 
 def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
