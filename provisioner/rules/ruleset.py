@@ -324,14 +324,15 @@ def judged_alone(rule: Rule, facts: Facts, allowed: Configuration, now: datetime
 
 
 def let_off(finding: Finding, allowed: Configuration, now: datetime) -> Finding:
-    """Under the exemption that covers it, if there is one: an expired one is said, and lets nobody off."""
+    """Under an exemption that covers it, if one holds: an expired one is said, and lets nobody off."""
     exempt = [one for one in allowed.exemptions if one.covers(finding.subject, finding.rule)]
     if not exempt or finding.outcome is not Outcome.VIOLATION:
         return finding
-    until, today = exempt[0].until, now.date()
-    end = f"ends on {until}" if until >= today else f"ended on {until}"
-    far = until > today + LONGEST_EXEMPTION
-    if far:
-        end = f"would end on {until}, and one lasts {LONGEST_EXEMPTION.days} days at most"
-    outcome = Outcome.VIOLATION if far or until < today else Outcome.EXEMPT
-    return replace(finding, outcome=outcome, what=f"{finding.what}; its exemption by {exempt[0].owner} {end}")
+    today = now.date()
+    last = today + LONGEST_EXEMPTION
+    one = max(exempt, key=lambda one: (today <= one.until <= last, one.until))
+    end = f"ends on {one.until}" if one.until >= today else f"ended on {one.until}"
+    if one.until > last:
+        end = f"would end on {one.until}, and one lasts {LONGEST_EXEMPTION.days} days at most"
+    outcome = Outcome.EXEMPT if today <= one.until <= last else Outcome.VIOLATION
+    return replace(finding, outcome=outcome, what=f"{finding.what}; its exemption by {one.owner} {end}")

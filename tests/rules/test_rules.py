@@ -146,21 +146,31 @@ def test_a_tpu_by_its_topology_costs_what_its_chips_cost() -> None:
     assert by_name == by_topology
 
 
-def exempted(until: date) -> Configuration:
-    exemption = Exemption(
-        pattern="p5-*", rule="accelerator-not-always-on", reason="a demonstration", owner="ann", until=until
-    )
-    return replace(DEVELOPMENT, exemptions=(exemption,))
+def exempted(*days: int) -> Configuration:
+    """By exemptions of one thing that end so many days from now."""
+    exemptions = tuple(
+        Exemption(
+            pattern="p5-*", rule="accelerator-not-always-on", reason="a demonstration", owner="ann",
+            until=NOW.date() + timedelta(days=one),
+        )
+        for one in days
+    )  # fmt: skip
+    return replace(DEVELOPMENT, exemptions=exemptions)
 
 
 @pytest.mark.parametrize(
     ("days", "outcome"),
-    [(1, Outcome.EXEMPT), (-1, Outcome.VIOLATION), (366, Outcome.EXEMPT), (20_000, Outcome.VIOLATION)],
-)
-def test_an_exemption_has_an_end(days: int, outcome: Outcome) -> None:
-    """Expired, it is a violation again, which says who had asked for it; one for ever lets nobody off."""
+    [
+        ((1,), Outcome.EXEMPT), ((-1,), Outcome.VIOLATION), ((366,), Outcome.EXEMPT), ((20_000,), Outcome.VIOLATION),
+        ((-10, 30), Outcome.EXEMPT), ((20_000, 30), Outcome.EXEMPT), ((-10, -1), Outcome.VIOLATION),
+    ],
+)  # fmt: skip
+def test_an_exemption_has_an_end(days: tuple[int, ...], outcome: Outcome) -> None:
+    """Expired, it is a violation again, which says who had asked for it; one for ever lets nobody off; one that holds
+    does, whatever others there are.
+    """
     case = next(case for case in CASES if case["name"] == "p5-on-demand")
-    (found,) = findings(case, exempted(NOW.date() + timedelta(days=days)))
+    (found,) = findings(case, exempted(*days))
 
     assert found.outcome is outcome
     assert "ann" in found.what
