@@ -52,7 +52,8 @@ class Facts:
     subject: str
     cloud: str
     instance_types: tuple[str, ...] | Unknown
-    region: str | Unknown = ""
+    region: str | Unknown = UNKNOWN
+    """Empty for any."""
     capacity: Capacity | Unknown = Capacity.ON_DEMAND
     ends_at: datetime | Unknown | None = None
     """The moment at which the cloud, the reaper or a schedule ends it: a label that nothing heeds is none."""
