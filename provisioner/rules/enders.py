@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from provisioner.rules.aws import Inputs, at, called, listed, moment, truth
+from provisioner.rules.aws import Inputs, at, called, given, listed, moment, truth
 from provisioner.rules.facts import UNKNOWN, Facts, Part
 from provisioner.rules.timetables import Timetable
 
@@ -28,25 +28,23 @@ def timed(runs: Any, zone: Any = None, since: Any = None, until: Any = None) -> 
     return Timetable(runs=str(runs), zone=str(zone or ""), since=between[0], until=between[1]) if runs else None
 
 
-def at_clock(time: Any, days: Any = "*") -> Any:
+def daily(time: Any) -> Any:
     """A cron line of a time as Azure writes it, such as 1900."""
-    return UNKNOWN if UNKNOWN in (time, days) else f"{str(time)[2:]} {str(time)[:2]} * * {days}" if time else None
+    return f"{str(time)[2:]} {str(time)[:2]} * * *" if given(time) is True else time
 
 
 def shutdown(subject: str, inputs: Inputs) -> Facts:
-    """Azure's own, of one machine."""
+    """Azure's own, of one machine: daily, the one recurrence that Azure knows for it."""
     task, status = at(inputs, "taskType"), at(inputs, "status", default="Enabled")
     works = task in ("ComputeVmShutdownTask", UNKNOWN) and status in ("Enabled", UNKNOWN)
-    weekly = listed(at(inputs, "weeklyRecurrence", "weekdays"))
-    days = UNKNOWN if weekly is UNKNOWN or UNKNOWN in weekly else ",".join(map(str, weekly))
-    line = at_clock(at(inputs, "dailyRecurrence", "time")) or at_clock(at(inputs, "weeklyRecurrence", "time"), days)
-    return ender(subject, "azure", at(inputs, "targetResourceId"), timed(line, at(inputs, "timeZoneId")), works=works)
+    runs = timed(daily(at(inputs, "dailyRecurrence", "time")), at(inputs, "timeZoneId"))
+    return ender(subject, "azure", at(inputs, "targetResourceId"), runs, works=works)
 
 
 def older_shutdown(subject: str, inputs: Inputs) -> Facts:
     """The same, of the older provider."""
     works = at(inputs, "enabled", default=True) in (True, UNKNOWN)
-    runs = timed(at_clock(at(inputs, "dailyRecurrenceTime")), at(inputs, "timezone"))
+    runs = timed(daily(at(inputs, "dailyRecurrenceTime")), at(inputs, "timezone"))
     return ender(subject, "azure", at(inputs, "virtualMachineId"), runs, works=works)
 
 
