@@ -372,6 +372,21 @@ def test_an_input_of_a_wrong_kind_is_exit_2_with_the_resources_name(
 
 
 @pytest.mark.parametrize(
+    "hidden", ["[secret]", {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1"}]
+)
+def test_a_secret_among_the_inputs_is_what_nobody_knows(tmp_path: Path, hidden: Any) -> None:
+    """As a preview hides it, and as an exported state does: the rest is judged."""
+    case = {"name": "hides", "token": "aws:ec2/instance:Instance", "inputs": {"instanceType": "p5.48xlarge"}}
+    plan = preview([case])
+    plan["steps"][0]["newState"]["inputs"]["tags"] = hidden
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+
+    found = {one.rule: one.outcome for one in check.judged(check.resources([tmp_path / "plan.json"]), DEVELOPMENT)}
+
+    assert (found["required-labels"], found["accelerator-not-always-on"]) == (Outcome.UNKNOWN, Outcome.UNKNOWN)
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("nothing.toml",), ("nothing.toml: cannot be read",)),
