@@ -38,15 +38,20 @@ def deployment(state: State) -> State:
     return state.get("deployment") or {}
 
 
+def resources(state: State) -> list[State]:
+    """Pulumi leaves an empty list out."""
+    return deployment(state).get("resources") or []
+
+
 def known(state: State) -> set[str]:
     """The ids in the state."""
-    return {one["id"] for one in deployment(state).get("resources") or () if one.get("id")}
+    return {one["id"] for one in resources(state) if one.get("id")}
 
 
 def settings(state: State, cloud: str) -> dict[str, str]:
     """What the stack's provider of that cloud was told, and the subscription that ids tell of."""
     told: dict[str, str] = {}
-    for one in deployment(state).get("resources") or ():
+    for one in resources(state):
         if one["type"] == f"{PROVIDERS}{cloud}":
             told |= {key: value for key, value in one.get("inputs", {}).items() if isinstance(value, str)}
     found = [match[1] for one in sorted(known(state)) if (match := SUBSCRIPTION.match(one))]
@@ -62,12 +67,12 @@ def taking(state: State, ids: Mapping[str, str]) -> State:
     made = copy.deepcopy(state)
     new = [one for one in created(made) if ids.get(one["urn"], "") not in ("", one.get("id"))]
     replaced = {one["urn"] for one in new}
-    for old in deployment(made)["resources"]:
+    for old in resources(made):
         if old["urn"] in replaced:
             old["delete"] = True
     for one in new:
         one["id"] = ids[one["urn"]]
-        deployment(made)["resources"].append(dict(one))
+    deployment(made)["resources"] = [*resources(made), *map(dict, new)]
     return made
 
 

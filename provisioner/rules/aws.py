@@ -109,7 +109,8 @@ def bound_of(instance_types: Any) -> Decimal | None:
 
 
 def facts(subject: str, instance_types: Any, **more: Any) -> Facts:
-    found = instance_types if isinstance(instance_types, Unknown) else tuple(one for one in instance_types if one)
+    named = () if isinstance(instance_types, Unknown) else tuple(one for one in instance_types if one)
+    found: Any = UNKNOWN if instance_types is UNKNOWN or UNKNOWN in named else named
     price = price_of(found)
     return Facts(
         subject=subject, cloud="aws", instance_types=found, usd_per_hour=price,
@@ -213,20 +214,22 @@ def volumes_left(disks: Iterable[Any]) -> Any:
 
 
 def template(subject: str, inputs: Inputs) -> Facts:
-    """Its own labels say when what it launches is to end, and reach no machine; blocks may come later, by `up`."""
+    """Its own labels reach no machine, and say when those of its stack are to end; blocks may come later, by `up`."""
     market, tags = at(inputs, "instanceMarketOptions", "marketType"), at(inputs, "tags", default={})
+    hands_on = handed_on(inputs)
     kind, cards = kind_of(inputs), listed(at(inputs, "networkInterfaces"))
     mappings = listed(at(inputs, "blockDeviceMappings"))
     disks = [] if mappings is UNKNOWN else [at(one, "ebs", default={}) for one in mappings]
-    public = UNKNOWN if cards is UNKNOWN else any(truth(at(one, "associatePublicIpAddress")) is True for one in cards)
+    public = UNKNOWN if cards is UNKNOWN else some(truth(at(one, "associatePublicIpAddress")) for one in cards)
     return facts(
-        subject, UNKNOWN if kind is UNKNOWN else (kind,),
-        capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND), ends_at=end_of(tags),
-        labels=tags, public_address=public, token_only_metadata=metadata(inputs),
+        subject, (kind,),
+        capacity=UNKNOWN if market is UNKNOWN else CAPACITY.get(market, Capacity.ON_DEMAND),
+        ends_at=end_of(tags if end_of(hands_on) is None else hands_on), labels=tags, public_address=public,
+        token_only_metadata=metadata(inputs),
         encrypted=UNKNOWN if mappings is UNKNOWN else encrypted(disks), leaves_behind=volumes_left(disks),
         protected=truth(at(inputs, "disableApiTermination")), persistent=persistent(inputs), blueprint=True,
-        reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)), otherwise=OTHERWISE,
-        hands_on=handed_on(inputs),
+        reserved=reserved(inputs), asked_wrongly=too_dear(kind, limit_of(inputs)),
+        otherwise=f"{OTHERWISE} in its tag_specifications for instances", hands_on=hands_on,
         ids=(own_id(inputs), called(at(inputs, "name"))),
     )  # fmt: skip
 
@@ -285,9 +288,17 @@ def kept(least: Any, desired: Any, capacity: Any) -> Any:
 
 
 def warm(inputs: Inputs) -> Any:
-    """The least number of machines that run beside a group, for the time when it wants them."""
-    state = at(inputs, "warmPool", "poolState", default="Stopped")
-    return at(inputs, "warmPool", "minSize", default=0) if state in ("Running", UNKNOWN) else 0
+    """The machines that run beside a group until it wants them: all that it could want, unless less is said.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutWarmPool.html
+    """
+    state, least = (at(inputs, "warmPool", name, default=other) for name, other in (("poolState", ""), ("minSize", 0)))
+    wanted = at(inputs, "desiredCapacity", default=at(inputs, "minSize", default=0))
+    ready = at(inputs, "warmPool", "maxGroupPreparedCapacity", default=-1)
+    ready = at(inputs, "maxSize", default=0) if ready == -1 else ready
+    if state not in ("Running", UNKNOWN):
+        return 0
+    return UNKNOWN if UNKNOWN in (state, least, wanted, ready) else max(least, ready - wanted)
 
 
 def market_of(inputs: Inputs) -> Any:
@@ -308,26 +319,20 @@ def scaling_group(subject: str, inputs: Inputs) -> Facts:
     rows = listed(at(inputs, "mixedInstancesPolicy", "launchTemplate", "overrides"))
     tags = listed(at(inputs, "tags"))
     held = UNKNOWN if tags is UNKNOWN else {at(one, "key"): at(one, "value") for one in tags}
+    smallest = at(inputs, "minSize", default=0)
     return facts(
-        subject,
-        kinds_of(rows, template=True),
-        from_template=rows == [],
-        group=True,
-        labels=held,
-        least=kept(at(inputs, "minSize", default=0), at(inputs, "desiredCapacity"), market) if ready == 0 else ready,
-        most=at(inputs, "maxSize"),
-        capacity=market,
-        machine=called(at(inputs, "name")),
-        scheduled_end=ready == 0,
+        subject, kinds_of(rows, template=True), from_template=rows == [], group=True, labels=held, smallest=smallest,
+        least=kept(smallest, at(inputs, "desiredCapacity"), market) if ready == 0 else ready,
+        most=at(inputs, "maxSize"), capacity=market, machine=called(at(inputs, "name")), scheduled_end=ready == 0,
         otherwise="" if ready == 0 else "let its warm pool hold stopped machines",
-    )
+    )  # fmt: skip
 
 
 def launch_configuration(subject: str, inputs: Inputs) -> Facts:
     """The template's predecessor: no labels, and what it launches has no end of its own."""
     kind, root = at(inputs, "instanceType"), at(inputs, "rootBlockDevice", default={})
     return facts(
-        subject, UNKNOWN if kind is UNKNOWN else (kind,), takes_labels=False, token_only_metadata=metadata(inputs),
+        subject, (kind,), takes_labels=False, token_only_metadata=metadata(inputs),
         capacity=Capacity.ON_DEMAND if at(inputs, "spotPrice") is None else Capacity.SPOT,
         public_address=truth(at(inputs, "associatePublicIpAddress")), encrypted=encrypted([root]), blueprint=True,
         otherwise="set its spot_price, or use a launch template, which has labels",
@@ -353,11 +358,11 @@ def spot_fleet(subject: str, inputs: Inputs) -> Facts:
 
 def reservation(subject: str, inputs: Inputs) -> Facts:
     """Paid for from its first second, used or not."""
-    kind, limited = at(inputs, "instanceType"), at(inputs, "endDateType") == "limited"
-    end = at(inputs, "endDate")
+    kind, limited = at(inputs, "instanceType"), equal(at(inputs, "endDateType"), "limited")
     return facts(
-        subject, UNKNOWN if kind is UNKNOWN else (kind,), capacity=Capacity.RESERVATION,
-        ends_at=moment(end) if limited else None, labels=at(inputs, "tags", default={}),
+        subject, (kind,), capacity=Capacity.RESERVATION,
+        ends_at=UNKNOWN if limited is UNKNOWN else moment(at(inputs, "endDate")) if limited else None,
+        labels=at(inputs, "tags", default={}),
         group=True, least=0, most=at(inputs, "instanceCount", default=1), reserves=True,
         otherwise="set end_date_type to limited, and an end_date",
     )  # fmt: skip

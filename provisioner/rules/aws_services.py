@@ -25,13 +25,18 @@ def node_group(subject: str, inputs: Inputs) -> Facts:
     )  # fmt: skip
 
 
+def of_ec2(kind: Any) -> Any:
+    """SageMaker's types are EC2's behind `ml.`."""
+    return kind if kind is UNKNOWN else str(kind).removeprefix("ml.")
+
+
 def notebook(subject: str, inputs: Inputs) -> Facts:
-    """SageMaker's types are EC2's behind `ml.`; its volumes are encrypted."""
+    """Its volumes are encrypted."""
     kind, tags = at(inputs, "instanceType"), at(inputs, "tags", default={})
     public = at(inputs, "directInternetAccess", default="Enabled")
     return facts(
         subject,
-        UNKNOWN if kind is UNKNOWN else (str(kind).removeprefix("ml."),),
+        (of_ec2(kind),),
         labels=tags,
         otherwise=OTHERWISE,
         public_address=equal(public, "Enabled"),
@@ -42,7 +47,7 @@ def endpoint(subject: str, inputs: Inputs) -> Facts:
     """An endpoint runs its least number of machines for ever, those that only see copies of the traffic as well."""
     rows, tags = [listed(at(inputs, f"{kind}Variants")) for kind in VARIANTS], at(inputs, "tags", default={})
     kinds: Any = UNKNOWN if UNKNOWN in rows else [
-        str(at(one, "instanceType", default="")).removeprefix("ml.") for variants in rows for one in variants
+        of_ec2(at(one, "instanceType", default="")) for variants in rows for one in variants
     ]  # fmt: skip
     return facts(subject, kinds, group=True, least=1, labels=tags, otherwise="delete it when nobody asks, or take less")
 
@@ -50,8 +55,7 @@ def endpoint(subject: str, inputs: Inputs) -> Facts:
 def app(subject: str, inputs: Inputs) -> Facts:
     """A Studio app runs until somebody deletes it; `system` is SageMaker's own machine."""
     kind, tags = at(inputs, "resourceSpec", "instanceType", default="system"), at(inputs, "tags", default={})
-    kinds: Any = UNKNOWN if kind is UNKNOWN else () if kind == "system" else (str(kind).removeprefix("ml."),)
-    return facts(subject, kinds, labels=tags, otherwise=OTHERWISE)
+    return facts(subject, () if kind == "system" else (of_ec2(kind),), labels=tags, otherwise=OTHERWISE)
 
 
 def compute_environment(subject: str, inputs: Inputs) -> Facts:
@@ -68,9 +72,8 @@ def compute_environment(subject: str, inputs: Inputs) -> Facts:
 def build_fleet(subject: str, inputs: Inputs) -> Facts:
     """CodeBuild keeps its base capacity for ever."""
     kind = at(inputs, "computeConfiguration", "instanceType")
-    kinds: Any = UNKNOWN if kind is UNKNOWN else (kind,)
     least = at(inputs, "baseCapacity", default=1)
-    return facts(subject, kinds, group=True, least=least, labels=at(inputs, "tags", default={}))
+    return facts(subject, (kind,), group=True, least=least, labels=at(inputs, "tags", default={}))
 
 
 def emr_cluster(subject: str, inputs: Inputs) -> Facts:
@@ -81,7 +84,7 @@ def emr_cluster(subject: str, inputs: Inputs) -> Facts:
     stays = at(inputs, "keepJobFlowAliveWhenNoSteps", default=True)
     idles = at(inputs, "autoTerminationPolicy", "idleTimeout")
     return facts(
-        subject, UNKNOWN if UNKNOWN in kinds else kinds, group=True, least=1, labels=at(inputs, "tags", default={}),
+        subject, kinds, group=True, least=1, labels=at(inputs, "tags", default={}),
         otherwise="let it go when its steps are over, or by an auto_termination_policy",
         scheduled=UNKNOWN if UNKNOWN in (stays, idles) else not stays or idles is not None,
     )  # fmt: skip
@@ -91,7 +94,7 @@ def emr_group(subject: str, inputs: Inputs) -> Facts:
     """It goes when its cluster does, which is another resource's to say."""
     kind, count = at(inputs, "instanceType"), at(inputs, "instanceCount", default=1)
     return facts(
-        subject, UNKNOWN if kind is UNKNOWN else (kind,), group=True, least=count, most=count, takes_labels=False,
+        subject, (kind,), group=True, least=count, most=count, takes_labels=False,
         capacity=Capacity.ON_DEMAND if at(inputs, "bidPrice") is None else Capacity.SPOT, scheduled=UNKNOWN,
     )  # fmt: skip
 
@@ -101,9 +104,7 @@ def space(subject: str, inputs: Inputs) -> Facts:
     held: Any = at(inputs, "spaceSettings", default={})
     apps = [at(held, f"{name}AppSettings") for name in ("codeEditor", "jupyterLab", "jupyterServer", "kernelGateway")]
     found = [at(one, "defaultResourceSpec", "instanceType") for one in apps if one is not None]
-    kinds: Any = UNKNOWN if UNKNOWN in found else [
-        str(one).removeprefix("ml.") for one in found if one not in (None, "system")
-    ]  # fmt: skip
+    kinds = [of_ec2(one) for one in found if one not in (None, "system")]
     idles = [at(one, "appLifecycleManagement", "idleSettings", "idleTimeoutInMinutes") for one in apps if one]
     return facts(
         subject, kinds, group=True, least=1, most=1, otherwise="set the idle timeout of its apps",

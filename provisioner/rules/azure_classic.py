@@ -39,7 +39,7 @@ def group(subject: str, inputs: Inputs, *, size: Any, least: Any, most: Any, pri
 def scale_set(subject: str, inputs: Inputs) -> Facts:
     """Its size is a name, or in the oldest type a block with the number of machines."""
     sku = at(inputs, "sku", default=at(inputs, "skuName"))
-    block = isinstance(sku, dict)
+    block = not isinstance(sku, str | None)
     kept = at(sku, "capacity", default=0) if block else at(inputs, "instances", default=0)
     return group(subject, inputs, size=at(sku, "name") if block else sku, least=kept, most=kept)  # pyright: ignore[reportUnknownArgumentType]
 

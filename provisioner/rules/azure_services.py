@@ -21,12 +21,13 @@ def cluster(subject: str, inputs: Inputs) -> Facts:
 def fleet(subject: str, inputs: Inputs) -> Facts:
     """It keeps its capacity, of either kind, in sizes by name or by what they need."""
     sizes = listed(at(inputs, "vmSizesProfile"))
-    needs = at(inputs, "vmAttributes", "acceleratorSupport") == "Required"
+    needs = equal(at(inputs, "vmAttributes", "acceleratorSupport"), "Required")
     found: list[Any] = [UNKNOWN] if sizes is UNKNOWN else [costly(at(one, "name")) for one in sizes]
     kinds: Any = UNKNOWN if UNKNOWN in found else tuple(name for one in found for name in one)
+    kinds = kinds or (UNKNOWN if needs is UNKNOWN else (ANY_ACCELERATED,) if needs else ())
     kept = added(at(inputs, name, "capacity", default=0) for name in ("regularPriorityProfile", "spotPriorityProfile"))
     return Facts(
-        subject=subject, cloud="azure", instance_types=(ANY_ACCELERATED,) if needs and kinds == () else kinds,
+        subject=subject, cloud="azure", instance_types=kinds,
         capacity=Capacity.SPOT if at(inputs, "regularPriorityProfile") is None else Capacity.ON_DEMAND, group=True,
         least=kept, most=kept, labels=at(inputs, "tags", default={}),
     )  # fmt: skip
@@ -48,14 +49,15 @@ def stops(schedule: Any) -> Any:
 def compute(subject: str, inputs: Inputs) -> Facts:
     """Azure Machine Learning's: a cluster keeps its minimum, a person's machine stays until it is idle."""
     held = at(inputs, "properties", default={})
-    inner, single = at(held, "properties", default={}), at(held, "computeType") == "ComputeInstance"
-    least = 1 if single else at(inner, "scaleSettings", "minNodeCount", default=0)
+    inner, single = at(held, "properties", default={}), equal(at(held, "computeType"), "ComputeInstance")
+    least, most = (at(inner, "scaleSettings", name, default=0) for name in ("minNodeCount", "maxNodeCount"))
     return Facts(
-        subject=subject, cloud="azure", instance_types=costly(at(inner, "vmSize")), group=True, least=least,
-        most=1 if single else at(inner, "scaleSettings", "maxNodeCount", default=0),
+        subject=subject, cloud="azure", instance_types=costly(at(inner, "vmSize")), group=True,
+        least=UNKNOWN if single is UNKNOWN else 1 if single else least,
+        most=UNKNOWN if single is UNKNOWN else 1 if single else most,
         capacity=bought(at(inner, "vmPriority", default="Dedicated")), labels=at(inputs, "tags", default={}),
         scheduled=goes_down(inner),
-        otherwise="set idle_time_before_shutdown" if single else "set its minimum to 0",
+        otherwise="set idle_time_before_shutdown" if single is True else "set its minimum to 0",
     )  # fmt: skip
 
 

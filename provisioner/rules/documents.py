@@ -16,6 +16,10 @@ NOT_YET = {
 }  # fmt: skip
 """The engine's signs for text, booleans, numbers, lists, assets and maps that are not known yet: pulumi's
 sdk/go/common/resource/plugin/rpc.go."""
+HIDDEN = "[secret]"
+"""How a preview writes a secret, which may be anything."""
+SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+"""How an exported state does: pulumi's sdk/go/common/resource/sig/sig.go."""
 GOING = {"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace"}
 """Operations after which the resource is not there: pulumi's pkg/resource/deploy/step.go."""
 
@@ -105,8 +109,10 @@ def after(step: Any) -> list[Any]:
 
 
 def plain(value: Any) -> Any:
+    """What is hidden is as little known as what only `up` will know."""
     if isinstance(value, dict):
-        return {name: plain(one) for name, one in cast(dict[str, Any], value).items()}
+        held = cast(dict[str, Any], value)
+        return UNKNOWN if held.get(SIGNATURE) == SECRET else {name: plain(one) for name, one in held.items()}
     if isinstance(value, list):
         return [plain(one) for one in cast(list[Any], value)]
-    return UNKNOWN if isinstance(value, str) and value in NOT_YET else value
+    return UNKNOWN if isinstance(value, str) and value in (*NOT_YET, HIDDEN) else value

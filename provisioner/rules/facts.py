@@ -7,6 +7,8 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
 from typing import Any, TypeVar
 
+from provisioner.rules.timetables import Timetable
+
 T = TypeVar("T")
 
 
@@ -50,7 +52,8 @@ class Facts:
     subject: str
     cloud: str
     instance_types: tuple[str, ...] | Unknown
-    region: str | Unknown = ""
+    region: str | Unknown = UNKNOWN
+    """Empty for any."""
     capacity: Capacity | Unknown = Capacity.ON_DEMAND
     ends_at: datetime | Unknown | None = None
     """The moment at which the cloud, the reaper or a schedule ends it: a label that nothing heeds is none."""
@@ -66,6 +69,8 @@ class Facts:
     """It makes machines by itself: a scaling group, a fleet, a node group."""
     least: int | Unknown = 0
     """The least number of machines that a group keeps."""
+    smallest: int | Unknown | None = None
+    """The size below which nothing can bring a scaling group, or to which a schedule sets that; None for as it is."""
     unit: str = "machine"
     """What the least counts."""
     most: int | Unknown | None = None
@@ -103,6 +108,8 @@ class Facts:
     hands_on: Mapping[str, str] | Unknown = field(default_factory=dict[str, str])
     """Of a template: the labels of what is launched from it; its own are not among them."""
     part: Part = Part.MACHINE
+    runs: Timetable | Unknown | None = None
+    """When a schedule does what it does; None for never."""
     fault: str | Unknown = ""
     """What is wrong with something that is no machine, and how to mend it."""
     restarts: bool | Unknown = False

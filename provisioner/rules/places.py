@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from provisioner.rules.aws import Inputs, at
@@ -30,8 +31,8 @@ def located(read: Callable[[str, Inputs], Facts]) -> Callable[[str, Inputs], Fac
 
     def reader(subject: str, inputs: Inputs) -> Facts:
         found, region = read(subject, inputs), region_of(inputs)
-        for one in (found, *found.pools):  # fresh, and nobody's yet: to copy each would take a fifth of all the time
-            object.__setattr__(one, "region", region)
-        return found
+        if isinstance(region, Unknown):
+            return found
+        return replace(found, region=region, pools=tuple(replace(one, region=region) for one in found.pools))
 
     return reader

@@ -41,10 +41,12 @@ def function(subject: str, inputs: Inputs) -> Facts:
 def alarm(subject: str, inputs: Inputs) -> Facts:
     space, silence = at(inputs, "namespace", default=""), at(inputs, "treatMissingData", default="missing")
     told = at(inputs, "actionsEnabled", default=True)
-    if space != NAMESPACE or at(inputs, "metricName", default=HEARD) not in (HEARD, UNKNOWN):
+    if space not in (NAMESPACE, UNKNOWN) or at(inputs, "metricName", default=HEARD) not in (HEARD, UNKNOWN):
         return other(subject)
     deaf = "the alarm does not hear silence; set treat_missing_data to breaching, and leave its actions on"
-    return part(subject, UNKNOWN if UNKNOWN in (silence, told) else "" if silence == "breaching" and told else deaf)
+    return part(
+        subject, UNKNOWN if UNKNOWN in (space, silence, told) else "" if silence == "breaching" and told else deaf
+    )
 
 
 READERS: dict[str, Callable[[str, Inputs], Facts]] = {

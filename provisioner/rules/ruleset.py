@@ -83,19 +83,17 @@ class Rule:
 
 def cheap(facts: Facts, allowed: Configuration) -> bool:
     """Never without a price or a bound that is known; a group's accelerators count by what they cost together."""
-    price = facts.usd_per_hour
-    if isinstance(facts.instance_types, Unknown):
+    price, count = facts.usd_per_hour, together(facts)
+    if isinstance(facts.instance_types, Unknown) or isinstance(count, Unknown):
         return False
     if price is None:
         return facts.at_most is not None and facts.at_most <= allowed.expensive_from
-    return price * together(facts) < allowed.expensive_from
+    return price * max(Decimal(count), Decimal(1)) < allowed.expensive_from
 
 
-def together(facts: Facts) -> Decimal:
+def together(facts: Facts) -> float | Unknown:
     """How many machines are judged by what they cost together."""
-    if not (facts.group and facts.accelerated) or isinstance(facts.least, Unknown) or facts.unit != "machine":
-        return Decimal(1)
-    return max(Decimal(facts.least), Decimal(1))
+    return facts.least if facts.group and facts.accelerated and facts.unit == "machine" else 1
 
 
 def not_always_on(facts: Facts, allowed: Configuration, now: datetime) -> str:
@@ -326,14 +324,15 @@ def judged_alone(rule: Rule, facts: Facts, allowed: Configuration, now: datetime
 
 
 def let_off(finding: Finding, allowed: Configuration, now: datetime) -> Finding:
-    """Under the exemption that covers it, if there is one: an expired one is said, and lets nobody off."""
+    """Under an exemption that covers it, if one holds: an expired one is said, and lets nobody off."""
     exempt = [one for one in allowed.exemptions if one.covers(finding.subject, finding.rule)]
     if not exempt or finding.outcome is not Outcome.VIOLATION:
         return finding
-    until, today = exempt[0].until, now.date()
-    end = f"ends on {until}" if until >= today else f"ended on {until}"
-    far = until > today + LONGEST_EXEMPTION
-    if far:
-        end = f"would end on {until}, and one lasts {LONGEST_EXEMPTION.days} days at most"
-    outcome = Outcome.VIOLATION if far or until < today else Outcome.EXEMPT
-    return replace(finding, outcome=outcome, what=f"{finding.what}; its exemption by {exempt[0].owner} {end}")
+    today = now.date()
+    last = today + LONGEST_EXEMPTION
+    one = max(exempt, key=lambda one: (today <= one.until <= last, one.until))
+    end = f"ends on {one.until}" if one.until >= today else f"ended on {one.until}"
+    if one.until > last:
+        end = f"would end on {one.until}, and one lasts {LONGEST_EXEMPTION.days} days at most"
+    outcome = Outcome.EXEMPT if today <= one.until <= last else Outcome.VIOLATION
+    return replace(finding, outcome=outcome, what=f"{finding.what}; its exemption by {one.owner} {end}")

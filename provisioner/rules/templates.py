@@ -13,18 +13,24 @@ from provisioner.rules.ruleset import RULES, Finding, Outcome, Rule, judged_alon
 
 def broken(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
     """What a machine alone does not show to be wrong, and its template does, whichever of the stack's it is."""
-    templates = [one for one in found if one.blueprint]
     for one in found:
-        made = [launched(one, template) for template in templates if fits(one, template)]
+        made = unused(one, found) if one.blueprint else [launched(one, each) for each in found if fits(one, each)]
         for rule in RULES if made else ():
             if not violated(rule, one, allowed, now):
                 findings = [violated(rule, each, allowed, now) for each in made]
                 yield from [worst for worst in findings[:1] if worst and all(findings)]
 
 
+def unused(template: Facts, found: Sequence[Facts]) -> list[Facts]:
+    """What others launch from it, where its stack launches nothing: that has no labels but what it hands on."""
+    mine = any(one.group or one.template != "" for one in found if one.cloud == template.cloud)
+    return [] if mine else [replace(template, ends_at=end_of(template.hands_on))]
+
+
 def fits(one: Facts, template: Facts) -> bool:
     """What is not known yet is made by this very stack."""
-    return one.template is UNKNOWN or (one.template != "" and one.template in template.ids)
+    named = one.template is UNKNOWN or (one.template != "" and one.template in template.ids)
+    return template.blueprint and named
 
 
 def launched(one: Facts, template: Facts) -> Facts:
@@ -34,6 +40,7 @@ def launched(one: Facts, template: Facts) -> Facts:
     return replace(
         one, template="", from_template=False, labels=labels, ends_at=end_of(labels),
         instance_types=source.instance_types, usd_per_hour=source.usd_per_hour,
+        at_most=source.at_most, accelerated=source.accelerated,
         capacity=template.capacity if one.capacity is UNKNOWN else one.capacity,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Rules over a whole stack: what it may cost, how many machines it has, who sends them home."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -123,8 +123,12 @@ def unended(found: Sequence[Facts], allowed: Configuration) -> str:
         told = [one for one in found if one.cloud == cloud and needs_schedule(one, allowed)]
         left += without_end(told, [one for one in found if one.cloud == cloud and one.part is Part.ENDER])
     names, mend = ", ".join(sorted(one.subject for one in left)), ", or ".join({one.otherwise: 0 for one in left})
-    has = f"labels say when these end, and the stack has no schedule of their own for them: {names}"
+    has = f"labels say when these end, and the stack has no schedule of their own for them {soon(allowed)}: {names}"
     return f"{has}; {mend}, or bring a schedule for each" if left else ""
+
+
+def soon(allowed: Configuration) -> str:
+    return f"that runs within {counted(allowed.longest_end.days, 'day')}"
 
 
 def unreaped(found: Sequence[Facts], allowed: Configuration) -> str:
@@ -155,12 +159,18 @@ def brings(cloud: str) -> str:
 def unemptied(found: Sequence[Facts], allowed: Configuration) -> str:
     """Scaling groups that keep machines, or are opened at set times, and that nothing closes again."""
     openers = [one for one in found if one.part is Part.OPENER]
-    groups = [one for one in found if one.group and one.scheduled_end and not cheap(one, allowed)]
-    stay = [one for one in groups if stays(one, openers)]
+    groups = [at_least(one) for one in found if one.group and one.scheduled_end]
+    stay = [one for one in groups if not cheap(one, allowed) and stays(one, openers)]
     left = without_end(stay, [one for one in found if one.cloud == "aws" and one.part is Part.ENDER and one.group])
     names = ", ".join(sorted(one.subject for one in left))
-    mend = "set their least and their desired size to 0, or give each a schedule to 0"
-    return f"these groups keep machines, and no schedule of the stack closes them: {names}; {mend}" if left else ""
+    mend = "set their least and their desired size to 0, or give each a schedule that sets both to 0"
+    has = f"these groups keep machines, and the stack has no schedule that closes them and {soon(allowed)}: {names}"
+    return f"{has}; {mend}" if left else ""
+
+
+def at_least(group: Facts) -> Facts:
+    """With what it surely keeps: what it starts with is not known before `up` where nobody has said it."""
+    return replace(group, least=group.smallest) if group.least is UNKNOWN and group.smallest else group
 
 
 def stays(group: Facts, openers: Sequence[Facts]) -> bool:
@@ -171,11 +181,24 @@ def stays(group: Facts, openers: Sequence[Facts]) -> bool:
     return group.least != 0 or any(one.least != 0 or group.capacity is not Capacity.SPOT for one in mine)
 
 
+def due(schedule: Facts, allowed: Configuration, now: datetime) -> bool:
+    """Whether it runs in time. One whose moment is past, or that never runs, does not."""
+    if isinstance(schedule.runs, Unknown):
+        return True
+    return schedule.runs is not None and schedule.runs.within(now, allowed.longest_end)
+
+
+def ends(schedule: Facts, one: Facts) -> bool:
+    """By name where both names are known. Nothing brings a group below its smallest size but what sets that too."""
+    mine = UNKNOWN in (one.machine, schedule.machine) or one.machine == schedule.machine
+    return mine and (one.smallest in (None, 0, UNKNOWN) or schedule.smallest in (0, UNKNOWN))
+
+
 def without_end(machines: Sequence[Facts], schedules: Sequence[Facts]) -> list[Facts]:
-    """Those that none of the schedules could end: one ends one machine, by name where both names are known."""
+    """Those that none of the schedules could end: one ends one machine."""
     free, without = list(schedules), list[Facts]()
     for one in sorted(machines, key=lambda one: one.machine is UNKNOWN):  # who has no name takes what is left
-        fitting = [other for other in free if UNKNOWN in (one.machine, other.machine) or one.machine == other.machine]
+        fitting = [other for other in free if ends(other, one)]
         if fitting:
             free.remove(max(fitting, key=lambda other: other.machine is not UNKNOWN))
         else:
@@ -210,9 +233,9 @@ NAMES = tuple(total.name for total in TOTALS)
 
 
 def judge(found: Sequence[Facts], allowed: Configuration, now: datetime) -> Iterator[Finding]:
-    """Every total that has something to say of a stack that carries machines."""
+    """Every total that has something to say of a stack that carries machines. What ends them too late ends nothing."""
     parts = (Part.REAPER, Part.ENDER, Part.OPENER)
-    every = [member for one in found for member in one.members]
+    every = [member for one in found for member in one.members if one.part is not Part.ENDER or due(one, allowed, now)]
     carrying = [one for one in every if one.part in parts or one.from_template or one.instance_types != ()]
     for total in TOTALS if carrying else ():
         if said := total.check(carrying, allowed, now):

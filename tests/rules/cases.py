@@ -36,6 +36,8 @@ def moments(value: Any) -> Any:
     """The times of the table, wherever they stand."""
     if isinstance(value, dict):
         return {name: moments(one) for name, one in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list):
+        return [moments(one) for one in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return moment(value) if isinstance(value, str) else value
 
 

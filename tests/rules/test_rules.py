@@ -22,9 +22,10 @@ OFF = {"pattern": "*", "rule": "orphan-proof", "reason": "r", "owner": "ann", "u
 
 SCHEDULES: list[dict[str, Any]] = [
     {"name": "ends-the-nd", "token": "azure-native:devtestlab:GlobalSchedule",
-     "inputs": {"taskType": "ComputeVmShutdownTask"}},
+     "inputs": {"taskType": "ComputeVmShutdownTask", "dailyRecurrence": {"time": "1900"}}},
     {"name": "ends-the-tpu", "token": "gcp:cloudscheduler/job:Job",
-     "inputs": {"httpTarget": {"httpMethod": "DELETE", "uri": "https://tpu.googleapis.com/v2/n"}}},
+     "inputs": {"schedule": "0 19 * * *",
+                "httpTarget": {"httpMethod": "DELETE", "uri": "https://tpu.googleapis.com/v2/n"}}},
 ]  # fmt: skip
 """Of the two machines of the table that only a schedule ends."""
 
@@ -145,21 +146,31 @@ def test_a_tpu_by_its_topology_costs_what_its_chips_cost() -> None:
     assert by_name == by_topology
 
 
-def exempted(until: date) -> Configuration:
-    exemption = Exemption(
-        pattern="p5-*", rule="accelerator-not-always-on", reason="a demonstration", owner="ann", until=until
-    )
-    return replace(DEVELOPMENT, exemptions=(exemption,))
+def exempted(*days: int) -> Configuration:
+    """By exemptions of one thing that end so many days from now."""
+    exemptions = tuple(
+        Exemption(
+            pattern="p5-*", rule="accelerator-not-always-on", reason="a demonstration", owner="ann",
+            until=NOW.date() + timedelta(days=one),
+        )
+        for one in days
+    )  # fmt: skip
+    return replace(DEVELOPMENT, exemptions=exemptions)
 
 
 @pytest.mark.parametrize(
     ("days", "outcome"),
-    [(1, Outcome.EXEMPT), (-1, Outcome.VIOLATION), (366, Outcome.EXEMPT), (20_000, Outcome.VIOLATION)],
-)
-def test_an_exemption_has_an_end(days: int, outcome: Outcome) -> None:
-    """Expired, it is a violation again, which says who had asked for it; one for ever lets nobody off."""
+    [
+        ((1,), Outcome.EXEMPT), ((-1,), Outcome.VIOLATION), ((366,), Outcome.EXEMPT), ((20_000,), Outcome.VIOLATION),
+        ((-10, 30), Outcome.EXEMPT), ((20_000, 30), Outcome.EXEMPT), ((-10, -1), Outcome.VIOLATION),
+    ],
+)  # fmt: skip
+def test_an_exemption_has_an_end(days: tuple[int, ...], outcome: Outcome) -> None:
+    """Expired, it is a violation again, which says who had asked for it; one for ever lets nobody off; one that holds
+    does, whatever others there are.
+    """
     case = next(case for case in CASES if case["name"] == "p5-on-demand")
-    (found,) = findings(case, exempted(NOW.date() + timedelta(days=days)))
+    (found,) = findings(case, exempted(*days))
 
     assert found.outcome is outcome
     assert "ann" in found.what
@@ -358,6 +369,21 @@ def test_an_input_of_a_wrong_kind_is_exit_2_with_the_resources_name(
         list(check.judged(check.resources([Path("plan.json")]), DEVELOPMENT))
 
     assert refused.value.message.startswith(f"odd-one ({token}): an input is of the wrong kind: ")
+
+
+@pytest.mark.parametrize(
+    "hidden", ["[secret]", {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1"}]
+)
+def test_a_secret_among_the_inputs_is_what_nobody_knows(tmp_path: Path, hidden: Any) -> None:
+    """As a preview hides it, and as an exported state does: the rest is judged."""
+    case = {"name": "hides", "token": "aws:ec2/instance:Instance", "inputs": {"instanceType": "p5.48xlarge"}}
+    plan = preview([case])
+    plan["steps"][0]["newState"]["inputs"]["tags"] = hidden
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+
+    found = {one.rule: one.outcome for one in check.judged(check.resources([tmp_path / "plan.json"]), DEVELOPMENT)}
+
+    assert (found["required-labels"], found["accelerator-not-always-on"]) == (Outcome.UNKNOWN, Outcome.UNKNOWN)
 
 
 @pytest.mark.parametrize(

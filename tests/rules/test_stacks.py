@@ -1,6 +1,7 @@
 """What a whole stack has to bring: templates that give, schedules that close and end, and a reaper that is known."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -51,6 +52,11 @@ def launched(**more: Any) -> tuple[str, dict[str, Any]]:
         [template_of(), launched(tags=PAYS | EIGHT_HOURS)],
         [template_of(), template_of(**SPOT_MARKET), launched()],
         [template_of(), launched(launchTemplate={"name": "another"})],
+        [template_of(instanceType="t3.nano"), launched()],
+        [template_of(), launched(instanceType="t3.nano")],
+        [template_of(EIGHT_HOURS)],
+        [template_of(tags={}), launched(tags=PAYS | EIGHT_HOURS)],
+        [TEMPLATE, GROUP],
     ],
     ids=[
         "its end",
@@ -60,6 +66,11 @@ def launched(**more: Any) -> tuple[str, dict[str, Any]]:
         "an own end",
         "one of two",
         "no other's",
+        "its cheap type",
+        "a cheap type of its own",
+        "others' end",
+        "an own end, whatever the template says",
+        "a group's",
     ],
 )
 def test_a_machine_is_judged_with_what_its_template_gives_it(stack: list[tuple[str, dict[str, Any]]]) -> None:
@@ -74,8 +85,9 @@ def test_a_machine_is_judged_with_what_its_template_gives_it(stack: list[tuple[s
         [template_of(), launched(launchTemplate={"name": "mine"})],
         [template_of(), template_of(), launched()],
         [template_of(EIGHT_HOURS), launched(tags={})],
+        [template_of()],
     ],
-    ids=["no end", "by its name", "neither of two", "no labels"],
+    ids=["no end", "by its name", "neither of two", "no labels", "others' machines"],
 )
 def test_a_templates_own_labels_reach_no_machine(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """A p5 on demand whose template alone carries labels has neither an end nor an owner."""
@@ -86,11 +98,16 @@ OF_P5 = {"launchTemplate": {"overrides": [{"instanceType": "p5.48xlarge"}]}}
 ON_SPOT = OF_P5 | {"instancesDistribution": {"onDemandPercentageAboveBaseCapacity": 0}}
 SET_SIZES = "arn:aws:scheduler:::aws-sdk:autoscaling:updateAutoScalingGroup"
 TO_ZERO = '{"AutoScalingGroupName": "mine", "MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}'
-LATER_CLOSED = ("aws:scheduler/schedule:Schedule", {"target": {"arn": SET_SIZES, "input": TO_ZERO}})
+AT_EIGHT = {"scheduleExpression": f"at({NOW + timedelta(hours=8):%Y-%m-%dT%H:%M:%S})"}
+LATER_CLOSED = ("aws:scheduler/schedule:Schedule", {"target": {"arn": SET_SIZES, "input": TO_ZERO}} | AT_EIGHT)
 
 
 def group(**sizes: Any) -> tuple[str, dict[str, Any]]:
     return GROUP[0], {"name": "mine", "minSize": 0, "maxSize": 8, "mixedInstancesPolicy": OF_P5} | sizes
+
+
+def closing(expression: str, **more: str) -> tuple[str, dict[str, Any]]:
+    return LATER_CLOSED[0], LATER_CLOSED[1] | {"scheduleExpression": expression} | more
 
 
 def at_night(**sizes: Any) -> tuple[str, dict[str, Any]]:
@@ -103,7 +120,11 @@ CLOSED = at_night(minSize=-1, maxSize=-1, desiredCapacity=0)
 @pytest.mark.parametrize(
     "stack",
     [
-        [group(minSize=2), CLOSED],
+        [group(desiredCapacity=8), CLOSED],
+        [group(minSize=2), at_night()],
+        [group(minSize=2), closing("cron(0 20 ? * MON-FRI *)")],
+        [group(minSize=2), at_night(recurrence=NOT_YET)],
+        [group(minSize=2), at_night(recurrence=None, startTime=f"{NOW + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}")],
         [group(minSize=2), at_night(minSize=0, maxSize=0, desiredCapacity=0, autoscalingGroupName=NOT_YET)],
         [group(desiredCapacity=8), LATER_CLOSED],
         [group(desiredCapacity=8, mixedInstancesPolicy=ON_SPOT)],
@@ -111,7 +132,19 @@ CLOSED = at_night(minSize=-1, maxSize=-1, desiredCapacity=0)
         [group(), at_night(minSize=8, maxSize=8, desiredCapacity=8), CLOSED],
         [group(minSize=2, mixedInstancesPolicy={"launchTemplate": {"overrides": [{"instanceType": "c6a.large"}]}})],
     ],
-    ids=["at night", "not known yet", "once", "on spot", "opened on spot", "opened and closed", "cheap"],
+    ids=[
+        "at night",
+        "at night, its least too",
+        "on workdays",
+        "at a time not known yet",
+        "at its start",
+        "not known yet",
+        "once",
+        "on spot",
+        "opened on spot",
+        "opened and closed",
+        "cheap",
+    ],
 )
 def test_a_group_that_a_schedule_closes_may_keep_machines(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """Whatever its least is until then."""
@@ -128,8 +161,34 @@ def test_a_group_that_a_schedule_closes_may_keep_machines(stack: list[tuple[str,
         [group(desiredCapacity=8), (LATER_CLOSED[0], LATER_CLOSED[1] | {"state": "DISABLED"})],
         [group(), at_night(minSize=8, maxSize=8, desiredCapacity=8)],
         [group(mixedInstancesPolicy=ON_SPOT), at_night(minSize=8)],
+        [group(minSize=8, desiredCapacity=NOT_YET)],
+        [group(minSize=2), CLOSED],
+        [group(minSize=2), closing("at(2020-01-01T00:00:00)")],
+        [group(minSize=2), closing("at(2099-01-01T00:00:00)")],
+        [group(minSize=2), closing("rate(1 day)", endDate="2020-01-01T00:00:00Z")],
+        [group(minSize=2), at_night(endTime="2020-01-01T00:00:00Z")],
+        [group(minSize=2), at_night(startTime="2099-01-01T00:00:00Z")],
+        [group(minSize=2), at_night(recurrence=None)],
+        [group(minSize=2), (LATER_CLOSED[0], {"target": LATER_CLOSED[1]["target"]})],
     ],
-    ids=["none", "another's", "kept on spot", "from the start", "off", "opened", "kept from a moment on"],
+    ids=[
+        "none",
+        "another's",
+        "kept on spot",
+        "from the start",
+        "off",
+        "opened",
+        "kept from a moment on",
+        "as a stack policy sees it",
+        "never below its least",
+        "once, long ago",
+        "once, in long",
+        "daily, till long ago",
+        "at night, till long ago",
+        "at night, in long",
+        "at no time",
+        "by no expression",
+    ],
 )
 def test_a_group_that_nothing_closes_may_keep_none(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """Neither as its least, nor on demand from the start, nor by a schedule that only opens it."""
@@ -142,7 +201,7 @@ SPOT_P5 = (P5[0], P5[1] | {"instanceMarketOptions": {"marketType": "spot"}})
 
 
 def ends(machines: str, **more: str) -> tuple[str, dict[str, Any]]:
-    return "aws:scheduler/schedule:Schedule", {"target": {"arn": TERMINATE, "input": machines}} | more
+    return "aws:scheduler/schedule:Schedule", {"target": {"arn": TERMINATE, "input": machines}} | AT_EIGHT | more
 
 
 def there(machine: str) -> tuple[str, dict[str, Any]]:
@@ -159,9 +218,17 @@ MINE = ends('{"InstanceIds": ["i-1", "i-2"]}')
         (STRICT, [FROM_TEMPLATE]),
         (STRICT, [there("i-3"), MINE]),
         (STRICT, [P5, ends(NOT_YET, state="DISABLED")]),
+        (STRICT, [P5, ends(NOT_YET, scheduleExpression="at(2099-01-01T00:00:00)")]),
         (STRICT, [template_of(EIGHT_HOURS)]),
     ],
-    ids=["labels", "of a template elsewhere", "another's schedule", "a schedule that is off", "a template's labels"],
+    ids=[
+        "labels",
+        "of a template elsewhere",
+        "another's schedule",
+        "a schedule that is off",
+        "a schedule of 2099",
+        "a template's labels",
+    ],
 )
 def test_production_refuses_ends_that_labels_alone_say_where_no_reaper_is_known(
     allowed: Configuration, stack: list[tuple[str, dict[str, Any]]]

@@ -155,10 +155,19 @@ def test_check_judges_the_whole_plan(tmp_path: Path, budget: str, code: int) -> 
 
 ENDED = {"accelctl:managed": "accelctl", "accelctl:stack": "mine"} | EIGHT_HOURS
 ND = ("azure-native:compute:VirtualMachine", {"hardwareProfile": {"vmSize": "Standard_ND96isr_H100_v5"}, "tags": ENDED})
-SHUTDOWN = ("azure-native:devtestlab:GlobalSchedule", {"taskType": "ComputeVmShutdownTask", "status": "Enabled"})
+DAILY = {"dailyRecurrence": {"time": "1900"}, "timeZoneId": "W. Europe Standard Time"}
+SHUTDOWN = (
+    "azure-native:devtestlab:GlobalSchedule",
+    {"taskType": "ComputeVmShutdownTask", "status": "Enabled"} | DAILY,
+)
+OLDER = ("azure:devtest/globalVMShutdownSchedule:GlobalVMShutdownSchedule", {"dailyRecurrenceTime": "1900"})
 TPU = ("gcp:tpu/v2Vm:V2Vm", {"acceleratorType": "v5litepod-256", "labels": labels.for_google(ENDED)})
-JOB = ("gcp:cloudscheduler/job:Job", {"httpTarget": {"httpMethod": "DELETE", "uri": "https://tpu.googleapis.com/v2/x"}})
-LATER = ("gcp:cloudscheduler/job:Job", {"httpTarget": {"httpMethod": "DELETE", "uri": NOT_YET}})
+THEN = f"{NOW + timedelta(hours=8):%M %H %d %m *}"
+JOB = (
+    "gcp:cloudscheduler/job:Job",
+    {"schedule": THEN, "httpTarget": {"httpMethod": "DELETE", "uri": "https://tpu.googleapis.com/v2/x"}},
+)
+LATER = (JOB[0], {"schedule": NOT_YET, "httpTarget": {"httpMethod": "DELETE", "uri": NOT_YET}})
 SPOT = (ND[0], ND[1] | {"priority": "Spot"})
 
 
@@ -178,7 +187,19 @@ NODE_1 = "https://tpu.googleapis.com/v2/projects/p/locations/z/nodes/node-1"
 
 
 def job_of(address: str) -> tuple[str, dict[str, Any]]:
-    return JOB[0], {"httpTarget": {"httpMethod": "DELETE", "uri": address}}
+    return JOB[0], {"schedule": THEN, "httpTarget": {"httpMethod": "DELETE", "uri": address}}
+
+
+def shutdown_at(**recurrence: Any) -> tuple[str, dict[str, Any]]:
+    return SHUTDOWN[0], {name: one for name, one in SHUTDOWN[1].items() if name not in DAILY} | recurrence
+
+
+def unsaid(schedule: tuple[str, dict[str, Any]], name: str = "dailyRecurrenceTime") -> tuple[str, dict[str, Any]]:
+    return schedule[0], {key: one for key, one in schedule[1].items() if key != name}
+
+
+def job_at(line: str) -> tuple[str, dict[str, Any]]:
+    return JOB[0], JOB[1] | {"schedule": line}
 
 
 @pytest.mark.parametrize(
@@ -194,6 +215,8 @@ def job_of(address: str) -> tuple[str, dict[str, Any]]:
         [named("a"), ND, SHUTDOWN, shutdown_of("a")],
         [ND, shutdown_of("a")],
         [TPU_NAMED, job_of(NODE_1)],
+        [ND, OLDER],
+        [ND, shutdown_at(dailyRecurrence={"time": NOT_YET})],
     ],
     ids=[
         "a schedule",
@@ -206,6 +229,8 @@ def job_of(address: str) -> tuple[str, dict[str, Any]]:
         "by name and by number",
         "a machine without a name",
         "a node by name",
+        "the older provider's",
+        "at a time that is not known yet",
     ],
 )
 def test_an_end_that_a_schedule_of_the_stack_keeps_is_one(stack: list[tuple[str, dict[str, Any]]]) -> None:
@@ -217,8 +242,13 @@ def test_an_end_that_a_schedule_of_the_stack_keeps_is_one(stack: list[tuple[str,
     "stack",
     [[ND], [ND, ND, SHUTDOWN], [ND, (SHUTDOWN[0], SHUTDOWN[1] | {"status": "Disabled"})], [TPU, SHUTDOWN],
      [TPU, (JOB[0], JOB[1] | {"paused": True})], [named("a"), shutdown_of("b")],
-     [named("a"), named("b"), shutdown_of("a"), shutdown_of("a")], [TPU_NAMED, job_of(f"{NODE_1}1")]],
-    ids=["none", "too few", "off", "another cloud's", "paused", "another machine's", "twice for one", "another node's"],
+     [named("a"), named("b"), shutdown_of("a"), shutdown_of("a")], [TPU_NAMED, job_of(f"{NODE_1}1")],
+     [ND, shutdown_at()], [ND, shutdown_at(weeklyRecurrence={"weekdays": ["Monday"], "time": "1900"})],
+     [ND, unsaid(OLDER)],
+     [TPU, unsaid(JOB, "schedule")], [TPU, job_at("0 0 30 2 *")],
+     [TPU, job_at(f"{NOW - timedelta(days=1):%M %H %d %m *}")]],
+    ids=["none", "too few", "off", "another cloud's", "paused", "another machine's", "twice for one", "another node's",
+         "never", "weekly", "never, of the older provider", "a job without a time", "on 30 February", "in a year"],
 )  # fmt: skip
 def test_labels_alone_end_nothing_where_no_reaper_runs(stack: list[tuple[str, dict[str, Any]]]) -> None:
     """Whoever wrote them: the machine would stay for ever."""

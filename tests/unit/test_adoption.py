@@ -112,6 +112,15 @@ def test_what_was_made_is_in_the_state_and_what_was_not_is_forgotten() -> None:
     assert engine.pending == []
 
 
+def test_a_state_that_holds_nothing_yet_takes_what_was_made() -> None:
+    """Pulumi leaves an empty list of resources out."""
+    held = state(creating=(resource(ROLE, "made"),))
+    del held["deployment"]["resources"]
+    (urn,) = (one.urn for one in states.pending(held))
+
+    assert states.known(states.taking(held, {urn: "i-1"})) == {"i-1"}
+
+
 def test_what_nobody_can_tell_stays_pending() -> None:
     """And nothing is written."""
     engine = Engine(state(creating=(resource("aws:strange/thing:Thing", "odd"),)))
