@@ -54,6 +54,53 @@ def test_a_nested_gitignore_overrides_the_one_above(folder: Path) -> None:
     assert "data/big.bin" in names(folder)
 
 
+@pytest.fixture
+def repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose top ignores secrets, with a work folder `sub` in it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / ".git" / "home"))
+    (folder / "sub").mkdir()
+    for name in ("secret.env", "mine.txt", "notes.tmp", "a.py"):
+        (folder / "sub" / name).touch()
+    (folder / ".gitignore").write_text("secret.env\n")
+    return folder
+
+
+def test_what_is_ignored_above_a_work_folder_is_not_sent(repository: Path) -> None:
+    """As git has it: the .gitignore files of the whole repository, its own excludes, and the user's."""
+    for file, word in ((".git/info/exclude", "/sub/mine.txt"), (".git/home/git/ignore", "*.tmp")):
+        (repository / file).parent.mkdir(parents=True)
+        (repository / file).write_text(f"{word}\n")
+
+    assert names(repository / "sub") == {"a.py"}
+
+
+def test_a_work_tree_has_the_excludes_of_its_repository(repository: Path) -> None:
+    """There `.git` is a file that leads to them."""
+    own = repository / ".git" / "worktrees" / "sub"
+    own.mkdir(parents=True)
+    (own / "commondir").write_text("../..\n")
+    (repository / ".git" / "info").mkdir()
+    (repository / ".git" / "info" / "exclude").write_text("mine.txt\n")
+    (repository / "sub" / ".git").write_text(f"gitdir: {own}\n")
+
+    assert names(repository / "sub") == {"secret.env", "notes.tmp", "a.py"}
+
+
+def test_a_work_folder_that_git_ignores_is_sent_without_what_is_ignored_by_name(repository: Path) -> None:
+    """Who names such a folder means it."""
+    (repository / ".gitignore").write_text("/sub/\nsecret.env\n")
+
+    assert names(repository / "sub") == {"mine.txt", "notes.tmp", "a.py"}
+
+
+def test_of_a_folder_that_is_ignored_but_for_some_files_those_are_sent(repository: Path) -> None:
+    """All that is not Python is ignored, wherever it lies."""
+    (repository / ".gitignore").write_text("*\n!*/\n!*.py\n")
+
+    assert {"train.py", "sub", "sub/a.py"} <= names(repository)
+    assert not {"sub/secret.env", "run.sh"} & names(repository)
+
+
 def test_links_and_modes_survive(objects: Objects, folder: Path) -> None:
     """The archive holds a link as a link, and an executable as executable."""
     archive = send(objects, folder)
