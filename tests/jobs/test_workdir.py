@@ -9,7 +9,9 @@ from obstore.store import MemoryStore
 
 from provisioner.errors import ConfigError
 from provisioner.jobs.objects import Objects
+from provisioner.jobs.submit import Submission, submit
 from provisioner.jobs.workdir import Entry, listed, named, pack, send
+from tests.jobs.builders import START, a_spec
 
 
 @pytest.fixture
@@ -159,3 +161,22 @@ def test_a_full_disk_is_no_defect_of_ours(folder: Path) -> None:
     ):
         pack(folder, tuple(listed(folder)), out)
     assert "TMPDIR" in refused.value.hint
+
+
+class TornDown(Objects):
+    """A store in which the last other job of the same folder is removed while ours is written down."""
+
+    def create(self, key: str, content: bytes) -> str:
+        for stored in self.listing("workdirs"):
+            self.delete(stored.key)
+        return super().create(key, content)
+
+
+def test_a_work_folder_that_went_with_another_job_is_sent_again(folder: Path) -> None:
+    """From its record on, nobody takes it from a job."""
+    objects = TornDown(MemoryStore(), name="memory")
+    wanted = Submission(spec=a_spec(), folder=folder, owner="me", store="memory://", store_region="us-east-1")
+    record = submit(objects, wanted, now=START, agent=lambda: b"", say=lambda _: None)
+
+    assert record.spec.workdir is not None
+    assert objects.exists(record.spec.workdir.key)
