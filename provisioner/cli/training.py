@@ -25,7 +25,7 @@ from provisioner.domain.offerings import CapacityType, Offering, in_order
 from provisioner.errors import AccelctlError, CloudError, ConfigError
 from provisioner.jobs.buying import requirements_of
 from provisioner.jobs.costs import disk_per_hour
-from provisioner.jobs.resume import Allowance, resume, resumed
+from provisioner.jobs.resume import Allowance, refuse_useless, resume, resumed
 from provisioner.jobs.submit import Submission, made_there, submit
 from provisioner.jobs.view import dollars
 from provisioner.jobs.workdir import fitting
@@ -80,6 +80,7 @@ def again(job: str, settings: Settings, *, detach: bool, yes: bool, form: Output
     record = resumed(held.record, allowance, place.cost_so_far(held.record).paid)
     refuse(findings(place, record.spec))
     offerings = plan(place, record.spec)
+    refuse_useless(record, offerings[0], tariff(), place.clock.now())
     if not confirmed(record.spec, offerings, yes=yes):
         output.note("nothing was launched.")
         return 0

@@ -40,12 +40,15 @@ def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
         )
     used = time_used(record)
     if used >= record.spec.max_duration:
-        return failed(
-            6, f"the job used its {written(record.spec.max_duration)} of machine time", "raise --max-duration"
-        )
+        what = f"the job used its {written(record.spec.max_duration)} of machine time"
+        return failed(6, what, goes_on(record, "--max-duration"))
     if record.spec.budget is not None and (seen.spent or Decimal(0)) >= record.spec.budget:
-        return failed(6, f"the job used its budget of {record.spec.budget} USD", "raise --budget")
+        return failed(6, f"the job used its budget of {record.spec.budget} USD", goes_on(record, "--budget"))
     return None
+
+
+def goes_on(record: JobRecord, limit: str) -> str:
+    return f"'accelctl resume {record.id} {limit} …' continues it"
 
 
 def kept(record: JobRecord) -> str:
@@ -71,7 +74,7 @@ def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
             return failed(
                 6,
                 f"the job reached its {limit}; {kept(record)}",
-                f"'accelctl resume {record.id} {limit} …' continues it.",
+                goes_on(record, limit),
             )
         case EndReason.BOOT_TIMEOUT | EndReason.LOST:
             return same_failure(record, last)
