@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import FrameType
@@ -155,17 +156,22 @@ class Watch:
             self._place.stepper.release(self._job)
             raise Detached(self._job, self._before)
         if wish is Wish.STOP:
-            ask_to_cancel(self._place.records, self._job, self._place.clock.now())
+            asked = ask_to_cancel(self._place.records, self._job, self._place.clock.now())
+            self._before = replace(self._before or asked, cancel_asked_at=asked.cancel_asked_at)
         signal.signal(signal.SIGINT, self._first)  # the next one is asked about as well
 
 
 class Left(Interrupted):
-    """A person left: the job goes on, and there are ways back."""
+    """A person left: the job goes on, and there are ways back; or it is to stop, and somebody has to see to that."""
 
     def __init__(self, job: str, seen: JobRecord | None) -> None:
+        asked = seen is not None and seen.cancel_asked_at is not None
         machine = seen is not None and bool(seen.attempts) and seen.attempts[-1].state is not AttemptState.ENDED
         what = "its machine goes on" if machine else "it has no machine, and waits until somebody steps it"
-        super().__init__(f"left job {job} as it is; {what}.", hint=ways_back(job))
+        super().__init__(
+            f"job {job} is asked to stop." if asked else f"left job {job} as it is; {what}.",
+            hint=f"'accelctl step {job}' finishes it." if asked else ways_back(job),
+        )
 
 
 class Detached(Left):
