@@ -3,6 +3,7 @@
 import errno
 import gzip
 import os
+import re
 import stat
 import tarfile
 from collections.abc import Generator, Iterator
@@ -17,10 +18,12 @@ from provisioner.domain.jobs import Archive
 from provisioner.errors import ConfigError
 from provisioner.jobs.ignored import Ignored
 from provisioner.jobs.objects import Objects
+from provisioner.jobs.records import JOB_ID
 
 LARGEST = 512 * 1024**2
 """Bytes of a work folder that are sent; data belongs into a bucket."""
-NEVER = frozenset({".git", "__pycache__", ".venv"})
+NEVER = re.compile(rf"\.git|__pycache__|\.venv|{JOB_ID}")
+"""The last is what `fetch` makes where it is not told where to."""
 NAMED = 5
 REMEDIES = {
     errno.EACCES: "make it readable, or add it to .gitignore.",
@@ -88,7 +91,7 @@ def walk(root: Path, below: PurePosixPath, ignored: Ignored, *, keep: frozenset[
     for item in sorted(os.scandir(root / below), key=lambda item: item.name):
         path = below / item.name
         folder = item.is_dir(follow_symlinks=False)
-        if item.name in NEVER or path in keep or ignored(path, folder=folder):
+        if NEVER.fullmatch(item.name) or path in keep or ignored(path, folder=folder):
             continue
         found = item.stat(follow_symlinks=False)
         if item.is_symlink():

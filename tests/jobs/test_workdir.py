@@ -11,7 +11,7 @@ from provisioner.errors import ConfigError
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.submit import Submission, submit
 from provisioner.jobs.workdir import Entry, listed, named, pack, send
-from tests.jobs.builders import START, a_spec
+from tests.jobs.builders import JOB, START, a_spec
 
 
 @pytest.fixture
@@ -47,6 +47,13 @@ def names(folder: Path) -> set[str]:
 def test_gitignore_is_honoured_and_what_the_job_makes_stays_here(folder: Path) -> None:
     """Ignored files, .git and the checkpoint folder are not sent; a negated pattern is."""
     assert names(folder) == {".gitignore", "train.py", "run.sh", "link", "data", "keep.log"}
+
+
+def test_what_fetch_brought_into_the_work_folder_is_not_sent(folder: Path) -> None:
+    """The next job would get the last one's checkpoints with its code."""
+    (folder / JOB / "checkpoints").mkdir(parents=True)
+
+    assert JOB not in names(folder)
 
 
 def test_a_nested_gitignore_overrides_the_one_above(folder: Path) -> None:
