@@ -48,6 +48,8 @@ def test_what_was_not_said_has_its_default() -> None:
         ({"variables": ("ACCELCTL_JOB=mine",)}, "--env: ACCELCTL_JOB"),
         ({"secrets": ("TOKEN=plain",)}, "--secret: TOKEN"),
         ({"secrets": ("TOKEN=ssm:/",)}, "--secret: TOKEN"),
+        ({"secrets": ("TOKEN=secretsmanager:arn:foo",)}, "--secret: TOKEN"),
+        ({"secrets": ("TOKEN=secretsmanager:arn:aws:ssm:us-east-1:123456789012:parameter/x",)}, "--secret: TOKEN"),
         ({"program": ("",)}, "command"),
         ({"checkpoint_dir": "a", "outputs_dir": "a/b"}, "--checkpoint-dir"),
         ({"access": ("https://bucket",)}, "--access"),
@@ -96,7 +98,7 @@ def test_a_job_file_may_write_numbers_as_numbers(tmp_path: Path) -> None:
     assert spec.environment == {"SEED": "7"}
 
 
-@pytest.mark.parametrize("name", ["", "team/exp 1", "../../x", "ü", "a" * 64])
+@pytest.mark.parametrize("name", ["", "team/exp 1", "../../x", "ü", "a" * 64, "20261121-204806-7fvm7"])
 def test_a_name_that_cannot_be_kept_as_it_is_is_refused(name: str) -> None:
     """Two names never become one."""
     with pytest.raises(ConfigError, match="--name"):
