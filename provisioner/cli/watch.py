@@ -117,9 +117,7 @@ class Watch:
     def show_output(self) -> None:
         """The program's words since the last call, on stdout."""
         if self._output is not None:
-            for _, text in self._output.new():
-                sys.stdout.buffer.write(text)
-            sys.stdout.flush()
+            output.raw([text for _, text in self._output.new()])
 
     def _bear(self, failure: AccelctlError, *, overdue: bool) -> None:
         over = self._before is not None and self._before.outcome is not None

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.cli.main import run
+
 BARE = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent"}
 
 
@@ -126,6 +128,32 @@ def test_a_reader_that_leaves_early_is_no_defect(tmp_path: Path) -> None:
     os.close(writing)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is Linux's /dev/full")
+def test_a_disk_that_takes_no_output_is_exit_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence, no traceback at the end of the process, and no defect of ours."""
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        code = run(["config", "show"])
+
+    assert code == 2
+    assert "the output cannot be written: No space left" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_gone_is_exit_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Settings are looked for from there upwards."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert run(["config", "show"]) == 2
+    assert "the current folder is gone" in capsys.readouterr().err
 
 
 def test_the_sandbox_flag_without_a_sandbox_is_exit_2(tmp_path: Path) -> None:
