@@ -1,6 +1,7 @@
 """The last lines of a job, and what it has cost so far."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +37,16 @@ def test_all_that_is_under_the_jobs_name_counts_and_its_work_folder() -> None:
     world.objects.put(prefix("20260105-120000-other") + "blobs/b", b"1234567")
     sent = a_spec(workdir=Archive(key="workdirs/a.tar.gz", sha256="a", bytes=30))
     assert Progress(world.objects).kept_bytes(a_record(spec=sent)) == 37
+
+
+def test_of_a_machine_that_went_before_its_program_began_no_work_is_lost() -> None:
+    """Not even an unknown amount."""
+    world = World()
+    launched(world)
+    attempt = replace(world.attempt, end_reason=EndReason.INTERRUPTED, took_to_start=None)
+    told = [*summary(a_record(attempts=(attempt,)), FREE, 0, TARIFF)]
+
+    assert "    attempt 1         taken back in us-east-1a before the program began" in told
 
 
 class Unlisted(Objects):
