@@ -8,6 +8,7 @@ from decimal import Decimal
 from provisioner.domain.jobs import (
     Attempt,
     EndReason,
+    Fallback,
     JobRecord,
     JobState,
     Outcome,
@@ -125,15 +126,22 @@ def no_capacity(record: JobRecord) -> Outcome:
         return failed(
             4, f"no offering can be bought: {first.message.rstrip('.')}", "ask for more quota, or use --region"
         )
-    places = ", ".join(
-        f"{one.capacity_type} {one.instance_type} in {one.zone or one.region} ({one.code})" for one in record.refusals
-    )
+    places = ", ".join(f"{kind} in {', '.join(where)} ({code})" for (kind, code), where in tried(record).items())
     lasting = " ".join(dict.fromkeys(one.message for one in record.refusals if one.until is None))
     what = f"no capacity within {written(record.spec.max_wait)}: tried {places or 'nothing: no offering fits'}"
+    more = " or --region" if record.spec.fallback is Fallback.ON_DEMAND else ", --region or --fallback on-demand"
     return failed(
         4, f"{what}; {lasting.rstrip('.')}" if lasting else what,
-        "allow more with --instance, --region or --fallback on-demand, or wait longer with --max-wait",
+        f"allow more with --instance{more}, or wait longer with --max-wait",
     )  # fmt: skip
+
+
+def tried(record: JobRecord) -> dict[tuple[str, str], list[str]]:
+    """What was refused and how, with all the places."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in record.refusals:
+        found.setdefault((f"{one.capacity_type} {one.instance_type}", one.code), []).append(one.zone or one.region)
+    return found
 
 
 def time_used(record: JobRecord) -> timedelta:
