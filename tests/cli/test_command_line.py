@@ -179,6 +179,7 @@ def test_a_type_that_nobody_knows_is_exit_2_with_the_nearest_names(tmp_path: Pat
 
     assert done.returncode == 2
     assert "p4d.24xlarge" in done.stderr
+    assert "there are no AWS credentials" in done.stderr, "what to do first, so that the cloud can be asked"
 
 
 def test_config_show_prints_where_each_value_came_from(tmp_path: Path) -> None:
