@@ -46,10 +46,13 @@ class Wish(StrEnum):
 class Watch:
     """One job in the foreground."""
 
-    def __init__(self, place: Workplace, job: str, *, show_output: bool, seen: JobRecord | None = None) -> None:
-        """What `seen` holds is known, and is not told again."""
+    def __init__(
+        self, place: Workplace, job: str, *, show_output: bool, seen: JobRecord | None = None, named: bool = False
+    ) -> None:
+        """What `seen` holds is known, and is not told again. `named`: each line says of which job it is."""
         self._place = place
         self._job = job
+        self._of = f"{job}: " if named else ""
         self._output = Output(place.objects, job, after=seen.earlier if seen else 0) if show_output else None
         self._before = seen
         self._interrupted = False
@@ -108,7 +111,7 @@ class Watch:
 
     def _tell(self, record: JobRecord) -> None:
         for line in narrate(self._before, record):
-            output.note(f"{self._place.clock.now():%H:%M:%S} {line}")
+            output.note(f"{self._place.clock.now():%H:%M:%S} {self._of}{line}")
         for line in last_words(self._before, record) if self._output is None else ():
             output.note(line)
         self._before = record

@@ -50,6 +50,18 @@ def test_output_that_cannot_be_read_just_now_ends_no_foreground() -> None:
     assert place.objects.failures == 0
 
 
+def test_of_several_jobs_each_line_says_of_which_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A teardown ends many, one after the other."""
+    world = World()
+    world.submit()
+    place = SimpleNamespace(objects=world.objects, stepper=world.stepper, clock=world.clock, records=world.records)
+    Watch(cast("Any", place), JOB, show_output=False, named=True).until_done(until=lambda now: bool(now.recent))
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(f" {JOB}: " in line for line in lines)
+
+
 def test_a_refusal_ends_the_foreground_and_says_how_to_return() -> None:
     """The job is open, and may have a machine: status and cancel are named with its id."""
     world = World()
