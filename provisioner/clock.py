@@ -49,6 +49,9 @@ class ManualClock:
         self.slept.append(duration)
         self.advance(duration)
 
+    def wake(self) -> None:
+        """It never keeps anybody waiting."""
+
     def advance(self, duration: timedelta) -> None:
         self._now += duration
 

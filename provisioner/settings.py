@@ -202,7 +202,7 @@ def load(
     layers = [
         (source, {name: value for name, value in (flags or {}).items() if value not in (None, ())}),
         *from_environment(environment),
-        layer(project_file(folder or Path.cwd())),
+        layer(project_file(folder or here())),
         layer(user_file()),
         ("default", {setting.name: setting.default for setting in SETTINGS.values()}),
     ]
@@ -248,6 +248,13 @@ def user_file() -> Path:
     import click
 
     return Path(click.get_app_dir("accelctl")) / "config.toml"
+
+
+def here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the current folder is gone.", hint="change into one that is there.") from None
 
 
 def project_file(folder: Path) -> Path:

@@ -93,10 +93,10 @@ class Workplace:
         except (CloudError, ConfigError):
             return self.accounts.total(record, None, self.clock.now(), priced=False)
 
-    def kept_bytes(self, job: str) -> int | None:
-        """In the store under the job's name; None where it cannot be listed just now."""
+    def kept_bytes(self, record: JobRecord) -> int | None:
+        """In the store under the job's name, and its work folder; None where it cannot be listed just now."""
         try:
-            return Progress(self.objects).kept_bytes(job)
+            return Progress(self.objects).kept_bytes(record)
         except (CloudError, ConfigError):
             return None
 

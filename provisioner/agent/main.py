@@ -195,7 +195,8 @@ class Agent:
         if self.watch.rebalance_at and not self.advised:
             self.advised = True
             self.report.note(rebalance_at=times.written(self.watch.rebalance_at))
-            self.journal.say("the cloud expects to take the machine back soon: what there is is saved now")
+            if self.watch.notice is None:  # which says more
+                self.journal.say("the cloud expects to take the machine back soon: what there is is saved now")
 
     def wait_for_news(self, known, seconds):
         """That long, or until the cloud gives a notice or advice that was not known."""

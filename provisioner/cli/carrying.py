@@ -43,7 +43,7 @@ def ended(place: Workplace, record: JobRecord, form: OutputFormat) -> int:
     if form is OutputFormat.JSON:
         output.document(job_document(record, cost))
     elif over(record):
-        for line in summary(record, cost, place.kept_bytes(record.id), tariff()):
+        for line in summary(record, cost, place.kept_bytes(record), tariff()):
             output.data(line)
     else:
         output.data(record.id)

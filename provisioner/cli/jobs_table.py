@@ -45,7 +45,18 @@ def refusals_table(record: JobRecord) -> str:
 
 
 def attempts_table(record: JobRecord) -> str:
-    headers = ("ATTEMPT", "TYPE", "ZONE", "CAPACITY", "MACHINE", "STATE", "ENDED", "WORK LOST", "PER HOUR", "PAID")
+    headers = (
+        "ATTEMPT",
+        "TYPE",
+        "ZONE",
+        "CAPACITY",
+        "MACHINE",
+        "STATE",
+        "ENDED",
+        "WORK LOST",
+        "PER HOUR WHEN BOUGHT",
+        "PAID",
+    )
     return output.table(headers, [attempt_row(attempt) for attempt in record.attempts])
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from provisioner.errors import ConfigError
+
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -22,8 +24,33 @@ class OutputFormat(StrEnum):
 
 
 def data(text: str) -> None:
-    """A line of data, on stdout."""
-    click.echo(text)
+    """A line of data, on stdout. Raises ConfigError where it cannot be written."""
+    with delivered():
+        click.echo(text)
+
+
+def raw(pieces: Iterable[bytes]) -> None:
+    """A program's words as they are, on stdout. Raises ConfigError where they cannot be written."""
+    with delivered():
+        sys.stdout.buffer.writelines(pieces)
+        sys.stdout.flush()
+
+
+@contextmanager
+def delivered() -> Generator[None]:
+    """A disk without room is no defect; that nobody reads on is none either, and told by BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as refusal:
+        give_up()
+        raise ConfigError(f"the output cannot be written: {refusal.strerror}.", hint="write it elsewhere.") from refusal
+
+
+def give_up() -> None:
+    """What stdout did not take would be written once more when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def document(value: object) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from provisioner.cli.output import money, size, span
 from provisioner.domain.costs import Tariff
-from provisioner.domain.jobs import Attempt, Cost, EndReason, JobRecord, JobState
+from provisioner.domain.jobs import Attempt, Cost, EndReason, JobRecord
 from provisioner.jobs.costs import kept_per_month
 from provisioner.jobs.view import saved_percent
 
@@ -16,8 +16,7 @@ def summary(record: JobRecord, cost: Cost, kept: int | None, tariff: Tariff) -> 
 
     `kept` is in bytes, None where it is not known.
     """
-    end = f" ({record.outcome.message})" if record.outcome and record.state is not JobState.SUCCEEDED else ""
-    yield f"{record.spec.name} ({record.id}) {record.state}{end}"
+    yield f"{record.spec.name} ({record.id}) {record.state}"
     yield f"  attempts            {len(record.attempts)}"
     interruptions = [attempt for attempt in record.attempts if attempt.end_reason in SURVIVED]
     yield f"  interruptions       {len(interruptions)}"
@@ -39,6 +38,8 @@ def summary(record: JobRecord, cost: Cost, kept: int | None, tariff: Tariff) -> 
 def lost(attempt: Attempt) -> str:
     where = attempt.offering.zone if attempt.offering else "?"
     how = "taken back" if attempt.end_reason is EndReason.INTERRUPTED else "lost"
+    if attempt.work_lost is None and attempt.took_to_start is None:
+        return f"{how} in {where} before the program began"
     return f"{how} in {where}, {span(attempt.work_lost)} of work lost since the last checkpoint"
 
 

@@ -20,12 +20,13 @@ from provisioner.cli.rules import of_settings, refuse
 from provisioner.cli.wishes import Wishes
 from provisioner.clouds.base import Sold
 from provisioner.domain.contract import CURRENCY
-from provisioner.domain.jobs import Fallback, JobRecord, JobSpec
+from provisioner.domain.jobs import Fallback, JobRecord, JobSpec, JobState
 from provisioner.domain.offerings import CapacityType, Offering, in_order
 from provisioner.errors import AccelctlError, CloudError, ConfigError
+from provisioner.jobs import names
 from provisioner.jobs.buying import requirements_of
 from provisioner.jobs.costs import disk_per_hour
-from provisioner.jobs.resume import Allowance, resume, resumed
+from provisioner.jobs.resume import Allowance, refuse_useless, resume, resumed
 from provisioner.jobs.submit import Submission, made_there, submit
 from provisioner.jobs.view import dollars
 from provisioner.jobs.workdir import fitting
@@ -80,6 +81,7 @@ def again(job: str, settings: Settings, *, detach: bool, yes: bool, form: Output
     record = resumed(held.record, allowance, place.cost_so_far(held.record).paid)
     refuse(findings(place, record.spec))
     offerings = plan(place, record.spec)
+    refuse_useless(record, offerings[0], tariff(), place.clock.now())
     if not confirmed(record.spec, offerings, yes=yes):
         output.note("nothing was launched.")
         return 0
@@ -121,7 +123,7 @@ def refuse_dangling(place: Workplace, spec: JobSpec) -> None:
     store = place.cloud.job_store()
     home = store.region if store else place.settings["region"] or place.cloud.default_region()
     if wrong := next(iter(place.cloud.dangling(spec.secrets, spec.access, region=home)), ""):
-        raise ConfigError(f"{wrong}.", hint="make it first, or mend the name; secrets are kept in the store's region.")
+        raise ConfigError(f"{wrong}.", hint="make it first, or mend the name.")
 
 
 def plan(place: Workplace, spec: JobSpec) -> tuple[Offering, ...]:
@@ -231,12 +233,21 @@ def active_of_that_name(place: Workplace, wishes: Wishes) -> JobRecord | None:
         return None
     active = [record for record in place.records.open() if record.spec.name == wishes.spec.name]
     if not active:
+        say_resumable(place, wishes.spec.name)
         return None
     record = same_job(active[-1], wishes)
     output.note(f"job {record.id} of that name is active: continuing it, with the work folder that was sent then")
     for line in narrate(None, record):
         output.note(f"so far: {line}")
     return record
+
+
+def say_resumable(place: Workplace, name: str) -> None:
+    """A new job begins at its beginning, although the last one of that name could go on."""
+    before = names.last_holder(place.objects, name)
+    if before and before.checkpoint and before.state is not JobState.SUCCEEDED:
+        saved = f"checkpoint {before.checkpoint.sequence}"
+        output.note(f"this is a new job; 'accelctl resume {before.id}' goes on from {saved} of the last one")
 
 
 def same_job(record: JobRecord, wishes: Wishes) -> JobRecord:

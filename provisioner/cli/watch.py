@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import FrameType
@@ -45,10 +46,13 @@ class Wish(StrEnum):
 class Watch:
     """One job in the foreground."""
 
-    def __init__(self, place: Workplace, job: str, *, show_output: bool, seen: JobRecord | None = None) -> None:
-        """What `seen` holds is known, and is not told again."""
+    def __init__(
+        self, place: Workplace, job: str, *, show_output: bool, seen: JobRecord | None = None, named: bool = False
+    ) -> None:
+        """What `seen` holds is known, and is not told again. `named`: each line says of which job it is."""
         self._place = place
         self._job = job
+        self._of = f"{job}: " if named else ""
         self._output = Output(place.objects, job, after=seen.earlier if seen else 0) if show_output else None
         self._before = seen
         self._interrupted = False
@@ -107,7 +111,7 @@ class Watch:
 
     def _tell(self, record: JobRecord) -> None:
         for line in narrate(self._before, record):
-            output.note(f"{self._place.clock.now():%H:%M:%S} {line}")
+            output.note(f"{self._place.clock.now():%H:%M:%S} {self._of}{line}")
         for line in last_words(self._before, record) if self._output is None else ():
             output.note(line)
         self._before = record
@@ -116,9 +120,7 @@ class Watch:
     def show_output(self) -> None:
         """The program's words since the last call, on stdout."""
         if self._output is not None:
-            for _, text in self._output.new():
-                sys.stdout.buffer.write(text)
-            sys.stdout.flush()
+            output.raw([text for _, text in self._output.new()])
 
     def _bear(self, failure: AccelctlError, *, overdue: bool) -> None:
         over = self._before is not None and self._before.outcome is not None
@@ -155,17 +157,22 @@ class Watch:
             self._place.stepper.release(self._job)
             raise Detached(self._job, self._before)
         if wish is Wish.STOP:
-            ask_to_cancel(self._place.records, self._job, self._place.clock.now())
+            asked = ask_to_cancel(self._place.records, self._job, self._place.clock.now())
+            self._before = replace(self._before or asked, cancel_asked_at=asked.cancel_asked_at)
         signal.signal(signal.SIGINT, self._first)  # the next one is asked about as well
 
 
 class Left(Interrupted):
-    """A person left: the job goes on, and there are ways back."""
+    """A person left: the job goes on, and there are ways back; or it is to stop, and somebody has to see to that."""
 
     def __init__(self, job: str, seen: JobRecord | None) -> None:
+        asked = seen is not None and seen.cancel_asked_at is not None
         machine = seen is not None and bool(seen.attempts) and seen.attempts[-1].state is not AttemptState.ENDED
         what = "its machine goes on" if machine else "it has no machine, and waits until somebody steps it"
-        super().__init__(f"left job {job} as it is; {what}.", hint=ways_back(job))
+        super().__init__(
+            f"job {job} is asked to stop." if asked else f"left job {job} as it is; {what}.",
+            hint=f"'accelctl step {job}' finishes it." if asked else ways_back(job),
+        )
 
 
 class Detached(Left):

@@ -13,7 +13,7 @@ from provisioner.cli.disks import disk_gib
 from provisioner.cli.output import OutputFormat
 from provisioner.domain.jobs import Fallback, Grant, JobSpec
 from provisioner.errors import ConfigError
-from provisioner.jobs.records import fit_name
+from provisioner.jobs.records import JOB_ID, fit_name
 from provisioner.settings import SETTINGS, Settings, load
 
 SECRETIVE = re.compile(
@@ -26,7 +26,10 @@ BEHIND = "put it behind --, as in: -- python train.py"
 FLAG = re.compile(r"--([a-z][a-z-]*[a-z])")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LEAST = timedelta(milliseconds=100)
-SECRET = re.compile(r"ssm:/[\w./-]+|secretsmanager:[\w/+=.@:-]+")
+SECRET = re.compile(
+    r"ssm:/[\w./-]+|secretsmanager:(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|(?!arn:))[\w/+=.@:-]+"
+)
+"""An ARN is a whole one: its region is read off it."""
 GRANT = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[^:]*))?(?P<mode>:rw|:ro)?")
 FLAGS = {
     "instance": "instances", "region": "regions", "zone": "zones", "env": "variables", "secret": "secrets",
@@ -180,6 +183,8 @@ def refuse_too_short(settings: Settings) -> None:
 
 
 def refuse_odd_name(name: str) -> None:
+    if re.fullmatch(JOB_ID, name):
+        raise ConfigError(f"--name: '{name}' is a job's id.", hint="a name of its own tells it from that job.")
     if name and fit_name(name) != name:
         raise ConfigError(
             f"--name: '{name}' has more than letters, digits, dot, dash and underscore, or is too long.",

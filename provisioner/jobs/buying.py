@@ -30,7 +30,7 @@ from provisioner.jobs.actions import (
     Wait,
 )
 from provisioner.jobs.costs import LEAST_BILLED, disk_per_hour
-from provisioner.jobs.outcomes import failed, no_capacity, of_cloud, time_used, waited_enough
+from provisioner.jobs.outcomes import failed, goes_on, no_capacity, of_cloud, time_used, waited_enough
 
 
 def buying(record: JobRecord, seen: Observation, now: datetime) -> Decision:
@@ -161,7 +161,7 @@ def too_little_left(record: JobRecord, left: timedelta, reason: EndReason) -> Ou
     limit = "--max-duration" if reason is EndReason.OVER_TIME else "--budget"
     seconds = round(left.total_seconds())
     what = f"what is left of {limit} pays for {seconds} s of a machine, and no work can be done in that"
-    return failed(6, what, f"raise {limit}")
+    return failed(6, what, goes_on(record, limit))
 
 
 def another_start(record: JobRecord) -> timedelta:

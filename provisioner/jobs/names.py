@@ -1,6 +1,7 @@
 """One active job for each name that somebody chose: an object per name says which job has it."""
 
-from provisioner.errors import CloudUnavailable
+from provisioner.domain.jobs import JobRecord
+from provisioner.errors import CloudUnavailable, ConfigError
 from provisioner.jobs.objects import ObjectChanged, ObjectMissing, Objects
 from provisioner.jobs.records import JobMissing, Records
 
@@ -35,6 +36,14 @@ def claim(objects: Objects, name: str, job: str) -> str:
 def is_chosen(objects: Objects, name: str) -> bool:
     """Whether a job was ever given that name by somebody; others have their folder's."""
     return objects.exists(f"{ROOT}/{name}")
+
+
+def last_holder(objects: Objects, name: str) -> JobRecord | None:
+    """The newest job that was given the name; None where there was none, or its record is gone or damaged."""
+    try:
+        return Records(objects).read(objects.get(f"{ROOT}/{name}").decode()).record
+    except (ObjectMissing, ConfigError):
+        return None
 
 
 def over(objects: Objects, job: str) -> bool:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from provisioner.domain.jobs import (
     Attempt,
     EndReason,
+    Fallback,
     JobRecord,
     JobState,
     Outcome,
@@ -40,12 +41,15 @@ def outcome_of(record: JobRecord, seen: Observation) -> Outcome | None:
         )
     used = time_used(record)
     if used >= record.spec.max_duration:
-        return failed(
-            6, f"the job used its {written(record.spec.max_duration)} of machine time", "raise --max-duration"
-        )
+        what = f"the job used its {written(record.spec.max_duration)} of machine time"
+        return failed(6, what, goes_on(record, "--max-duration"))
     if record.spec.budget is not None and (seen.spent or Decimal(0)) >= record.spec.budget:
-        return failed(6, f"the job used its budget of {record.spec.budget} USD", "raise --budget")
+        return failed(6, f"the job used its budget of {record.spec.budget} USD", goes_on(record, "--budget"))
     return None
+
+
+def goes_on(record: JobRecord, limit: str) -> str:
+    return f"'accelctl resume {record.id} {limit} …' continues it"
 
 
 def kept(record: JobRecord) -> str:
@@ -71,7 +75,7 @@ def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
             return failed(
                 6,
                 f"the job reached its {limit}; {kept(record)}",
-                f"'accelctl resume {record.id} {limit} …' continues it.",
+                goes_on(record, limit),
             )
         case EndReason.BOOT_TIMEOUT | EndReason.LOST:
             return same_failure(record, last)
@@ -122,15 +126,22 @@ def no_capacity(record: JobRecord) -> Outcome:
         return failed(
             4, f"no offering can be bought: {first.message.rstrip('.')}", "ask for more quota, or use --region"
         )
-    places = ", ".join(
-        f"{one.capacity_type} {one.instance_type} in {one.zone or one.region} ({one.code})" for one in record.refusals
-    )
+    places = ", ".join(f"{kind} in {', '.join(where)} ({code})" for (kind, code), where in tried(record).items())
     lasting = " ".join(dict.fromkeys(one.message for one in record.refusals if one.until is None))
     what = f"no capacity within {written(record.spec.max_wait)}: tried {places or 'nothing: no offering fits'}"
+    more = " or --region" if record.spec.fallback is Fallback.ON_DEMAND else ", --region or --fallback on-demand"
     return failed(
         4, f"{what}; {lasting.rstrip('.')}" if lasting else what,
-        "allow more with --instance, --region or --fallback on-demand, or wait longer with --max-wait",
+        f"allow more with --instance{more}, or wait longer with --max-wait",
     )  # fmt: skip
+
+
+def tried(record: JobRecord) -> dict[tuple[str, str], list[str]]:
+    """What was refused and how, with all the places."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in record.refusals:
+        found.setdefault((f"{one.capacity_type} {one.instance_type}", one.code), []).append(one.zone or one.region)
+    return found
 
 
 def time_used(record: JobRecord) -> timedelta:

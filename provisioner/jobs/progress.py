@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from provisioner.domain.jobs import Checkpoint
+from provisioner.domain.jobs import Checkpoint, JobRecord
 from provisioner.domain.reports import NodeReport
 from provisioner.errors import CloudError
 from provisioner.jobs.objects import ObjectMissing, Objects
@@ -116,9 +116,10 @@ class Progress:
             files=len(manifest.files),
         )  # fmt: skip
 
-    def kept_bytes(self, job: str) -> int:
-        """Of all that is in the store under the job's name."""
-        return sum(stored.size for stored in self._objects.listing(prefix(job)))
+    def kept_bytes(self, record: JobRecord) -> int:
+        """Of all that is in the store under the job's name, and of its work folder."""
+        sent = record.spec.workdir.bytes if record.spec.workdir else 0
+        return sent + sum(stored.size for stored in self._objects.listing(prefix(record.id)))
 
     def logs(self, job: str) -> list[LogObject]:
         """All output so far, in order of attempt, rank and time."""

@@ -1,12 +1,15 @@
 """A job that ended before its program did goes on from its checkpoint, with limits of its own."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from provisioner.domain.costs import Tariff
 from provisioner.domain.jobs import JobRecord, JobState
+from provisioner.domain.offerings import Offering
 from provisioner.errors import ConfigError
 from provisioner.jobs import names
+from provisioner.jobs.buying import intended
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.outcomes import time_used
 from provisioner.jobs.records import Held, LostRace, Records
@@ -35,7 +38,7 @@ def resumed(record: JobRecord, allowance: Allowance, spent: Decimal | None) -> J
     """The record with its end taken back. `spent`: USD so far. Raises ConfigError for a budget that cannot be kept."""
     resumable(record)
     budget = allowance.budget
-    if budget is None and record.spec.budget is not None:
+    if budget is None and (record.asked or record.spec).budget is not None:
         raise ConfigError("--budget: the job had one.", hint="say what it may cost from now on.")
     if budget is not None and spent is None:
         raise ConfigError("--budget: what the job has cost is not known.", hint="leave it out.")
@@ -49,6 +52,12 @@ def resumed(record: JobRecord, allowance: Allowance, spent: Decimal | None) -> J
         identity_made=False, lease=None, waiting_since=None, next_try_at=None, rounds=0, refusals=(),
         earlier=len(record.attempts),
     )  # fmt: skip
+
+
+def refuse_useless(record: JobRecord, offering: Offering, tariff: Tariff, now: datetime) -> None:
+    """Raises ConfigError for limits that pay for no work on that machine, the cheapest: they would end the job."""
+    if outcome := intended(record, (offering,), tariff, now).outcome:
+        raise ConfigError(f"{outcome.message}.", hint=outcome.hint)
 
 
 def resume(objects: Objects, held: Held, record: JobRecord) -> JobRecord:

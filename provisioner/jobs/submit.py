@@ -43,7 +43,10 @@ def submit(
         created_at=now,
     )  # fmt: skip
     try:
-        return Records(objects).create(record).record
+        made = Records(objects).create(record).record
+        if spec.workdir and not objects.exists(spec.workdir.key):  # went with another job just before this one named it
+            work_folder(objects, submission, say)
+        return made
     except LostRace:
         if not submission.unique:
             raise

@@ -3,6 +3,7 @@
 import errno
 import gzip
 import os
+import re
 import stat
 import tarfile
 from collections.abc import Generator, Iterator
@@ -12,16 +13,17 @@ from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 from typing import IO
 
-import pathspec
-
 from provisioner.agent.content import sha256_of
 from provisioner.domain.jobs import Archive
 from provisioner.errors import ConfigError
+from provisioner.jobs.ignored import Ignored
 from provisioner.jobs.objects import Objects
+from provisioner.jobs.records import JOB_ID
 
 LARGEST = 512 * 1024**2
 """Bytes of a work folder that are sent; data belongs into a bucket."""
-NEVER = frozenset({".git", "__pycache__", ".venv"})
+NEVER = re.compile(rf"\.git|__pycache__|\.venv|{JOB_ID}")
+"""The last is what `fetch` makes where it is not told where to."""
 NAMED = 5
 REMEDIES = {
     errno.EACCES: "make it readable, or add it to .gitignore.",
@@ -69,7 +71,7 @@ def fitting(folder: Path, keep: frozenset[PurePosixPath], largest: int = LARGEST
 
 
 def listed(folder: Path, keep: frozenset[PurePosixPath] = frozenset()) -> Iterator[Entry]:
-    """Everything that is sent, in order of path; honours .gitignore. Raises OSError, ConfigError where it is none."""
+    """What is sent: all that git does not ignore, in order of path. Raises OSError, ConfigError where it is none."""
     if not folder.is_dir():
         raise ConfigError(f"--workdir: '{folder}' is not a folder.", hint="name the folder that the command runs in.")
     yield from walk(folder, PurePosixPath(), Ignored(folder), keep=keep)
@@ -85,11 +87,11 @@ def named(folder: Path) -> Generator[None]:
         raise ConfigError(f"--workdir: {error.filename or folder}: {error.strerror or error}.", hint=hint) from error
 
 
-def walk(root: Path, below: PurePosixPath, ignored: "Ignored", *, keep: frozenset[PurePosixPath]) -> Iterator[Entry]:
+def walk(root: Path, below: PurePosixPath, ignored: Ignored, *, keep: frozenset[PurePosixPath]) -> Iterator[Entry]:
     for item in sorted(os.scandir(root / below), key=lambda item: item.name):
         path = below / item.name
         folder = item.is_dir(follow_symlinks=False)
-        if item.name in NEVER or path in keep or ignored(path, folder=folder):
+        if NEVER.fullmatch(item.name) or path in keep or ignored(path, folder=folder):
             continue
         found = item.stat(follow_symlinks=False)
         if item.is_symlink():
@@ -99,29 +101,6 @@ def walk(root: Path, below: PurePosixPath, ignored: "Ignored", *, keep: frozense
             yield from walk(root, path, ignored, keep=keep)
         elif stat.S_ISREG(found.st_mode):
             yield Entry(path=path, mode=stat.S_IMODE(found.st_mode), size=found.st_size)
-
-
-class Ignored:
-    """What the .gitignore files of a tree exclude: the deepest one that has a word on a path decides."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._specs: dict[PurePosixPath, pathspec.GitIgnoreSpec] = {}
-
-    def __call__(self, path: PurePosixPath, *, folder: bool) -> bool:
-        for parent in path.parents:
-            name = f"{path.relative_to(parent)}{'/' if folder else ''}"
-            verdict = self._spec(parent).check_file(name).include
-            if verdict is not None:
-                return verdict
-        return False
-
-    def _spec(self, folder: PurePosixPath) -> pathspec.GitIgnoreSpec:
-        if folder not in self._specs:
-            file = self._root / folder / ".gitignore"
-            lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
-            self._specs[folder] = pathspec.GitIgnoreSpec.from_lines(lines)
-        return self._specs[folder]
 
 
 def refuse_large(folder: Path, entries: tuple[Entry, ...], largest: int) -> None:

@@ -3,16 +3,17 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import chain
 
 from provisioner.clouds.base import NOWHERE
 from provisioner.domain.jobs import AttemptState, JobRecord
 from provisioner.domain.leftovers import Leftover
-from provisioner.errors import AccelctlError
+from provisioner.errors import AccelctlError, ConfigError
 from provisioner.jobs import names
 from provisioner.jobs.cancel import ask_to_cancel
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.observing import regions_of
-from provisioner.jobs.records import STORE, Records, prefix
+from provisioner.jobs.records import STORE, JobMissing, Records, prefix
 
 LAST = 100
 """A record goes after everything that it tells of."""
@@ -55,8 +56,24 @@ class Jobs:
         """What the store keeps of them; with `everything` all that jobs leave in it."""
         for one in self.shown:
             names.forget(self._objects, one.spec.name, one.id)
+        for key in () if everything else self._unshared():
+            self._objects.delete(key)
         whole = {f"{root}/": rest for root, rest in STORE.items()}
         for start, rest in (whole if everything else {prefix(one.id): ".+" for one in self.shown}).items():
             for stored in self._objects.listing(start):
                 if re.fullmatch(rest, stored.key.removeprefix(start)):
                     self._objects.delete(stored.key)
+
+    def _unshared(self) -> set[str]:
+        """Their work folders that no other job names; none where a job's record cannot be read."""
+        going = {one.id for one in self.shown}
+        held = {one.spec.workdir.key for one in self.shown if one.spec.workdir}
+        for job in chain(self._records.ids(), self._records.open_ids()):  # the open ones last: one may have just begun
+            try:
+                other = None if job in going else self._records.read(job).record.spec.workdir
+            except JobMissing:
+                continue
+            except ConfigError:
+                return set()
+            held -= {other.key} if other else set()
+        return held

@@ -307,7 +307,9 @@ def test_notice_after_the_window(machine: Machine):
     machine.start()
     until(lambda: "up" in machine.log(), "the program")
     machine.server.metadata.give_notice(timedelta(seconds=-57))
+    machine.server.metadata.values["events/recommendations/rebalance"] = '{"noticeTime": "2026-01-05T12:00:00Z"}'
     assert machine.gone(seconds=15)["ended"]["reason"] == "interrupted"
+    assert "expects to take the machine back" not in machine.log(), "the notice says more than advice"
 
 
 def test_saves_within_the_window(machine: Machine):

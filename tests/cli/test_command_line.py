@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.cli.main import run
+
 BARE = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent"}
 
 
@@ -133,6 +135,32 @@ def test_a_reader_that_leaves_early_is_no_defect(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is Linux's /dev/full")
+def test_a_disk_that_takes_no_output_is_exit_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence, no traceback at the end of the process, and no defect of ours."""
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        code = run(["config", "show"])
+
+    assert code == 2
+    assert "the output cannot be written: No space left" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_gone_is_exit_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Settings are looked for from there upwards."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert run(["config", "show"]) == 2
+    assert "the current folder is gone" in capsys.readouterr().err
+
+
 def test_the_sandbox_flag_without_a_sandbox_is_exit_2(tmp_path: Path) -> None:
     """It says how to start one."""
     done = accelctl("--sandbox", "status", cwd=tmp_path, ACCELCTL_SANDBOX_HOME=str(tmp_path / "none"))
@@ -156,6 +184,7 @@ def test_a_type_that_nobody_knows_is_exit_2_with_the_nearest_names(tmp_path: Pat
 
     assert done.returncode == 2
     assert "p4d.24xlarge" in done.stderr
+    assert "there are no AWS credentials" in done.stderr, "what to do first, so that the cloud can be asked"
 
 
 def test_config_show_prints_where_each_value_came_from(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The last lines of a job, and what it has cost so far."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,13 +10,13 @@ import pytest
 from provisioner.cli.carrying import ended
 from provisioner.cli.output import OutputFormat
 from provisioner.cli.summary import summary
-from provisioner.domain.jobs import Cost, EndReason
+from provisioner.domain.jobs import Archive, Cost, EndReason
 from provisioner.errors import CloudUnavailable, RateLimited
 from provisioner.jobs.objects import Objects, Stored
 from provisioner.jobs.progress import Progress
 from provisioner.jobs.records import prefix
 from provisioner.workplace import Workplace
-from tests.jobs.builders import JOB, START, TARIFF, World, a_record, launched
+from tests.jobs.builders import JOB, START, TARIFF, World, a_record, a_spec, launched
 
 FREE = Cost(machine=Decimal(0), disk=Decimal(0), network=Decimal(0), store=Decimal(0), on_demand=Decimal(0))
 
@@ -28,13 +29,24 @@ def test_what_stays_in_the_store_is_told_with_its_price_and_the_way_out() -> Non
     assert stays == f"kept in the store: 200.0 GiB, $4.60 a month; 'accelctl teardown {JOB} --with-data' removes it"
 
 
-def test_all_that_is_under_the_jobs_name_counts() -> None:
-    """What its machines saved and said, and nothing of another job."""
+def test_all_that_is_under_the_jobs_name_counts_and_its_work_folder() -> None:
+    """What was sent for it, what its machines saved and said, and nothing of another job."""
     world = World()
     for key, content in (("blobs/a", b"12345"), ("checkpoints/00000001.json", b"{}")):
         world.objects.put(prefix(JOB) + key, content)
     world.objects.put(prefix("20260105-120000-other") + "blobs/b", b"1234567")
-    assert Progress(world.objects).kept_bytes(JOB) == 7
+    sent = a_spec(workdir=Archive(key="workdirs/a.tar.gz", sha256="a", bytes=30))
+    assert Progress(world.objects).kept_bytes(a_record(spec=sent)) == 37
+
+
+def test_of_a_machine_that_went_before_its_program_began_no_work_is_lost() -> None:
+    """Not even an unknown amount."""
+    world = World()
+    launched(world)
+    attempt = replace(world.attempt, end_reason=EndReason.INTERRUPTED, took_to_start=None)
+    told = [*summary(a_record(attempts=(attempt,)), FREE, 0, TARIFF)]
+
+    assert "    attempt 1         taken back in us-east-1a before the program began" in told
 
 
 class Unlisted(Objects):

@@ -1,6 +1,8 @@
 """The foreground: what it bears, and what its timer is told."""
 
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,9 +16,10 @@ from obstore.store import MemoryStore
 from provisioner.cli.narrate import narrate
 from provisioner.cli.steppers import service
 from provisioner.cli.stepping import led
-from provisioner.cli.watch import Watch
+from provisioner.cli.watch import Detached, Watch
 from provisioner.domain.jobs import JobRecord
 from provisioner.errors import CloudUnavailable, PermissionDenied
+from provisioner.jobs.cancel import ask_to_cancel
 from provisioner.jobs.objects import Objects, Stored
 from tests.jobs.builders import JOB, QUICK, World, launched
 
@@ -47,6 +50,18 @@ def test_output_that_cannot_be_read_just_now_ends_no_foreground() -> None:
     assert place.objects.failures == 0
 
 
+def test_of_several_jobs_each_line_says_of_which_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A teardown ends many, one after the other."""
+    world = World()
+    world.submit()
+    place = SimpleNamespace(objects=world.objects, stepper=world.stepper, clock=world.clock, records=world.records)
+    Watch(cast("Any", place), JOB, show_output=False, named=True).until_done(until=lambda now: bool(now.recent))
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(f" {JOB}: " in line for line in lines)
+
+
 def test_a_refusal_ends_the_foreground_and_says_how_to_return() -> None:
     """The job is open, and may have a machine: status and cancel are named with its id."""
     world = World()
@@ -59,6 +74,22 @@ def test_a_refusal_ends_the_foreground_and_says_how_to_return() -> None:
 
     assert f"accelctl status {JOB}" in refused.value.hint
     assert f"accelctl cancel {JOB}" in refused.value.hint
+
+
+def test_leaving_a_job_that_was_asked_to_stop_says_what_finishes_it() -> None:
+    """Nothing needs to be cancelled any more; somebody has to look whether its machine went."""
+    world = World()
+    launched(world)
+    ask_to_cancel(world.records, JOB, world.clock.now())
+    place = SimpleNamespace(objects=world.objects, stepper=world.stepper, clock=world.clock, records=world.records)
+
+    with pytest.raises(Detached) as left:
+        Watch(cast("Any", place), JOB, show_output=False).until_done(
+            until=lambda _: os.kill(os.getpid(), signal.SIGINT) is not None
+        )
+
+    assert "asked to stop" in left.value.message
+    assert left.value.hint == f"'accelctl step {JOB}' finishes it."
 
 
 def test_whoever_watches_a_job_is_seen_to_look_after_it() -> None:

@@ -4,16 +4,17 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from provisioner.cli.training import same_job
+from provisioner.cli.training import same_job, say_resumable
 from provisioner.cli.wishes import wishes
-from provisioner.domain.jobs import Fallback, Grant, JobState
+from provisioner.domain.jobs import EndReason, Fallback, Grant, JobState
 from provisioner.errors import ConfigError
+from provisioner.jobs import names
 from provisioner.jobs.resume import Allowance, resumed
-from tests.jobs.builders import START, a_record
+from tests.jobs.builders import JOB, START, World, a_record, launched
 
 NOTHING: dict[str, Any] = {
     "instances": ("p4d.24xlarge",), "program": ("python", "train.py"), "job_file": None, "dry_run": False,
@@ -48,6 +49,8 @@ def test_what_was_not_said_has_its_default() -> None:
         ({"variables": ("ACCELCTL_JOB=mine",)}, "--env: ACCELCTL_JOB"),
         ({"secrets": ("TOKEN=plain",)}, "--secret: TOKEN"),
         ({"secrets": ("TOKEN=ssm:/",)}, "--secret: TOKEN"),
+        ({"secrets": ("TOKEN=secretsmanager:arn:foo",)}, "--secret: TOKEN"),
+        ({"secrets": ("TOKEN=secretsmanager:arn:aws:ssm:us-east-1:123456789012:parameter/x",)}, "--secret: TOKEN"),
         ({"program": ("",)}, "command"),
         ({"checkpoint_dir": "a", "outputs_dir": "a/b"}, "--checkpoint-dir"),
         ({"access": ("https://bucket",)}, "--access"),
@@ -96,7 +99,7 @@ def test_a_job_file_may_write_numbers_as_numbers(tmp_path: Path) -> None:
     assert spec.environment == {"SEED": "7"}
 
 
-@pytest.mark.parametrize("name", ["", "team/exp 1", "../../x", "ü", "a" * 64])
+@pytest.mark.parametrize("name", ["", "team/exp 1", "../../x", "ü", "a" * 64, "20261121-204806-7fvm7"])
 def test_a_name_that_cannot_be_kept_as_it_is_is_refused(name: str) -> None:
     """Two names never become one."""
     with pytest.raises(ConfigError, match="--name"):
@@ -121,6 +124,23 @@ def test_a_name_in_the_environment_is_given_once() -> None:
     """By --env or by --secret."""
     with pytest.raises(ConfigError, match="both give A"):
         wishes(NOTHING | {"variables": ("A=1",), "secrets": ("A=ssm:/a",)})
+
+
+def test_a_new_job_of_a_name_says_that_the_last_one_could_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """It begins at its beginning; what was saved is the last one's."""
+    world = World()
+    launched(world)
+    world.report(checkpoint=world.save(1))
+    world.step()
+    world.report_end(EndReason.OVER_TIME)
+    world.step()
+    names.claim(world.objects, "demo", JOB)
+
+    say_resumable(cast("Any", world), "demo")
+    say_resumable(cast("Any", world), "another")
+    assert capsys.readouterr().err == (
+        f"this is a new job; 'accelctl resume {JOB}' goes on from checkpoint 1 of the last one\n"
+    )
 
 
 def test_an_active_job_of_the_name_is_continued_only_as_it_was_asked_for() -> None:

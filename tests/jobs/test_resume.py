@@ -1,17 +1,20 @@
 """A job that ended before its program did goes on from its checkpoint."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from provisioner.domain.jobs import EndReason, JobRecord, JobState
 from provisioner.errors import ConfigError
 from provisioner.jobs import names
+from provisioner.jobs.buying import spent_on_ended
 from provisioner.jobs.outcomes import time_used
 from provisioner.jobs.records import LostRace
-from provisioner.jobs.resume import Allowance, resume, resumed
-from tests.jobs.builders import JOB, World, launched
+from provisioner.jobs.resume import Allowance, refuse_useless, resume, resumed
+from tests.jobs.builders import JOB, TARIFF, World, launched
 
 HOUR = timedelta(hours=1)
 MORE = Allowance(max_duration=HOUR, budget=None, max_restarts=0)
@@ -75,6 +78,32 @@ def test_what_was_spent_does_not_count_against_the_new_budget(world: World) -> N
     assert record.spec.budget == 17
 
 
+@pytest.mark.parametrize(
+    ("limits", "flag"),
+    [({"budget": Decimal("0.0001")}, "--budget"), ({"max_duration": timedelta(0)}, "--max-duration")],
+)
+def test_an_allowance_that_pays_for_no_work_is_refused_and_the_job_stays_as_it_is(
+    world: World, limits: dict[str, Any], flag: str
+) -> None:
+    """Accepted, it would end the job once more with nothing done."""
+    ran_out(world)
+    little = replace(MORE, **limits)
+    record = resumed(world.record, little, spent_on_ended(world.record))
+
+    with pytest.raises(ConfigError, match=flag) as refused:
+        refuse_useless(record, world.attempt.offerings[0], TARIFF, world.clock.now())
+    assert f"resume {JOB} {flag}" in refused.value.hint
+
+
+def test_a_job_that_was_asked_for_without_a_budget_goes_on_without_one(world: World) -> None:
+    """A resume's budget is its own: the next one begins with new limits."""
+    ran_out(world)
+    again = resumed(world.record, replace(MORE, budget=Decimal(10)), Decimal(7))
+    ended = replace(again, ended_at=world.clock.now(), state=JobState.FAILED)
+
+    assert resumed(ended, MORE, Decimal(9)).spec.budget is None
+
+
 @pytest.mark.parametrize("reason", [EndReason.FINISHED, None])
 def test_a_finished_or_an_active_job_is_not_resumed(world: World, reason: EndReason | None) -> None:
     """There is nothing to continue."""
@@ -109,6 +138,4 @@ def test_two_who_resume_it_at_once_resume_it_once(world: World) -> None:
 
 
 def _named(record: JobRecord, job: str) -> JobRecord:
-    from dataclasses import replace
-
     return replace(record, id=job, ended_at=None, outcome=None)

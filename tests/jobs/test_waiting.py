@@ -10,13 +10,32 @@ from provisioner.domain.jobs import EndReason, Fallback, JobState, Refusal
 from provisioner.domain.offerings import CapacityType
 from provisioner.errors import CloudUnavailable, PermissionDenied, QuotaExceeded, RateLimited
 from provisioner.jobs.buying import open_to
+from provisioner.jobs.outcomes import no_capacity
 from provisioner.jobs.resume import Allowance, resume, resumed
-from tests.jobs.builders import JOB, World, all_pools, launched
+from tests.jobs.builders import JOB, START, World, a_record, a_spec, all_pools, launched
 
 
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.mark.parametrize(("fallback", "advised"), [(Fallback.NONE, True), (Fallback.ON_DEMAND, False)])
+def test_the_end_without_capacity_names_each_place_once_and_advises_what_was_not_tried(
+    fallback: Fallback, advised: bool
+) -> None:
+    """Ten zones that refuse alike are one thing to read."""
+    refusals = tuple(
+        Refusal(
+            region="us-east-1", zone=f"us-east-1{zone}", instance_type="p4d.24xlarge", capacity_type="spot",
+            code="NoCapacity", message="none", at=START, until=START,
+        )
+        for zone in "abc"
+    )  # fmt: skip
+    end = no_capacity(a_record(spec=a_spec(fallback=fallback), refusals=refusals))
+
+    assert "spot p4d.24xlarge in us-east-1a, us-east-1b, us-east-1c (NoCapacity)" in end.message
+    assert ("--fallback" in end.hint) is advised
 
 
 def test_capacity_nowhere_waits_longer_and_longer_and_then_fails(world: World) -> None:

@@ -9,7 +9,9 @@ from obstore.store import MemoryStore
 
 from provisioner.errors import ConfigError
 from provisioner.jobs.objects import Objects
+from provisioner.jobs.submit import Submission, submit
 from provisioner.jobs.workdir import Entry, listed, named, pack, send
+from tests.jobs.builders import JOB, START, a_spec
 
 
 @pytest.fixture
@@ -47,11 +49,65 @@ def test_gitignore_is_honoured_and_what_the_job_makes_stays_here(folder: Path) -
     assert names(folder) == {".gitignore", "train.py", "run.sh", "link", "data", "keep.log"}
 
 
+def test_what_fetch_brought_into_the_work_folder_is_not_sent(folder: Path) -> None:
+    """The next job would get the last one's checkpoints with its code."""
+    (folder / JOB / "checkpoints").mkdir(parents=True)
+
+    assert JOB not in names(folder)
+
+
 def test_a_nested_gitignore_overrides_the_one_above(folder: Path) -> None:
     """The deepest file that has a word on a path decides, as in git."""
     (folder / "data" / ".gitignore").write_text("!big.bin\n")
 
     assert "data/big.bin" in names(folder)
+
+
+@pytest.fixture
+def repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose top ignores secrets, with a work folder `sub` in it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / ".git" / "home"))
+    (folder / "sub").mkdir()
+    for name in ("secret.env", "mine.txt", "notes.tmp", "a.py"):
+        (folder / "sub" / name).touch()
+    (folder / ".gitignore").write_text("secret.env\n")
+    return folder
+
+
+def test_what_is_ignored_above_a_work_folder_is_not_sent(repository: Path) -> None:
+    """As git has it: the .gitignore files of the whole repository, its own excludes, and the user's."""
+    for file, word in ((".git/info/exclude", "/sub/mine.txt"), (".git/home/git/ignore", "*.tmp")):
+        (repository / file).parent.mkdir(parents=True)
+        (repository / file).write_text(f"{word}\n")
+
+    assert names(repository / "sub") == {"a.py"}
+
+
+def test_a_work_tree_has_the_excludes_of_its_repository(repository: Path) -> None:
+    """There `.git` is a file that leads to them."""
+    own = repository / ".git" / "worktrees" / "sub"
+    own.mkdir(parents=True)
+    (own / "commondir").write_text("../..\n")
+    (repository / ".git" / "info").mkdir()
+    (repository / ".git" / "info" / "exclude").write_text("mine.txt\n")
+    (repository / "sub" / ".git").write_text(f"gitdir: {own}\n")
+
+    assert names(repository / "sub") == {"secret.env", "notes.tmp", "a.py"}
+
+
+def test_a_work_folder_that_git_ignores_is_sent_without_what_is_ignored_by_name(repository: Path) -> None:
+    """Who names such a folder means it."""
+    (repository / ".gitignore").write_text("/sub/\nsecret.env\n")
+
+    assert names(repository / "sub") == {"mine.txt", "notes.tmp", "a.py"}
+
+
+def test_of_a_folder_that_is_ignored_but_for_some_files_those_are_sent(repository: Path) -> None:
+    """All that is not Python is ignored, wherever it lies."""
+    (repository / ".gitignore").write_text("*\n!*/\n!*.py\n")
+
+    assert {"train.py", "sub", "sub/a.py"} <= names(repository)
+    assert not {"sub/secret.env", "run.sh"} & names(repository)
 
 
 def test_links_and_modes_survive(objects: Objects, folder: Path) -> None:
@@ -112,3 +168,22 @@ def test_a_full_disk_is_no_defect_of_ours(folder: Path) -> None:
     ):
         pack(folder, tuple(listed(folder)), out)
     assert "TMPDIR" in refused.value.hint
+
+
+class TornDown(Objects):
+    """A store in which the last other job of the same folder is removed while ours is written down."""
+
+    def create(self, key: str, content: bytes) -> str:
+        for stored in self.listing("workdirs"):
+            self.delete(stored.key)
+        return super().create(key, content)
+
+
+def test_a_work_folder_that_went_with_another_job_is_sent_again(folder: Path) -> None:
+    """From its record on, nobody takes it from a job."""
+    objects = TornDown(MemoryStore(), name="memory")
+    wanted = Submission(spec=a_spec(), folder=folder, owner="me", store="memory://", store_region="us-east-1")
+    record = submit(objects, wanted, now=START, agent=lambda: b"", say=lambda _: None)
+
+    assert record.spec.workdir is not None
+    assert objects.exists(record.spec.workdir.key)

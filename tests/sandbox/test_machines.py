@@ -156,6 +156,20 @@ def test_a_frozen_machine_ends_with_its_instance(sandbox: dict[str, Any]) -> Non
     until(lambda: not alive(program) and not alive(machine["pid"]))
 
 
+@pytest.mark.parametrize("whose", ["status's", "its own"])
+def test_of_a_machine_whose_init_is_killed_nothing_runs_on(sandbox: dict[str, Any], whose: str) -> None:
+    """As at a kernel's panic: no program and no timer outlives it, and its status check fails."""
+    made = launch("shutdown -h +1462; setsid sleep 903 & echo $SANDBOX_INIT_PID $! >pid; wait")["InstanceId"]
+    (init, program) = map(int, until(lambda: content(home_of(sandbox, made) / "pid").split()))
+    timer = int(content(home_of(sandbox, made).parent / "shutdown.pid"))
+    (machine,) = [one for one in client.ask("status")["machines"] if one["instance_id"] == made]
+    os.kill(machine["pid"] if whose == "status's" else init, signal.SIGKILL)
+
+    until(lambda: not any(map(alive, (init, program, timer, machine["pid"]))), 5)
+    check = aws("ec2").describe_instance_status(InstanceIds=[made])["InstanceStatuses"][0]
+    assert check["InstanceStatus"]["Status"] == "impaired"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Any:
     yield tmp_path

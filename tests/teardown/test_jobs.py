@@ -7,10 +7,11 @@ import pytest
 from provisioner.cli.commands.teardown import remove
 from provisioner.cli.selection import Selection
 from provisioner.cli.stays import Stays
+from provisioner.domain.jobs import Archive
 from provisioner.errors import TeardownIncomplete
 from provisioner.jobs.records import prefix
 from provisioner.teardown.jobs import Jobs
-from tests.jobs.builders import JOB, World, a_record, launched
+from tests.jobs.builders import JOB, World, a_record, a_spec, launched
 
 LATER = "20260101-120000-later"
 
@@ -47,3 +48,35 @@ def test_what_a_job_begun_after_the_plan_keeps_is_not_removed() -> None:
     again.end(world.clock.now())
     torn(world, again, with_data=True)
     assert not [*world.objects.listing("jobs/"), *world.objects.listing("open/")]
+
+
+def ended_with_folder(world: World, job: str) -> None:
+    folder = Archive(key="workdirs/a.tar.gz", sha256="a", bytes=6)
+    world.objects.put(folder.key, b"packed")
+    world.records.create(a_record(id=job, spec=a_spec(workdir=folder), ended_at=world.clock.now()))
+
+
+def forgotten(world: World, job: str) -> None:
+    Jobs(world.objects, lambda record: record.id == job).forget(everything=False)
+
+
+def test_a_work_folder_goes_with_the_last_job_that_names_it() -> None:
+    """It is one object for all jobs that were started from it."""
+    world = World()
+    ended_with_folder(world, JOB)
+    ended_with_folder(world, LATER)
+
+    forgotten(world, JOB)
+    assert world.objects.exists("workdirs/a.tar.gz")
+    forgotten(world, LATER)
+    assert not [*world.objects.listing("workdirs/"), *world.objects.listing("jobs/")]
+
+
+def test_a_work_folder_stays_where_nobody_can_tell_whose_it_is() -> None:
+    """The record of a newer accelctl may name it."""
+    world = World()
+    ended_with_folder(world, JOB)
+    world.objects.put(f"{prefix(LATER)}record.json", b'{"version": 99}')
+
+    forgotten(world, JOB)
+    assert world.objects.exists("workdirs/a.tar.gz")

@@ -17,8 +17,8 @@ def command(job: str, yes: bool) -> None:
     \b
     accelctl cancel 20261120-224501-x7k2m
     """
-    from provisioner.cli.watch import Detached, Watch
-    from provisioner.errors import ConfigError, Interrupted
+    from provisioner.cli.watch import Watch
+    from provisioner.errors import ConfigError
     from provisioner.jobs.cancel import ask_to_cancel
     from provisioner.workplace import Workplace
 
@@ -35,11 +35,7 @@ def command(job: str, yes: bool) -> None:
     if record.ended_at is None and record.attempt:
         grace = output.span(record.spec.pace.stop_grace)
         output.note(f"job '{record.id}' is asked to stop: its program has {grace} to save, before its machine goes")
-    try:
-        ended = Watch(place, record.id, show_output=False, seen=record).until_done(
-            until=lambda now: now.ended_at is not None
-        )
-    except Detached:
-        raise Interrupted("the job is asked to stop.", hint=f"'accelctl step {record.id}' finishes it.") from None
+    watch = Watch(place, record.id, show_output=False, seen=record)
+    ended = watch.until_done(until=lambda now: now.ended_at is not None)
     output.note(f"job '{ended.id}' is over ({ended.state}); nothing is left running.")
     return None

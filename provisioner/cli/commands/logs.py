@@ -50,8 +50,7 @@ def show(place: "Workplace", record: "JobRecord", *, follow: bool) -> None:
             if log.attempt != attempt and sys.stderr.isatty():
                 output.note(f"--- attempt {log.attempt}")
             attempt = log.attempt
-            sys.stdout.buffer.write(text)
-        sys.stdout.flush()
+            output.raw([text])
         if over:
             return None if attempt else output.note(f"job '{record.id}' has no output")
         place.clock.sleep(EVERY)

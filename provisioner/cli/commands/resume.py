@@ -12,7 +12,7 @@ from provisioner.cli.output import OutputFormat
 @click.command(short_help="Continue a job that has ended from its checkpoint.")
 @click.argument("job")
 @click.option("--max-duration", type=Duration(), help="Machine time from now on.  [default: 24h]")
-@click.option("--budget", type=Usd(), metavar="USD", help="Most from now on; needed where the job had one.")
+@click.option("--budget", type=Usd(), metavar="USD", help="Most from now on; needed where it was asked for with one.")
 @click.option("--max-restarts", type=click.IntRange(0), help="How often a failed program is started again.")
 @click.option("--detach", is_flag=True, help="Return once the machine is bought; a stepper carries on.")
 @yes_option

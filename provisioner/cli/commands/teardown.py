@@ -175,7 +175,7 @@ def end_of(place: "Workplace", record: "JobRecord") -> None:
     from provisioner.cli.watch import Left, Watch
     from provisioner.errors import Interrupted
 
-    watch = Watch(place, record.id, show_output=False, seen=record)
+    watch = Watch(place, record.id, show_output=False, seen=record, named=True)
     try:
         watch.until_done(until=lambda now: now.ended_at is not None)
     except Left:

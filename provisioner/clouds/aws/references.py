@@ -22,7 +22,7 @@ class References:
         """Each in words. What the caller may not look at, or what does not answer, counts as there."""
         for name, reference in secrets.items():
             if self._is_absent(lambda reference=reference: self._find_secret(reference, region)):
-                yield f"--secret: {name} leads to nothing in {region}: {reference}"
+                yield f"--secret: {name} leads to nothing in {place_of(reference, region)}: {reference}"
         for bucket in sorted({one.bucket for one in access}):
             if self._is_absent(lambda bucket=bucket: self._find_bucket(bucket)):
                 yield f"--access: there is no bucket '{bucket}'"
@@ -40,13 +40,18 @@ class References:
             with translated("ssm:DescribeParameters"):
                 pages = self._sessions.client("ssm", region).get_paginator("describe_parameters")
                 return any(page["Parameters"] for page in pages.paginate(ParameterFilters=wanted))
-        place = rest.split(":")[3] if rest.startswith("arn:") else region
+        client = self._sessions.client("secretsmanager", place_of(reference, region))
         with translated("secretsmanager:DescribeSecret"):
-            return found(lambda: self._sessions.client("secretsmanager", place).describe_secret(SecretId=rest))
+            return found(lambda: client.describe_secret(SecretId=rest))
 
     def _find_bucket(self, bucket: str) -> bool:
         with translated("s3:ListBucket"):
             return found(lambda: self._sessions.s3().head_bucket(Bucket=bucket))
+
+
+def place_of(reference: str, region: str) -> str:
+    """That of a whole ARN, else the job store's, where machines look secrets up."""
+    return reference.split(":")[4] if reference.startswith("secretsmanager:arn:") else region
 
 
 def found(ask: Callable[[], object]) -> bool:

@@ -59,15 +59,18 @@ class Sessions:
             if key not in self._clients:
                 config: Any = Config(**(ONCE if once else SLOWLY), user_agent_extra="accelctl")
                 with translated(f"{service}:*"):
-                    if self.session.get_credentials() is None:
-                        raise ConfigError(
-                            "there are no AWS credentials.",
-                            hint="'aws configure' or 'aws sso login' sets them up; 'accelctl doctor' checks.",
-                        )
+                    self._refuse_keyless()
                     made = self._made(service, region, config)
                 self.allowance.watch(made, region)
                 self._clients[key] = made
             return self._clients[key]
+
+    def _refuse_keyless(self) -> None:
+        if self.session.get_credentials() is None:
+            raise ConfigError(
+                "there are no AWS credentials.",
+                hint="'aws configure' or 'aws sso login' sets them up; 'accelctl doctor' checks.",
+            )
 
     def _made(self, service: str, region: str, config: Any) -> Any:
         try:
@@ -93,9 +96,10 @@ class Sessions:
 
     @property
     def region(self) -> str:
-        """The credentials' own. Raises ConfigError where none is set."""
+        """The credentials' own. Raises ConfigError where none is set, or there are no credentials."""
         found = self._region or self.session.region_name
         if not found:
+            self._refuse_keyless()
             raise ConfigError("region: none is set.", hint="use --region, or set AWS_REGION.")
         return found
 
