@@ -87,6 +87,9 @@ class Round:
     def failed(self) -> list[str]:
         """What could not be done or seen, and why."""
         told = [f"{one.machine.instance.id}: {one.why}" for one in self.report.failed]
+        told += [
+            f"{one.machine.instance.id}: {one.decision.reason}" for one in self.report.machines if one.decision.defect
+        ]
         told += [f"{count} machines could not be judged: {what}" for what, count in self.report.unread.items()]
         told += [f"{one.region}: {one.reason}" for one in self.report.blind]
         return told + [f"{one.kind} {one.id}: {one.reason}" for one in self.others if one.outcome is Outcome.REFUSED]
