@@ -56,6 +56,7 @@ THROTTLED = {
     "RequestLimitExceeded",
     "Throttling",
     "ThrottlingException",
+    "ThrottledException",
     "EC2ThrottledException",
     "MaxFleetCountExceeded",
     "SlowDown",
