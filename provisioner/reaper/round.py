@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol
 
-from provisioner.catalog.labels import JOB
+from provisioner.catalog.labels import JOB, STORE
 from provisioner.clock import Clock
 from provisioner.clouds.base import NOWHERE, FindsLeftovers, FindsUnused
 from provisioner.clouds.regions import collected
@@ -202,7 +202,7 @@ class Rounds:
         for one in self._listed(region, self.cloud.beside_machines(region)):
             if isinstance(one, Other):
                 yield one
-            elif why := why_unused(one, live):
+            elif why := why_unused(one, live, self.objects.name):
                 yield Other.of(one, f"{why}; 'accelctl teardown' removes it")
         if region:
             yield from self._unused(region)
@@ -227,9 +227,11 @@ class Rounds:
             )  # fmt: skip
 
 
-def why_unused(one: Leftover, live: set[str]) -> str:
-    """Empty where something may need it still."""
+def why_unused(one: Leftover, live: set[str], store: str) -> str:
+    """Empty where something may need it still, as a job of another store than ours, of which only that one can tell."""
     if job := one.labels.get(JOB):
+        if one.labels.get(STORE, store) != store:
+            return ""
         return "" if job in live else f"job {job} is over"
     return UNUSED.get(one.kind, "") if one.state not in ("in-use", "active") else ""
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from provisioner.reaper.round import Round
+from provisioner.domain.leftovers import Leftover
+from provisioner.reaper.round import Round, why_unused
 from provisioner.reaper.sweep import Swept
 from tests.e2e.jobs import accelctl
 from tests.estate.serving import serving
@@ -80,6 +81,16 @@ def test_a_machine_of_another_store_is_nobodys_orphan(store: str, verdict: str, 
 
     assert (found.decision.verdict, estate.state_of(IDLE)) == (verdict, state)
     assert state == "terminated" or store in found.decision.reason
+
+
+@pytest.mark.parametrize(("home", "why"), [("s3://theirs", ""), ("s3://ours", f"job {JOB} is over"), ("", "is over")])
+def test_what_a_job_of_another_store_has_is_not_called_unused(home: str, why: str) -> None:
+    """Only its own store can tell whether it is over."""
+    marks = OURS | {"accelctl:job": JOB} | ({"accelctl:store": home} if home else {})
+    disk = Leftover(kind="volume", id="vol-1", region="us-east-1", labels=marks, order=41)
+
+    said = why_unused(disk, set(), "s3://ours")
+    assert (why in said, bool(said)) == (True, bool(why))
 
 
 def test_without_a_job_store_machines_are_judged_all_the_same() -> None:
