@@ -69,8 +69,6 @@ def judged(seen: Observed, thresholds: Thresholds, now: datetime) -> Decision:
     if seen.tenure in (Tenure.CAPACITY_BLOCK, Tenure.RESERVED):
         prepaid = f"{found.reason}; the {seen.tenure} is paid for whether it is used or not"
         return told(seen, Action.REPORT, replace(found, reason=prepaid), saves=False)
-    if seen.protected:
-        return told(seen, Action.REPORT, replace(found, reason=f"{found.reason}; it is protected from termination"))
     return in_two_phases(seen, found, thresholds, now)
 
 

@@ -42,7 +42,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     GONE = "gone"
     HELD = "held"
-    """Whoever replaces it keeps it; only its owner can change that."""
+    """It is protected, or whoever replaces it keeps it; only its owner can change that."""
     LATER = "later"
     """There was no time for it, this run had ended as much as one may, or it was not in the plan; the next run takes it
     up."""

@@ -75,7 +75,7 @@ def observed(case: dict[str, Any]) -> Observed:
         tenure=Tenure(case["tenure"]), owner=OwnerKind(case["owner"]), series=series_of(case), heartbeat=beat,
         job=JobStanding(case.get("job", "none")), session_open=case.get("session_open"),
         mark=Mark(at=ago(case["marked"]), token="t", reason="idle") if "marked" in case else None,
-        price_per_hour=Decimal("6.50"), local_disks=True, protected=case.get("protected", False),
+        price_per_hour=Decimal("6.50"), local_disks=True,
         instance_store_root=case.get("instance_store_root", False), unreadable=tuple(case.get("unreadable", ())),
     )  # fmt: skip
 
