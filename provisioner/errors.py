@@ -9,7 +9,7 @@
     │   ├── CloudUnavailable      4   the same call, later, with the same token
     │   ├── QuotaExceeded         4   stop; the hint names the quota code
     │   ├── PermissionDenied      4   stop; the hint names the permission
-    │   ├── HeldByOwner           4   left to whoever runs the group that keeps it
+    │   ├── HeldByOwner           4   left to whoever protected it, or runs the group that keeps it
     │   ├── InstanceNotFound      4   on delete: done
     │   └── Unseen                4   what was listed stands; it names the regions that are missing (clouds/regions.py)
     ├── TeardownIncomplete        5   run it again; carries what is left
@@ -101,7 +101,7 @@ class PermissionDenied(CloudError):
 
 
 class HeldByOwner(CloudError):
-    """The group that replaces the machine keeps at least as many as there are: whoever runs it decides."""
+    """Whoever runs it decides: its group keeps at least as many as there are, or it is protected."""
 
 
 class InstanceNotFound(CloudError):

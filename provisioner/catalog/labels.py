@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 MANAGED = "accelctl:managed"
@@ -35,6 +36,15 @@ def said(held: Mapping[str, Any], key: str) -> Any:
 def owner(held: Mapping[str, Any]) -> str:
     """Whose it is; empty where nothing says so."""
     return str(said(held, OWNER) or "")
+
+
+def moment(text: str) -> datetime | None:
+    """A label's time, in UTC, as one without a zone is taken; None for what is none, or lies outside the calendar."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def ours(**more: str) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """Which regions a command goes to, or looks at."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from provisioner.cli import output
 from provisioner.clouds.base import PreparesRegion
 from provisioner.clouds.regions import named
-from provisioner.errors import AccelctlError, ConfigError
+from provisioner.errors import AccelctlError, CloudError, ConfigError
 
 if TYPE_CHECKING:
     from provisioner.workplace import Workplace
@@ -37,10 +38,14 @@ def looked_at(place: "Workplace", wanted: Sequence[str], *, everybodys: bool = F
 
 
 def say_narrowed(place: "Workplace") -> None:
-    """Where the setting `look_in` hides the others. Raises ConfigError for a name in it that no region has."""
+    """Where the setting `look_in` hides the others. Raises ConfigError for a name in it that no region has.
+
+    Where nobody may list the regions, a wrong name is told by the look there.
+    """
     said = place.settings.values["look_in"]
-    for region in said.value:
-        refuse_other(f"look_in ({said.source})", region, place.cloud.regions())
+    with suppress(CloudError):
+        for region in said.value:
+            refuse_other(f"look_in ({said.source})", region, place.cloud.regions())
     if said.value:
         output.note(f"looking only at what setup prepared and at {', '.join(said.value)}: look_in ({said.source})")
 

@@ -1,18 +1,18 @@
 """What a teardown leaves on purpose: what Pulumi stacks own, and capacity that is paid for whatever is done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provisioner.catalog import labels
 from provisioner.cli import output
 from provisioner.domain.estate import Owned
-from provisioner.domain.leftovers import Prepaid
+from provisioner.domain.leftovers import Leftover, Prepaid
 from provisioner.errors import AccelctlError, TeardownIncomplete
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stays:
-    """`stacks` with what each owns; `unseen` says why of regions whose prepaid capacity is not known."""
+    """`stacks` with what each owns; `unseen` says why of regions whose stacks or prepaid capacity are not known."""
 
     stacks: Mapping[str, Owned]
     prepaid: Sequence[Prepaid] = ()
@@ -25,6 +25,17 @@ class Stays:
         """As the end of 'nothing is left'."""
         what = [*(["what stacks own"] if self.stacks else []), *(["prepaid capacity"] if self.prepaid else [])]
         return f" but {' and '.join(what)}" if what else ""
+
+
+def by_stack(things: Iterable[Leftover]) -> dict[str, Owned]:
+    """A stack keeps the bucket when it goes: alone it is no work for Pulumi."""
+    found: dict[str, Owned] = {}
+    at_work: set[str] = set()
+    for one in things:
+        stack = one.labels[labels.STACK]
+        found[stack] = found.get(stack, Owned()).and_one(one.price_per_hour)
+        at_work |= {stack} if one.kind != "bucket" else set()
+    return {stack: owned for stack, owned in found.items() if stack in at_work}
 
 
 def say_stacks(stacks: Mapping[str, Owned], *, include: bool) -> None:

@@ -2,15 +2,32 @@
 
 from collections.abc import Sequence
 
+from provisioner.cli import output
 from provisioner.cli import stays as staying
+from provisioner.cli.output import OutputFormat
 from provisioner.cli.regions import unseen_document
+from provisioner.cli.removal import Plan, Removed
 from provisioner.cli.stays import Stays
 from provisioner.clouds.regions import named
 from provisioner.domain.leftovers import Leftover
 from provisioner.errors import TeardownIncomplete
 from provisioner.teardown.execute import Item, Listing
+from provisioner.workplace import Workplace
 
 AGAIN = "run it again; it continues."
+
+
+def say(place: Workplace, plan: Plan, was: Removed, *, form: str) -> None:
+    """The last word. Raises TeardownIncomplete."""
+    left, stays = was.left, was.stays
+    if form == OutputFormat.JSON:
+        output.document(whole(was.done, left, stays))
+    if not left.nothing or stays.unseen or stays.failed:
+        raise incomplete(left, stays)
+    output.note("nothing is left" + stays.words)
+    if plan.selection.everything and not was.data and (store := place.cloud.job_store()):
+        more = "" if stays.stacks else "; --with-data removes it"
+        output.note(f"kept: {store.url} with records and checkpoints{more}")
 
 
 def whole(done: Sequence[Item], left: Listing, stays: Stays) -> dict[str, object]:

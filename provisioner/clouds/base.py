@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, Self
 
-from provisioner.domain.estate import Holding, Look, Owned, Series
+from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
@@ -354,8 +354,8 @@ class FindsLeftovers(Protocol):
         """Of one region, for whoever has listed its machines already; of no region ('') what belongs to none."""
         ...
 
-    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, Owned]:
-        """Pulumi stacks that own things of ours, and what: those are left to `pulumi destroy`.
+    def stacks(self, *, beside: Collection[str] = ()) -> Iterator[Leftover]:
+        """What Pulumi stacks own of ours, by its label: left to `pulumi destroy`. Raises Unseen as `leftovers`.
 
         `beside` are regions that are not asked.
         """

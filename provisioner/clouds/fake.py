@@ -28,7 +28,6 @@ from provisioner.clouds.base import (
 from provisioner.clouds.fake_faults import Faults, faulty, no_answer
 from provisioner.clouds.fake_market import HOME, ZONES, market, pool_of, way_of
 from provisioner.clouds.regions import each_region
-from provisioner.domain.estate import Owned
 from provisioner.domain.instances import EndCause, Instance, InstanceState
 from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.leftovers import Leftover, Prepaid
@@ -290,9 +289,9 @@ class FakeCloud:
     def beside_machines(self, region: str) -> Iterator[Leftover]:
         return (one for one in self.leftovers() if one.region == region and one.kind != "instance")
 
-    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, Owned]:
+    def stacks(self, *, beside: Collection[str] = ()) -> Iterator[Leftover]:
         del beside  # nothing here belongs to one
-        return {}
+        return iter(())
 
     def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
         del job, beside  # nobody sells it here

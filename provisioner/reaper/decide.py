@@ -6,16 +6,16 @@ a machine of a persistent request comes back; a capacity block is paid for wheth
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from provisioner.catalog import labels
 from provisioner.domain.estate import Metric, OwnerKind, Tenure
-from provisioner.domain.instances import InstanceState
+from provisioner.domain.instances import Instance, InstanceState
 from provisioner.reaper.activity import Found, Verdict, activity, fresh, minutes
-from provisioner.reaper.observed import Heartbeat, JobStanding, Observed
+from provisioner.reaper.observed import Heartbeat, JobStanding, Mark, Observed
 from provisioner.reaper.thresholds import Thresholds
 
 DAY = 24
@@ -45,10 +45,19 @@ class Decision:
     not_before: datetime | None = None
     saves_per_day: Decimal | None = None
     loses: tuple[str, ...] = ()
+    defect: bool = False
 
 
 def decide(seen: Observed, thresholds: Thresholds, now: datetime) -> Decision:
-    """What to do about this machine now."""
+    """What to do about this machine now. Never raises: one that nobody can judge is kept and named, and stops none."""
+    try:
+        return judged(seen, thresholds, now)
+    except Exception as defect:  # noqa: BLE001 - a defect of ours is this machine's, never the round's
+        reason = f"it cannot be judged, by a defect of accelctl: {type(defect).__name__}: {defect}"
+        return Decision(verdict=Verdict.UNKNOWN, action=Action.KEEP, reason=reason, defect=True)
+
+
+def judged(seen: Observed, thresholds: Thresholds, now: datetime) -> Decision:
     if seen.instance.state in ENDED:
         found = Found(verdict=Verdict.IDLE, reason=f"it is {seen.instance.state} already{disks_cost(seen)}")
         return told(seen, Action.KEEP, found, saves=False)
@@ -60,8 +69,6 @@ def decide(seen: Observed, thresholds: Thresholds, now: datetime) -> Decision:
     if seen.tenure in (Tenure.CAPACITY_BLOCK, Tenure.RESERVED):
         prepaid = f"{found.reason}; the {seen.tenure} is paid for whether it is used or not"
         return told(seen, Action.REPORT, replace(found, reason=prepaid), saves=False)
-    if seen.protected:
-        return told(seen, Action.REPORT, replace(found, reason=f"{found.reason}; it is protected from termination"))
     return in_two_phases(seen, found, thresholds, now)
 
 
@@ -73,20 +80,17 @@ def disks_cost(seen: Observed) -> str:
 
 def settled(seen: Observed, thresholds: Thresholds, now: datetime) -> bool:
     """Nothing more that could be measured would change what is decided."""
-    if seen.instance.state in ENDED or label_doubt(seen) or seen.job is JobStanding.UNREADABLE:
+    if seen.instance.state in ENDED or doubt(seen):
         return True
-    return standing(seen, thresholds, now).verdict in (Verdict.BUSY, Verdict.PAST_END)
+    return decide(seen, thresholds, now).verdict in (Verdict.BUSY, Verdict.PAST_END)
 
 
 def standing(seen: Observed, thresholds: Thresholds, now: datetime) -> Found:
     """What labels and record say comes first; what the machine does, second."""
-    doubt = label_doubt(seen)
-    if doubt:
-        return Found(verdict=Verdict.UNKNOWN, reason=doubt)
-    if seen.job is JobStanding.UNREADABLE:
-        return Found(verdict=Verdict.UNKNOWN, reason="the record of its job could not be read")
+    if why := doubt(seen):
+        return Found(verdict=Verdict.UNKNOWN, reason=why)
     ends = moment(seen, labels.EXPIRES_AT)
-    if ends is not None and now > ends + thresholds.limits.end_grace:
+    if ends is not None and now - thresholds.limits.end_grace > ends:
         return Found(verdict=Verdict.PAST_END, reason=f"its end was {ends:%Y-%m-%d %H:%M} UTC")
     found = activity(seen, thresholds, now)
     if seen.job is JobStanding.ELSEWHERE and found.verdict is not Verdict.BUSY:
@@ -112,8 +116,8 @@ def stillness(seen: Observed, found: Found, thresholds: Thresholds, now: datetim
     return found.reason if found.verdict is Verdict.SUSPECT and labels.STORE in seen.instance.labels else ""
 
 
-def label_doubt(seen: Observed) -> str:
-    """Why the labels cannot be relied on; empty where they can. Unreadable labels are not absent ones."""
+def doubt(seen: Observed) -> str:
+    """Why labels or record cannot be relied on; empty where they can. Unreadable labels are not absent ones."""
     if "labels" in seen.unreadable:
         return "its labels could not be read"
     managed = seen.instance.labels.get(labels.MANAGED)
@@ -122,7 +126,7 @@ def label_doubt(seen: Observed) -> str:
     for key in (labels.EXPIRES_AT, labels.KEEP_UNTIL):
         if key in seen.instance.labels and moment(seen, key) is None:
             return f"its label {key} is '{seen.instance.labels[key]}', which is no time"
-    return ""
+    return "the record of its job could not be read" if seen.job is JobStanding.UNREADABLE else ""
 
 
 def kept_until(seen: Observed, thresholds: Thresholds, now: datetime) -> str:
@@ -149,7 +153,7 @@ def in_two_phases(seen: Observed, found: Found, thresholds: Thresholds, now: dat
     if found.verdict is Verdict.IDLE and waits(seen, thresholds):
         found = replace(found, reason=f"{found.reason}; a program holds accelerator memory")
         grace = max(grace, thresholds.limits.held_grace)
-    if seen.mark is None or seen.mark.at > now + thresholds.limits.clock_skew:
+    if seen.mark is None or not counts(seen.mark, seen.instance, thresholds, now):
         return told(seen, Action.MARK, found, not_before=now + grace)
     due = seen.mark.at + grace
     if now < due:
@@ -159,6 +163,11 @@ def in_two_phases(seen: Observed, found: Found, thresholds: Thresholds, now: dat
         others = f"{found.reason}; it is not accelctl's, so its owner is told and it is left"
         return told(seen, Action.REPORT, replace(found, reason=others), not_before=due)
     return told(seen, way_to_go(seen), found, not_before=due)
+
+
+def counts(mark: Mark, machine: Instance, thresholds: Thresholds, now: datetime) -> bool:
+    """One from before the machine's start is an earlier life's, or came with copied labels."""
+    return machine.launched_at <= mark.at <= now + thresholds.limits.clock_skew
 
 
 def waits(seen: Observed, thresholds: Thresholds) -> bool:
@@ -231,9 +240,5 @@ def heard_of(beat: Heartbeat | None) -> dict[str, Any] | None:
 
 
 def moment(seen: Observed, label: str) -> datetime | None:
-    """A label's time; None where it is absent or is none. Without a zone it is UTC."""
-    try:
-        found = datetime.fromisoformat(seen.instance.labels[label].replace("Z", "+00:00"))
-    except (KeyError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    """A label's time; None where it is absent or is none."""
+    return labels.moment(seen.instance.labels.get(label, ""))

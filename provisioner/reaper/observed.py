@@ -71,7 +71,6 @@ class Observed:
     instance_store_root: bool = False
     request: str = ""
     """The persistent request that would launch it again: it goes first."""
-    protected: bool = False
     unreadable: tuple[str, ...] = ()
 
     def of(self, metric: Metric) -> tuple[Series, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol
 
-from provisioner.catalog.labels import JOB
+from provisioner.catalog.labels import JOB, STORE
 from provisioner.clock import Clock
 from provisioner.clouds.base import NOWHERE, FindsLeftovers, FindsUnused
 from provisioner.clouds.regions import collected
@@ -22,7 +22,7 @@ from provisioner.jobs.step import Stepped
 from provisioner.reaper.history import Histories, History, with_begun, with_round
 from provisioner.reaper.known import KnownJobs
 from provisioner.reaper.observe import Blind, Observer, side_by_side
-from provisioner.reaper.sweep import Outcome, Report, Sweeper, SweptCloud
+from provisioner.reaper.sweep import UNPLANNED, Outcome, Report, Sweeper, SweptCloud
 from provisioner.reaper.thresholds import Thresholds, defaults
 
 UNUSED = {
@@ -84,9 +84,22 @@ class Round:
     """What the cloud was asked, by `<service>.<operation>`."""
 
     @property
+    def steps(self) -> set[str]:
+        """The jobs that a plan would step."""
+        return {one.id for one in self.others if one.kind == "job" and one.outcome is Outcome.PLANNED}
+
+    @property
+    def changes(self) -> bool:
+        """Whether a plan has any."""
+        return bool(self.report.plan or self.steps)
+
+    @property
     def failed(self) -> list[str]:
         """What could not be done or seen, and why."""
         told = [f"{one.machine.instance.id}: {one.why}" for one in self.report.failed]
+        told += [
+            f"{one.machine.instance.id}: {one.decision.reason}" for one in self.report.machines if one.decision.defect
+        ]
         told += [f"{count} machines could not be judged: {what}" for what, count in self.report.unread.items()]
         told += [f"{one.region}: {one.reason}" for one in self.report.blind]
         return told + [f"{one.kind} {one.id}: {one.reason}" for one in self.others if one.outcome is Outcome.REFUSED]
@@ -116,13 +129,16 @@ class Rounds:
     remembers: bool = False
     """Whether the round is kept for the week's summary."""
 
-    def run(self, regions: Iterable[str], *, apply: bool) -> Round:
-        """Without `apply` nothing changes. A listing of regions may end with Unseen: those are blind then."""
+    def run(self, regions: Iterable[str], *, apply: bool, agreed: Round | None = None) -> Round:
+        """Without `apply` nothing changes; with a plan that somebody `agreed` to, nothing but what it shows.
+
+        A listing of regions may end with Unseen: those are blind then.
+        """
         if self.remembers:
             self._begin()
         places, unlisted = collected(regions)
         known, thresholds = KnownJobs(Records(self.objects)), self.thresholds
-        jobs = tuple(self._jobs(known, apply=apply))
+        jobs = tuple(self._jobs(known, apply=apply, agreed=agreed))
         observer = Observer(
             cloud=self.cloud, objects=self.objects, jobs=known, thresholds=thresholds, everybodys=self.everybodys
         )
@@ -130,7 +146,8 @@ class Rounds:
             cloud=self.cloud, observer=observer, thresholds=thresholds, token=self.token, topic=self.topic,
             enough=self.enough,
         )  # fmt: skip
-        report = sweeper.run(places, apply=apply, blind=[Blind.of(*one) for one in unlisted.items()])
+        blind = [Blind.of(*one) for one in unlisted.items()]
+        report = sweeper.run(places, apply=apply, blind=blind, agreed=agreed.report.plan if agreed else None)
         done = Round(report=report, others=(*jobs, *self._beside(known, places)))
         done = self._remembered(done, places) if self.remembers else done
         return replace(done, requests=self.cloud.requests())
@@ -154,13 +171,16 @@ class Rounds:
             return replace(done, others=(*done.others, lost))
         return replace(done, history=held)
 
-    def _jobs(self, known: KnownJobs, *, apply: bool) -> Iterator[Other]:
+    def _jobs(self, known: KnownJobs, *, apply: bool, agreed: Round | None) -> Iterator[Other]:
         """Those that nobody leads just now."""
         for record in known.open():
             if isinstance(record, Unreadable):
                 yield job(record.job, Outcome.REFUSED, record.problem)
             elif not (record.lease and record.lease.until > self.clock.now()) and not self.enough():
-                yield self._stepped(record) if apply else job(record.id, Outcome.PLANNED)
+                if apply and agreed and record.id not in agreed.steps:
+                    yield job(record.id, Outcome.LATER, UNPLANNED)
+                else:
+                    yield self._stepped(record) if apply else job(record.id, Outcome.PLANNED)
 
     def _stepped(self, record: JobRecord) -> Other:
         """One job never stops the others."""
@@ -182,7 +202,7 @@ class Rounds:
         for one in self._listed(region, self.cloud.beside_machines(region)):
             if isinstance(one, Other):
                 yield one
-            elif why := why_unused(one, live):
+            elif why := why_unused(one, live, self.objects.name):
                 yield Other.of(one, f"{why}; 'accelctl teardown' removes it")
         if region:
             yield from self._unused(region)
@@ -207,9 +227,11 @@ class Rounds:
             )  # fmt: skip
 
 
-def why_unused(one: Leftover, live: set[str]) -> str:
-    """Empty where something may need it still."""
+def why_unused(one: Leftover, live: set[str], store: str) -> str:
+    """Empty where something may need it still, as a job of another store than ours, of which only that one can tell."""
     if job := one.labels.get(JOB):
+        if one.labels.get(STORE, store) != store:
+            return ""
         return "" if job in live else f"job {job} is over"
     return UNUSED.get(one.kind, "") if one.state not in ("in-use", "active") else ""
 

@@ -5,7 +5,7 @@ Machines are acted on in batches, and each has an outcome of its own: one machin
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -25,10 +25,13 @@ from provisioner.reaper.observed import Mark, Observed
 from provisioner.reaper.thresholds import Thresholds
 
 ENDS = {Action.STOP, Action.TERMINATE, Action.SCALE_OWNER}
-
+CHANGES = ENDS | {Action.MARK, Action.UNMARK}
 
 Key = tuple[str, str]
 """Region and id of a machine."""
+Agreed = Mapping[Key, Action] | None
+"""What somebody said yes to, and nothing else is done; None where nobody was asked."""
+UNPLANNED = "it was not in the plan"
 
 
 class Outcome(StrEnum):
@@ -39,9 +42,10 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     GONE = "gone"
     HELD = "held"
-    """Whoever replaces it keeps it; only its owner can change that."""
+    """It is protected, or whoever replaces it keeps it; only its owner can change that."""
     LATER = "later"
-    """There was no time for it, or this run had ended as much as one may; the next run takes it up."""
+    """There was no time for it, this run had ended as much as one may, or it was not in the plan; the next run takes it
+    up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,11 @@ class Report:
     machines: tuple[Swept, ...]
     blind: tuple[Blind, ...]
     told: tuple[Told, ...] = ()
+
+    @property
+    def plan(self) -> dict[Key, Action]:
+        """The changes."""
+        return {one.key: one.decision.action for one in self.machines if one.decision.action in CHANGES}
 
     @property
     def not_reached(self) -> list[Swept]:
@@ -102,12 +111,16 @@ class Sweeper:
         self._topic, self._enough = topic, enough
         self._told: tuple[Told, ...] = ()
 
-    def run(self, regions: Sequence[str], *, apply: bool, blind: Sequence[Blind] = ()) -> Report:
+    def run(self, regions: Sequence[str], *, apply: bool, blind: Sequence[Blind] = (), agreed: Agreed = None) -> Report:
         """Without `apply` nothing changes. `blind` are regions that are known to be out of sight."""
         now = self._cloud.time()
         machines = sorted(self._observer.machines(regions, now), key=dearest)
         decided = [Swept(machine=one, decision=self._decided(one, now)) for one in machines]
-        done = dict(self._acted(decided, caps_of(machines), now)) if apply else {}
+        beyond = {
+            one.key: replace(one, outcome=Outcome.LATER, why=UNPLANNED) for one in decided if is_beyond(one, agreed)
+        }
+        going = [one for one in decided if one.key not in beyond]
+        done = beyond | dict(self._acted(going, caps_of(machines), now)) if apply else {}
         swept = tuple(done.get(one.key, one) for one in decided)
         return Report(at=now, machines=swept, blind=(*blind, *self._observer.blind), told=self._told)
 
@@ -190,6 +203,12 @@ class Sweeper:
         going = [one for one in ids(batch) if one not in kept]
         ways = {Action.STOP: self._cloud.stop, Action.SCALE_OWNER: self._cloud.scale_in}
         return kept | dict(ways.get(action, self._cloud.end)(region, going))
+
+
+def is_beyond(one: Swept, agreed: Agreed) -> bool:
+    """It was decided after somebody said yes."""
+    action = one.decision.action
+    return agreed is not None and action in CHANGES and agreed.get(one.key) is not action
 
 
 def is_held(one: Swept) -> bool:

@@ -6,13 +6,13 @@ from datetime import datetime
 from itertools import chain
 
 from provisioner.clouds.base import NOWHERE
-from provisioner.domain.jobs import AttemptState, JobRecord
+from provisioner.domain.jobs import JobRecord
 from provisioner.domain.leftovers import Leftover
 from provisioner.errors import AccelctlError, ConfigError
 from provisioner.jobs import names
 from provisioner.jobs.cancel import ask_to_cancel
 from provisioner.jobs.objects import Objects
-from provisioner.jobs.observing import regions_of
+from provisioner.jobs.observing import regions_of, regions_of_live
 from provisioner.jobs.records import STORE, JobMissing, Records, prefix
 
 LAST = 100
@@ -32,9 +32,8 @@ class Jobs:
         return [one for one in self.shown if one.ended_at is None]
 
     def running(self, unseen: Mapping[str, AccelctlError]) -> list[JobRecord]:
-        """Those whose newest machine may have a program on it, as far as all of them can be seen."""
-        seen, _ = self.closing(unseen)
-        return [one for one in seen if one.attempt and one.attempt.state is not AttemptState.ENDED]
+        """Those whose newest machine may have a program on it, and is where somebody can look."""
+        return [one for one in self.open if (places := regions_of_live(one)) and not places & unseen.keys()]
 
     def end(self, now: datetime) -> None:
         """No stepper may buy again what is about to go: the records say so first."""

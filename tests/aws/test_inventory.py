@@ -9,6 +9,7 @@ from botocore.awsrequest import AWSResponse
 
 from provisioner.catalog import labels
 from provisioner.catalog.foundation import boundary_arn
+from provisioner.cli.stays import by_stack
 from provisioner.clock import SystemClock
 from provisioner.clouds.aws import Aws
 from provisioner.clouds.aws.inhabited import inhabited
@@ -131,9 +132,9 @@ def test_a_stack_is_named_that_has_nothing_in_ec2_in_a_region_that_no_setup_prep
     stacked = labels.ours() | {labels.STACK: "reaper-elsewhere"}
     address = aws("sqs", "eu-north-1").create_queue(QueueName="dead", tags=stacked)["QueueUrl"]
 
-    assert cloud.stacks()["reaper-elsewhere"].things == 1
+    assert by_stack(cloud.stacks())["reaper-elsewhere"].things == 1
     aws("sqs", "eu-north-1").delete_queue(QueueUrl=address)
-    assert "reaper-elsewhere" not in cloud.stacks()
+    assert "reaper-elsewhere" not in by_stack(cloud.stacks())
 
 
 def test_a_region_is_forgotten_last(cloud: Aws) -> None:
@@ -175,7 +176,7 @@ def test_what_a_base_stack_owns_is_said_and_left(cloud: Aws) -> None:
 
     assert {(thing.stack, thing.made) for thing in again} == {("base-aws", False)}
     assert not [one for one in left if one.region == REGION or one.kind in ("bucket", "boundary")]
-    assert cloud.stacks()["base-aws"].things == len(things)
+    assert by_stack(cloud.stacks())["base-aws"].things == len(things)
 
 
 def test_a_region_counts_as_inhabited_though_its_first_page_of_labels_is_empty() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from provisioner.reaper.round import Round
+from provisioner.domain.leftovers import Leftover
+from provisioner.reaper.round import Round, why_unused
 from provisioner.reaper.sweep import Swept
 from tests.e2e.jobs import accelctl
 from tests.estate.serving import serving
@@ -23,6 +24,7 @@ def only(done: Round) -> Swept:
     [
         ({"accelctl:expires-at": "tomorrow"}, "accelctl:expires-at is 'tomorrow', which is no time"),
         ({"accelctl:keep-until": "for ever"}, "accelctl:keep-until is 'for ever', which is no time"),
+        ({"accelctl:expires-at": "9999-12-31T23:59:59-05:00"}, "which is no time"),
         ({"accelctl:managed": "accelctl/2"}, "of another version"),
     ],
 )
@@ -35,9 +37,19 @@ def test_a_label_that_cannot_be_understood_keeps_a_machine_that_is_long_due(labe
     assert said in found.decision.reason
 
 
-@pytest.mark.parametrize("at", ["2099-01-01T00:00:00Z", "yesterday", ""])
-def test_a_mark_of_the_future_or_of_nobody_is_made_anew(at: str) -> None:
-    """A clock that was wrong, or a hand that slipped, takes nobody's grace away."""
+def test_an_end_that_never_comes_keeps_no_idle_machine_and_stops_no_round() -> None:
+    """People write so for "never": what is due goes, this one and the others."""
+    end = "9999-12-31T23:59:59Z"
+    labels = {IDLE: OURS | LONG_DUE | {"accelctl:expires-at": end}, id_of(3): OURS | LONG_DUE}
+    with serving(Estate(machines=40, labels=labels)) as estate:
+        swept(apply=True)
+
+    assert (estate.state_of(IDLE), estate.state_of(id_of(3))) == ("stopped", "stopped")
+
+
+@pytest.mark.parametrize("at", ["2099-01-01T00:00:00Z", "yesterday", "2026-01-21", "2025-01-01T00:00:00Z"])
+def test_a_mark_that_nobody_was_told_of_is_made_anew(at: str) -> None:
+    """A clock that was wrong, a hand that slipped, and a life before this start take nobody's grace away."""
     with serving(Estate(machines=4, labels={IDLE: OURS | {"accelctl:reap": f"{at} before idle"}})) as estate:
         found = only(swept(apply=True))
 
@@ -69,6 +81,16 @@ def test_a_machine_of_another_store_is_nobodys_orphan(store: str, verdict: str, 
 
     assert (found.decision.verdict, estate.state_of(IDLE)) == (verdict, state)
     assert state == "terminated" or store in found.decision.reason
+
+
+@pytest.mark.parametrize(("home", "why"), [("s3://theirs", ""), ("s3://ours", f"job {JOB} is over"), ("", "is over")])
+def test_what_a_job_of_another_store_has_is_not_called_unused(home: str, why: str) -> None:
+    """Only its own store can tell whether it is over."""
+    marks = OURS | {"accelctl:job": JOB} | ({"accelctl:store": home} if home else {})
+    disk = Leftover(kind="volume", id="vol-1", region="us-east-1", labels=marks, order=41)
+
+    said = why_unused(disk, set(), "s3://ours")
+    assert (why in said, bool(said)) == (True, bool(why))
 
 
 def test_without_a_job_store_machines_are_judged_all_the_same() -> None:

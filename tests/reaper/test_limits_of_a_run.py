@@ -90,7 +90,10 @@ def test_a_mark_is_read_as_it_was_written() -> None:
     assert marks.read(marks.written(MARK)) == replace(MARK, reason="nothing above its threshold 5 ")
 
 
-@pytest.mark.parametrize("text", ["", "soon", "yesterday a1 idle"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "soon", "yesterday a1 idle", "2026-11-21", "2026-11-21T10:00:00 a1 idle", "2026-11-21T10:00:00+25:00 a1 idle"],
+)
 def test_what_is_no_mark_of_ours_is_none(text: str) -> None:
     """The machine is marked anew."""
     assert marks.read(text) is None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.cli.regions import looked_at
 from provisioner.clouds.aws.allowance import Allowance, Bucket, Quota
 from provisioner.reaper.round import Round
 from provisioner.workplace import Workplace
@@ -76,6 +77,13 @@ def test_where_nobody_may_list_regions_the_known_ones_are_judged_and_the_others_
 
     assert by_region(done) == {"us-east-1": 2}
     assert [one.region for one in done.report.blind] == ["every other region"]
+
+
+def test_who_may_not_list_regions_may_still_name_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting is for accounts whose organisation shuts the others: a refusal is no verdict on a name."""
+    monkeypatch.setenv("ACCELCTL_LOOK_IN", "us-west-2")
+    with serving(spread(denied=frozenset({"DescribeRegions"}))):
+        assert set(looked_at(Workplace(), ())) == {"us-east-1", "us-west-2"}
 
 
 def test_whoever_names_regions_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:

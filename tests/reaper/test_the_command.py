@@ -6,13 +6,16 @@ import pty
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from provisioner.workplace import Workplace
 from tests.e2e.jobs import accelctl
 from tests.estate.serving import serving
 from tests.estate.tables import REGION, Estate, id_of
-from tests.reaper.test_estates import marked
+from tests.jobs.builders import JOB, START, a_record
+from tests.reaper.test_estates import marked, swept
 from tests.sandbox.world import until
 
 
@@ -47,13 +50,33 @@ def answered(answer: bytes) -> str:
 
 
 def test_at_a_terminal_the_plan_is_shown_and_asked_about() -> None:
-    """No is no; yes does what was shown."""
-    with serving(Estate(machines=4, labels=marked(range(1, 2)))) as estate:
+    """No is no; yes does what was shown; where nothing would change, nobody is asked and nothing is done."""
+    with serving(Estate(machines=3, labels=marked(range(1, 2)))) as estate:
         refused = answered(b"n\n")
         assert (id_of(1) in refused, "nothing was changed" in refused, estate.acts) == (True, True, [])
         answered(b"y\n")
+        assert estate.state_of(id_of(1)) == "stopped"
+        looks = estate.asked["DescribeInstances"]
+        words = answered(b"")
 
-    assert estate.state_of(id_of(1)) == "stopped"
+    assert ("nothing to do" in words, estate.asked["DescribeInstances"] - looks) == (True, 1)
+
+
+def test_what_was_decided_after_the_yes_is_left_to_the_next_run() -> None:
+    """While the question stood one machine's grace ran out, and a job was left alone by whoever led it."""
+    due, waiting = marked(range(1, 2)), marked(range(3, 4), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    with serving(Estate(machines=40, labels=due | waiting)) as estate:
+        plan = swept()
+        estate.labels |= marked(range(3, 4))
+        Workplace().records.create(a_record(cancel_asked_at=START))
+        done = Workplace().rounds("test").run([REGION], apply=True, agreed=plan)
+
+    told = {one.machine.instance.id: one for one in done.report.machines}
+    assert (plan.report.plan[REGION, id_of(1)], (REGION, id_of(3)) in plan.report.plan) == ("stop", False)
+    assert (estate.state_of(id_of(1)), estate.state_of(id_of(3))) == ("stopped", "running")
+    assert (told[id_of(3)].outcome, told[id_of(3)].why) == ("later", "it was not in the plan")
+    assert [(one.id, one.outcome) for one in done.others if one.kind == "job"] == [(JOB, "later")]
+    assert told[id_of(5)].outcome == "done"
 
 
 def test_the_requests_are_counted_and_the_scope_has_two_names() -> None:

@@ -1,6 +1,7 @@
 """No busy machine is ever ended, every idle one is found, and each verdict says why."""
 
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +16,10 @@ from provisioner.domain.offerings import CapacityType
 from provisioner.domain.reports import Phase
 from provisioner.errors import ConfigError
 from provisioner.reaper import thresholds
-from provisioner.reaper.decide import Action, Decision, decide
+from provisioner.reaper.decide import Action, Decision, decide, settled
 from provisioner.reaper.observed import Heartbeat, JobStanding, Mark, Observed
+from provisioner.reaper.round import Round
+from provisioner.reaper.sweep import Report, Swept
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 DOCUMENT = tomllib.loads(Path(__file__).with_name("cases.toml").read_text())
@@ -72,7 +75,7 @@ def observed(case: dict[str, Any]) -> Observed:
         tenure=Tenure(case["tenure"]), owner=OwnerKind(case["owner"]), series=series_of(case), heartbeat=beat,
         job=JobStanding(case.get("job", "none")), session_open=case.get("session_open"),
         mark=Mark(at=ago(case["marked"]), token="t", reason="idle") if "marked" in case else None,
-        price_per_hour=Decimal("6.50"), local_disks=True, protected=case.get("protected", False),
+        price_per_hour=Decimal("6.50"), local_disks=True,
         instance_store_root=case.get("instance_store_root", False), unreadable=tuple(case.get("unreadable", ())),
     )  # fmt: skip
 
@@ -93,15 +96,25 @@ def test_the_corpus(case: dict[str, Any]) -> None:
 def test_nothing_busy_unknown_or_suspect_is_ever_ended() -> None:
     """Over the whole corpus, even with a mark that is long due."""
     for case in CASES:
-        decision = decide(observed(case | {"marked": 400.0}), thresholds.defaults(), NOW)
+        decision = decide(observed(case | {"marked": case["age"]}), thresholds.defaults(), NOW)
         assert decision.verdict in ("idle", "past-end", "orphan") or decision.action not in ENDS, case["name"]
+
+
+def test_a_machine_that_cannot_be_judged_is_kept_and_named_and_stops_nobody() -> None:
+    """Whatever is wrong with it: here a start without a zone, which compares with nothing."""
+    whole = observed(DOCUMENT["usual"] | {"marked": 2.0})
+    odd = replace(whole, instance=replace(whole.instance, launched_at=ago(5).replace(tzinfo=None)))
+
+    decision = decide(odd, thresholds.defaults(), NOW)
+    done = Round(report=Report(at=NOW, machines=(Swept(machine=odd, decision=decision),), blind=()), others=())
+
+    assert (decision.verdict, decision.action, settled(odd, thresholds.defaults(), NOW)) == ("unknown", "keep", False)
+    assert "i-1: it cannot be judged, by a defect of accelctl: TypeError" in done.failed[0]
 
 
 @pytest.mark.parametrize("lost", ["cpu", "network", "accelerator"])
 def test_a_signal_that_stops_never_makes_a_machine_idle(lost: str) -> None:
     """Taking any one kind of series away leaves suspect or unknown."""
-    from dataclasses import replace
-
     whole = observed(DOCUMENT["usual"] | {"marked": 2.0})
     without = replace(whole, series=tuple(one for one in whole.series if one.metric != lost))
 

@@ -1,14 +1,16 @@
 """The jobs of a teardown are those that were shown; what begins meanwhile goes on."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from provisioner.cli.commands.teardown import remove
+from provisioner.cli.removal import Plan, removed
+from provisioner.cli.saving import let_save
 from provisioner.cli.selection import Selection
-from provisioner.cli.stays import Stays
+from provisioner.cli.torn import say
 from provisioner.domain.jobs import Archive
-from provisioner.errors import TeardownIncomplete
+from provisioner.errors import CloudUnavailable, TeardownIncomplete
 from provisioner.jobs.records import prefix
 from provisioner.teardown.jobs import Jobs
 from tests.jobs.builders import JOB, World, a_record, a_spec, launched
@@ -17,7 +19,38 @@ LATER = "20260101-120000-later"
 
 
 def torn(world: World, jobs: Jobs, **more: Any) -> None:
-    remove(cast(Any, world), Selection(), jobs, form="table", stays=Stays(stacks={}), **{"with_data": False} | more)
+    plan = Plan(selection=Selection(), jobs=jobs, **more)
+    say(cast(Any, world), plan, removed(cast(Any, world), plan), form="table")
+
+
+def test_a_program_saves_though_a_region_that_the_job_once_tried_is_not_seen() -> None:
+    """It runs where somebody can look."""
+    world, off = World(), {"eu-west-1": CloudUnavailable("off")}
+    launched(world)
+    elsewhere = {world.machine.region: CloudUnavailable("off")}
+    held = world.records.read(JOB)
+    world.records.write(held, replace(held.record, regions_tried=(*held.record.regions_tried, "eu-west-1")))
+    jobs = Jobs(world.objects, Selection().of)
+
+    assert [one.id for one in jobs.running(off)] == [JOB]
+    assert (jobs.running(elsewhere), jobs.closing(off)[0]) == ([], [])
+
+
+def test_nobody_waits_for_more_than_the_end_of_each_machine() -> None:
+    """Two jobs at the same time; that their identities cannot be removed keeps nothing else waiting."""
+    world = World()
+    launched(world)
+    world.records.create(a_record(id=LATER))
+    world.stepper.step(LATER)
+    world.cloud.fail_next("remove_identity", *[CloudUnavailable("slow")] * 99)
+    jobs = Jobs(world.objects, Selection().of)
+    jobs.end(world.clock.now())
+    began, pace = world.clock.now(), world.record.spec.pace
+
+    let_save(cast(Any, world), jobs.running({}))
+
+    assert not any(machine.alive for machine in world.cloud.instances)
+    assert world.clock.now() - began < pace.stop_grace + 2 * pace.settle
 
 
 def test_a_job_begun_after_the_plan_is_left_and_neither_stepped_nor_asked_to_end() -> None:

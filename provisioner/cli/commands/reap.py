@@ -5,8 +5,8 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -52,31 +52,32 @@ def command(
     accelctl reap --summary
     """
     from provisioner.cli.regions import looked_at
-    from provisioner.reaper.view import round_document
     from provisioner.workplace import STORELESS
 
     place = workplace(own, scope=SCOPES.get(scope or ""), cloud=cloud)
     if summary:
         if apply or regions or scope:
             raise click.UsageError("--summary looks at nothing: it goes with --output alone.")
-        summarise(place, form)
-        return
+        return summarise(place, form)
     if apply and not yes:
         refuse_unheard()
     if not place.cloud.job_store():
         output.note(STORELESS)
-    if apply and not yes and not agreed(place, regions):
-        output.note("nothing was changed.")
-        return
-    with heeding_ctrl_c() if apply else nullcontext(threading.Event()) as stopped:
-        done = rounds(place, enough=stopped.is_set, remembers=apply).run(looked_at(place, regions), apply=apply)
-    if form == OutputFormat.JSON:
-        output.document(round_document(done))
-    else:
-        show(done, output.data, apply=apply)
+    plan = None if apply and yes else rounds(place).run(looked_at(place, regions), apply=False)
+    if plan and not (apply and plan.changes):
+        tell(plan, form, apply=apply)
+        if apply:
+            output.note("there is nothing to do.")
+        return complain(plan)
+    if plan and not agreed(plan):
+        return output.note("nothing was changed.")
+    with heeding_ctrl_c() as stopped:
+        acting = rounds(place, enough=stopped.is_set, remembers=True)
+        done = acting.run(looked_at(place, regions), apply=True, agreed=plan)
+    tell(done, form, apply=True)
     if stopped.is_set():
         raise interrupted(done)
-    complain(done)
+    return complain(done)
 
 
 def workplace(own: Path | None, **flags: str | None) -> "Workplace":
@@ -105,19 +106,18 @@ def refuse_unheard() -> None:
         )
 
 
-def agreed(place: "Workplace", regions: Sequence[str]) -> bool:
-    """Shows what would be done, and asks; there is nothing to ask where nothing would change."""
-    from provisioner.cli.regions import looked_at
-
-    plan = rounds(place).run(looked_at(place, regions), apply=False)
+def agreed(plan: "Round") -> bool:
     show(plan, output.note, apply=True)
-    return not changes(plan) or click.confirm("do this?", err=True)
+    return click.confirm("do this?", err=True)
 
 
-def changes(plan: "Round") -> bool:
-    return any(one.decision.action not in ("keep", "report") for one in plan.report.machines) or any(
-        one.action == "step" for one in plan.others
-    )
+def tell(done: "Round", form: str, *, apply: bool) -> None:
+    from provisioner.reaper.view import round_document
+
+    if form == OutputFormat.JSON:
+        output.document(round_document(done))
+    else:
+        show(done, output.data, apply=apply)
 
 
 @contextmanager
@@ -192,7 +192,7 @@ def show(done: "Round", say: Callable[[str], None], *, apply: bool) -> None:
         say(f"{one.kind} {one.id}: {one.action}{price}, {one.reason}")
     for one in report.told:
         say(f"owner '{one.owner}' was {'told' if not one.why else f'not told: {one.why}'}")
-    if not apply and changes(done):
+    if not apply and done.changes:
         output.note("nothing was changed; 'accelctl reap --apply' acts.")
 
 

@@ -25,7 +25,6 @@ from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.aws.store_keys import StoreKeys
 from provisioner.clouds.aws.unused import forgotten, pointless
 from provisioner.clouds.base import (
-    NOWHERE,
     Caller,
     IdentityRequest,
     JobStore,
@@ -37,7 +36,7 @@ from provisioner.clouds.base import (
     Traits,
 )
 from provisioner.clouds.regions import ELSEWHERE, Unseen, collected, each_region
-from provisioner.domain.estate import Holding, Look, Owned, Series
+from provisioner.domain.estate import Holding, Look, Series
 from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Grant
 from provisioner.domain.launches import LaunchRequest
@@ -202,11 +201,11 @@ class Aws:
     def cancel_requests(self, region: str, ids: Sequence[str]) -> Refusals:
         return self._instances.cancel_requests(region, ids)
 
-    def stacks(self, *, beside: Collection[str] = ()) -> Mapping[str, Owned]:
+    def stacks(self, *, beside: Collection[str] = ()) -> Iterator[Leftover]:
         places, unlisted = collected(self.inhabited_regions())
         known = () if self._only or unlisted else self._sessions.regions
         others = sorted({*known} - {*places, *beside})
-        return self._inventory.stacks(sorted({*places, NOWHERE} - set(beside)), others=others)
+        return self._inventory.stacks(sorted({*places} - set(beside)), others=others)
 
     def prepaid(self, *, job: str = "", beside: Collection[str] = ()) -> Iterator[Prepaid]:
         places = (region for region in self.inhabited_regions() if region not in beside)

@@ -16,6 +16,7 @@ from provisioner.errors import (
     CloudUnavailable,
     ConfigError,
     CredentialsRefused,
+    HeldByOwner,
     InstanceNotFound,
     InsufficientCapacity,
     PermissionDenied,
@@ -56,6 +57,7 @@ THROTTLED = {
     "RequestLimitExceeded",
     "Throttling",
     "ThrottlingException",
+    "ThrottledException",
     "EC2ThrottledException",
     "MaxFleetCountExceeded",
     "SlowDown",
@@ -179,6 +181,8 @@ def by_code(code: str, message: str, action: str) -> AccelctlError:
         )
     if code in QUOTA:
         return QuotaExceeded(f"a quota of the account is used up: {code}.", code=code, hint="see 'accelctl doctor'.")
+    if "disableApi" in said:
+        return HeldByOwner(f"{said}.", code=code, hint="its owner protected it.")
     if code in REFUSED:
         return denied(code, said, action)
     if code in STRANGER:

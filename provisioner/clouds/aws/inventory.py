@@ -1,6 +1,5 @@
 """Finds what is ours on AWS, and removes it: the table of kinds, and what lives outside EC2's labels."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,11 +21,9 @@ from provisioner.clouds.aws.sessions import Sessions, camel
 from provisioner.clouds.aws.store import BucketStore
 from provisioner.clouds.base import NOWHERE
 from provisioner.clouds.regions import each_region
-from provisioner.domain.estate import Owned
 from provisioner.domain.leftovers import Leftover
 from provisioner.errors import CloudError, ConfigError
 
-log = logging.getLogger(__name__)
 COUNTED = {"ec2", "s3", "iam"}
 """Services whose things are found without the tagging API."""
 
@@ -131,39 +128,38 @@ class Inventory:
         """Ours of that kind, the job's only where one is named; what a stack owns is the stack's."""
         return [one for one in self._all(kind, region, job) if labels.STACK not in tags.read(one.get("Tags"))]
 
-    def stacks(self, regions: Sequence[str], *, others: Sequence[str] = ()) -> dict[str, Owned]:
-        """What each stack owns there, and outside EC2 in the others; a kept bucket alone is none."""
-        found: dict[str, Owned] = {}
+    def stacks(self, regions: Sequence[str], *, others: Sequence[str] = ()) -> Iterator[Leftover]:
+        """What stacks own there, and in no region; in the others, what is outside EC2."""
+        looks: dict[str, tuple[Callable[[str], list[Leftover]], ...]] = {
+            NOWHERE: (self._stacked_nowhere,),
+            **dict.fromkeys(regions, (self._stacked_in_ec2, self._stacked_elsewhere)),
+            **dict.fromkeys(others, (self._stacked_elsewhere,)),
+        }
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            beside = list(pool.map(self._of_other_services, others))
-        for marks, price in chain.from_iterable([*map(self._priced_in, regions), *beside]):
-            if stack := marks.get(labels.STACK):
-                found[stack] = found.get(stack, Owned()).and_one(price)
-        if (
-            owner := self._store.stack
-        ) in found:  # a stack keeps the bucket when it goes: alone it is no work for Pulumi
-            found[owner] = found[owner].and_one(Decimal(0))
-        return found
+            asked = {region: [pool.submit(look, region) for look in looks[region]] for region in looks}
+        return each_region(lambda region: chain.from_iterable(part.result() for part in asked[region]), asked)
 
-    def _priced_in(self, region: str) -> list[tuple[Mapping[str, str], Decimal | None]]:
-        if not region:
-            return [(self._identities.boundary() or {}, Decimal(0))]
-        items = [(kind, one) for kind in KINDS for one in self._all(kind, region)]
-        priced = [(tags.read(one.get("Tags")), kind.price(one, region)) for kind, one in items]
-        return [*priced, *self._of_other_services(region)]
+    def _stacked_nowhere(self, _: str) -> list[Leftover]:
+        limit, owner = self._identities.boundary() or {}, self._store.stack
+        bucket = [stacked(BUCKET.name, self._store.bucket, labels.ours(stack=owner))] if owner else []
+        return [*bucket, *([stacked(LIMIT.name, BOUNDARY, limit)] if labels.STACK in limit else [])]
 
-    def _of_other_services(self, region: str) -> list[tuple[Mapping[str, str], Decimal | None]]:
-        """Labels of what stacks have beside EC2, such as the reaper's function: by use, it costs next to nothing."""
+    def _stacked_in_ec2(self, region: str) -> list[Leftover]:
+        held = [(kind, item, tags.read(item.get("Tags"))) for kind in KINDS for item in self._all(kind, region)]
+        return [
+            stacked(kind.name, item[kind.id], marks, region, kind.price(item, region))
+            for kind, item, marks in held
+            if labels.STACK in marks
+        ]
+
+    def _stacked_elsewhere(self, region: str) -> list[Leftover]:
+        """Beside EC2, such as the reaper's function: by use, it costs next to nothing."""
         pages = self._sessions.client("resourcegroupstaggingapi", region).get_paginator("get_resources")
-        try:
-            with translated("tag:GetResources"):
-                found = [one for page in pages.paginate(TagFilters=[{"Key": labels.STACK}])
-                         for one in page["ResourceTagMappingList"]]  # fmt: skip
-        except CloudError as refusal:
-            log.warning("%s: of stacks, only what EC2 has is known: %s", region, refusal.message)
-            return []
-        others = [one for one in found if one["ResourceARN"].split(":")[2] not in COUNTED]
-        return [(tags.read(one["Tags"]), Decimal(0)) for one in others]
+        with translated("tag:GetResources"):
+            found = [one for page in pages.paginate(TagFilters=[{"Key": labels.STACK}])
+                     for one in page["ResourceTagMappingList"]]  # fmt: skip
+        named = [(one["ResourceARN"], tags.read(one["Tags"])) for one in found]
+        return [stacked(service_of(arn), arn, marks, region) for arn, marks in named if service_of(arn) not in COUNTED]
 
     def _all(self, kind: Kind, region: str, job: str = "") -> list[Any]:
         return kind.all(self._sessions.ec2(region), job)
@@ -195,6 +191,17 @@ class Inventory:
 
     def _is_there(self, kind: Kind, leftover: Leftover) -> bool:
         return leftover.id in [item[kind.id] for item in self._items(kind, leftover.region)]
+
+
+def stacked(
+    kind: str, id: str, marks: Mapping[str, str], region: str = "", price: Decimal | None = Decimal(0)
+) -> Leftover:
+    """Something that Pulumi removes: it has no place in our order."""
+    return Leftover(kind=kind, id=id, region=region, labels=marks, order=0, price_per_hour=price)
+
+
+def service_of(arn: str) -> str:
+    return arn.split(":")[2]
 
 
 def marks_table() -> str:
