@@ -134,11 +134,11 @@ def several(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def lasting(most: timedelta, least: str = "5m") -> Callable[[str], timedelta]:
+def lasting(most: timedelta) -> Callable[[str], timedelta]:
     def parse(value: str) -> timedelta:
         found = duration(value)
-        if not duration(least) <= found <= most:
-            raise ValueError(f"it is a duration from {least} to {most.days}d")
+        if not timedelta(minutes=5) <= found <= most:
+            raise ValueError(f"it is a duration from 5m to {most.days}d")
         return found
 
     return parse

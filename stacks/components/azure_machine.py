@@ -17,11 +17,6 @@ SIZES = (
 )  # fmt: skip
 LONGEST = timedelta(days=1)
 """A shutdown schedule is daily: a later end would come a day too soon."""
-AHEAD = timedelta(minutes=45)
-"""A schedule that is made less than 30 minutes before its time begins on the next day, and a machine takes a while.
-
-https://learn.microsoft.com/azure/devtest-labs/devtest-lab-auto-shutdown
-"""
 IMAGE = compute.ImageReferenceArgs(publisher="microsoft-dsvm", offer="ubuntu-hpc", sku="2204", version="latest")
 CIDR = "10.79.0.0/16"
 USER = "azureuser"
@@ -49,9 +44,7 @@ KEYS = (
     Key(name="capacity", parse=one_of("spot", "on-demand"), default="spot", help="how they are bought"),
     Key(name="eviction", parse=one_of("Delete", "Deallocate"), default="Delete", help="what becomes of an evicted one"),
     Key(name="location", parse=one_of(*azure.regions()), default="eastus", help="region"),
-    Key(
-        name="endAfter", parse=lasting(LONGEST, "1h"), default="8h", help="when they are shut down, counted from launch"
-    ),
+    Key(name="endAfter", parse=lasting(LONGEST), default="8h", help="when they are shut down, counted from launch"),
     Key(name="sshKey", parse=public_key, default="", help="a public key, such as the content of ~/.ssh/id_ed25519.pub"),
     Key(name="diskGib", parse=whole(64, 4095), default="256", help="GiB of each machine's disk"),
     *LABELS,
@@ -72,7 +65,7 @@ class AzureMachines(pulumi.ComponentResource):
         self._minutes = int(config["endAfter"].total_seconds() // 60)
         self._identity = self._moment()
         self.at = self._identity.tags.apply(lambda tags: (tags or {})[labels.EXPIRES_AT])
-        self._in_time = pulumi.ResourceHookBinding(before_create=[in_time(name, self.at, ahead=AHEAD)])
+        self._in_time = pulumi.ResourceHookBinding(before_create=[in_time(name, self.at)])
         self.machines = [self._machine(number) for number in range(config["machines"])]
         self.register_outputs({})
 

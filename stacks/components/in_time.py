@@ -8,20 +8,17 @@ A_YEAR = timedelta(days=365)
 """A cron line has no year."""
 
 
-def in_time(
-    name: str, at: pulumi.Output[str], *, made: pulumi.Output[str] | None = None, ahead: timedelta = timedelta()
-) -> pulumi.ResourceHook:
+def in_time(name: str, at: pulumi.Output[str], *, made: pulumi.Output[str] | None = None) -> pulumi.ResourceHook:
     """For `before_create` of what ends at that moment, at preview too. What is there already stays as it is.
 
-    `made` is a moment by the cloud's own clock, which this computer's may lag behind. `ahead` is how long before its
-    end a thing has to be asked for.
+    `made` is a moment by the cloud's own clock, which this computer's may lag behind.
     """
 
     async def refuse(_: pulumi.ResourceHookArgs) -> None:
         if not (moment := await at.future()):
             return
         said = await made.future() if made is not None else None
-        refuse_late(moment, latest(said, datetime.now(UTC)) + ahead)
+        refuse_late(moment, latest(said, datetime.now(UTC)))
 
     return pulumi.ResourceHook(f"{name}-end", refuse, pulumi.ResourceHookOptions(on_dry_run=True))
 
@@ -31,9 +28,9 @@ def latest(said: str | None, now: datetime) -> datetime:
 
 
 def refuse_late(at: str, now: datetime) -> None:
-    """Raises RunError for a moment that has passed by then, or that cron would find in another year."""
+    """Raises RunError for a moment that has passed, or that cron would find in another year."""
     if not now < datetime.fromisoformat(at) <= now + A_YEAR:
         raise pulumi.RunError(
-            f"the end of this stack is {at}, past, too near or too far away: nothing would end what is made now.\n"
+            f"the end of this stack is {at}, past or more than a year away: nothing would end what is made now.\n"
             "hint: pulumi config set endAfter to another duration, or pulumi destroy."
         )

@@ -74,7 +74,7 @@ def test_another_end_keeps_the_machine_and_another_purchase_replaces_it(stack: P
     [
         ("vmSize", "Standard_ND999", "Standard_ND96isr_H100_v5"),
         ("eviction", "Keep", "Delete, Deallocate"),
-        ("endAfter", "3d", "from 1h to 1d"),
+        ("endAfter", "3d", "from 5m to 1d"),
     ],
 )
 def test_a_wrong_key_is_named_with_what_is_allowed(stack: Project, key: str, value: str, said: str) -> None:

@@ -5,7 +5,6 @@ import json
 import re
 import threading
 from datetime import UTC, datetime, timedelta
-from math import ceil
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -16,7 +15,6 @@ LISTING = re.compile(r"(/subscriptions/[^/]+(?:/resourcegroups/[^/]+)?)/provider
 ACTION = re.compile(r"(.+/virtualmachines/[^/]+)/(deallocate|start|poweroff|instanceview)", re.I)
 OPERATION = re.compile(r".*/operations/(\d+)")
 Answer = tuple[int, Any, dict[str, str]]
-NOTICE = timedelta(minutes=30)
 
 
 class Azure:
@@ -103,6 +101,6 @@ class Azure:
 
 
 def next_time(clock: str, now: datetime) -> datetime:
-    """`1942` is the next 19:42 that is half an hour away: Azure lets a nearer one pass."""
+    """`1942` is the next 19:42."""
     found = now.astimezone(UTC).replace(hour=int(clock[:2]), minute=int(clock[2:]), second=0, microsecond=0)
-    return found + timedelta(days=max(0, ceil((now + NOTICE - found) / timedelta(days=1))))
+    return found if found > now else found + timedelta(days=1)
