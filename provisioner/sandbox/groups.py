@@ -46,7 +46,6 @@ class Groups:
 
     def install(self) -> None:
         wrap(FakeAutoScalingGroup, "set_desired_capacity", self._wanted)
-        wrap(FakeAutoScalingGroup, "update", self._updated)
         wrap(AutoScalingBackend, "notify_terminate_instances", lambda *_: None)  # the next look sees it
         wrap(AutoScalingBackend, "put_scheduled_update_group_action", self._scheduled)
         wrap(AutoScalingBackend, "terminate_instance", self._let_go)
@@ -54,12 +53,6 @@ class Groups:
 
     def _wanted(self, original: Any, group: FakeAutoScalingGroup, wanted: int | None) -> None:
         group.desired_capacity = group.min_size if wanted is None else wanted
-
-    def _updated(self, original: Any, group: FakeAutoScalingGroup, **asked: Any) -> None:
-        """A largest size below what is wanted lowers that: moto sees only the machines that are there already."""
-        original(group, **asked)
-        if asked["desired_capacity"] is None:
-            group.desired_capacity = min(group.desired_capacity or 0, group.max_size)
 
     def _let_go(self, original: Any, backend: AutoScalingBackend, instance_id: str, should_decrement: bool) -> Any:
         """A member ends, with its place in the group where that is asked for; no further than the minimum size."""

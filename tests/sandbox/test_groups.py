@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import ask
-from provisioner.sandbox.pulumi.autoscaling import update
 from provisioner.sandbox.recurrence import next_after
 from tests.sandbox.world import IMAGE, assumed, aws, refused, until
 
@@ -73,22 +72,6 @@ def test_what_is_taken_back_is_replaced(group: str) -> None:
     assert until(lambda: [one for one in members() if one["InstanceId"] != first])
     want(0)
     assert until(lambda: not members())
-
-
-def test_a_largest_size_that_pulumi_lowers_ends_what_is_above_it(group: str) -> None:
-    """At once: the size that is wanted now is left alone by Pulumi, and lowered by AWS."""
-    named = {"launchTemplateName": GROUP, "version": "$Latest"}
-    policy = {
-        "launchTemplate": {"launchTemplateSpecification": named, "overrides": [{"instanceType": "g5.xlarge"}]},
-        "instancesDistribution": {"onDemandBaseCapacity": 0, "onDemandPercentageAboveBaseCapacity": 0},
-    }
-    before = {"name": GROUP, "minSize": 0, "maxSize": 2, "desiredCapacity": 2, "mixedInstancesPolicy": policy}
-    want(2)
-    assert until(lambda: len(members()) == 2)
-
-    update(aws, GROUP, before, before | {"maxSize": 1})
-
-    assert until(lambda: len(members()) == 1)
 
 
 def test_a_member_goes_with_its_place_and_never_below_the_minimum(group: str) -> None:

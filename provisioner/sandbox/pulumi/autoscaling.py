@@ -71,10 +71,8 @@ def size(clients: Clients, name: str) -> int:
 
 
 def update(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
-    """The size that is wanted now is said where it is another one only."""
     changed = {**old, **new}
-    said = {"desiredCapacity": None} if changed.get("desiredCapacity") == old.get("desiredCapacity") else {}
-    clients("autoscaling").update_auto_scaling_group(**wanted(changed | said))
+    clients("autoscaling").update_auto_scaling_group(**wanted(changed))
     clients("autoscaling").create_or_update_tags(Tags=tags(changed))
 
 
