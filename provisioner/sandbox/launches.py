@@ -280,7 +280,7 @@ def expand_template(this: InstanceResponse) -> None:
     data = dict(this.ec2_backend._get_template_from_args(named).data)
     labels = [*this._get_param("TagSpecifications", []), *data.pop("TagSpecifications", [])]
     for name, value in data.items():
-        this.params.setdefault(name, value)
+        this.params.setdefault(name, str(value) if name == "UserData" else value)  # a call's own is text
     this.params.pop("LaunchTemplate")
     if labels:
         this.params["TagSpecifications"] = labels

@@ -79,7 +79,10 @@ class OfficeMachines(pulumi.ComponentResource):
         self._region = aws.get_region().region
         zones = zones_selling(config["instanceTypes"])[:MOST_ZONES]
         self._network = PrivateNetwork(name, zones=zones, region=self._region, labels=self._marks, opts=self._mine)
-        self.end = End(name, after=config["endAfter"], marks=self._marks, opts=self._mine)
+        self.end = End(
+            name, after=config["endAfter"], call=RESIZE, allowed=may_scale(labels.STACK, pulumi.get_stack()),
+            marks=self._marks, opts=self._mine,
+        )  # fmt: skip
         card = aws.ec2.LaunchTemplateNetworkInterfaceArgs(
             device_index=0, security_groups=[self._network.group_id], delete_on_termination="true",
             associate_public_ip_address="false",
@@ -89,16 +92,16 @@ class OfficeMachines(pulumi.ComponentResource):
             ends_at=self.end.at, belongings=[(kind, self._marks) for kind in ("volume", "network-interface")],
             opts=self._mine,
         )  # fmt: skip
-        self.group = self._group(template)
+        self.group = self._group(template, self._closing(template.name))
         self._office_hours()
-        closed = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
-        self.end.by(
-            RESIZE, self.group.name.apply(lambda name: {"AutoScalingGroupName": name} | closed),
-            may_scale(labels.STACK, pulumi.get_stack()),
-        )  # fmt: skip
         self.register_outputs({})
 
-    def _group(self, template: aws.ec2.LaunchTemplate) -> aws.autoscaling.Group:
+    def _closing(self, group: pulumi.Output[str]) -> aws.scheduler.Schedule:
+        """By the group's name, which is its template's, so that its end is there before it."""
+        closed = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
+        return self.end.by(group.apply(lambda name: {"AutoScalingGroupName": name} | closed))
+
+    def _group(self, template: aws.ec2.LaunchTemplate, end: aws.scheduler.Schedule) -> aws.autoscaling.Group:
         """Scales to zero; its size while it is open belongs to the clock, so `up` leaves that alone."""
         policies = aws.autoscaling
         policy = policies.GroupMixedInstancesPolicyArgs(
@@ -118,10 +121,14 @@ class OfficeMachines(pulumi.ComponentResource):
         )  # fmt: skip
         tags = self.end.at.apply(lambda at: passed_on(self._marks | {"Name": self._name, labels.EXPIRES_AT: at}))
         return aws.autoscaling.Group(
-            self._name, min_size=0, max_size=self._config["machines"], desired_capacity=self._config["machines"],
+            self._name, name=template.name, min_size=0, max_size=self._config["machines"],
+            desired_capacity=self._config["machines"],
             capacity_rebalance=True, vpc_zone_identifiers=self._network.subnet_ids, mixed_instances_policy=policy,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["desiredCapacity"], hooks=self._in_time()),
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["desiredCapacity"], hooks=self._in_time(), depends_on=[end],
+                delete_before_replace=True,
+            ),
         )  # fmt: skip
 
     def _in_time(self) -> pulumi.ResourceHookBinding:

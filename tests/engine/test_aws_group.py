@@ -58,6 +58,15 @@ def test_one_spot_machine_is_there_and_the_group_may_go_down_to_none(stack: Proj
     assert (group(stack)["MinSize"], group(stack)["MaxSize"]) == (0, 1)
 
 
+def test_its_end_is_there_before_it(stack: Project) -> None:
+    """By the name that it is going to have, so that no Ctrl-C leaves a group that nothing empties."""
+    (end,) = aws("scheduler").list_schedules()["Schedules"]
+    told = aws("scheduler").get_schedule(Name=end["Name"], GroupName=end["GroupName"])["Target"]["Input"]
+
+    assert json.loads(told)["AutoScalingGroupName"] == stack.outputs()["group"]
+    assert stack.made_in_order("aws:scheduler/schedule:Schedule", "aws:autoscaling/group:Group")
+
+
 def test_up_again_changes_nothing(stack: Project) -> None:
     """Nor does a refresh find a difference."""
     stack.up(NO_CHANGE, *PACK)
