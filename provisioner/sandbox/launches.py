@@ -53,6 +53,7 @@ class Launches:
     def install(self) -> None:
         wrap(Attachment, "__init__", interfaces.with_card)
         wrap(EC2Backend, "run_instances", self.run_instances)
+        wrap(EC2Backend, "start_instances", self.start_instances)
         wrap(EC2Backend, "stop_instances", self.stop_instances)
         wrap(EC2Backend, "terminate_instances", self.terminate_instances)
         wrap(InstanceResponse, "run_instances", self.run_instances_call)
@@ -115,7 +116,7 @@ class Launches:
 
     def settle(self, instance: Instance, asked: Asked, kwargs: dict[str, Any]) -> None:
         now = self.clock.now()
-        instance.launch_time = now.replace(tzinfo=None, microsecond=0)
+        instance.launch_time = told(now)
         instance.sandbox_launched_at = now
         instance.sandbox_disk_gib = asked.disk_gib
         instance.sandbox_public = asked.public
@@ -212,6 +213,14 @@ class Launches:
 
     # ends -------------------------------------------------------------------------------------------------------------
 
+    def start_instances(self, original: Any, backend: EC2Backend, instance_ids: list[str]) -> Any:
+        """LaunchTime is that of the last start."""
+        stopped = [one for one in backend.get_multi_instances_by_id(instance_ids) if one.state == "stopped"]
+        result = original(backend, instance_ids)
+        for instance in stopped:
+            instance.launch_time = told(self.clock.now())
+        return result
+
     def stop_instances(self, original: Any, backend: EC2Backend, instance_ids: list[str]) -> Any:
         for instance in backend.get_multi_instances_by_id(instance_ids):
             request = request_of(instance)
@@ -259,6 +268,11 @@ class Launches:
                 rows.append({"InstanceType": offer["InstanceType"], "ProductDescription": "Linux/UNIX", "Timestamp": at,
                              "SpotPrice": f"{price:.6f}", "AvailabilityZone": offer["Location"]})  # fmt: skip
         return ActionResult({"SpotPriceHistory": rows, "NextToken": ""})
+
+
+def told(moment: datetime) -> datetime:
+    """As moto keeps a LaunchTime."""
+    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def wrap(owner: Any, name: str, replacement: Any) -> None:

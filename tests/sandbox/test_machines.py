@@ -155,11 +155,14 @@ def test_a_stacks_machine_ends_itself_by_its_label_at_every_boot() -> None:
     aws("ec2").create_tags(Resources=[early], Tags=[{"Key": "accelctl:expires-at", "Value": "2026-01-01T00:00:00Z"}])
     aws("ec2").stop_instances(InstanceIds=[early])
     assert until(lambda: state_of(early) == "stopped")
+    born = (describe(early) or {})["LaunchTime"]
+    ask("clock", advance="60")
     aws("ec2").start_instances(InstanceIds=[early])
 
     assert until(lambda: state_of(early) == "terminated")
-    reason = (describe(early) or {})["StateReason"]["Code"]
-    assert reason == "Client.InstanceInitiatedShutdown"
+    found = describe(early) or {}
+    assert found["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    assert found["LaunchTime"] > born  # that of the last start
 
 
 def ended_by(label: str) -> str:
