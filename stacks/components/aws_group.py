@@ -133,7 +133,8 @@ class OfficeMachines(pulumi.ComponentResource):
 
     def _in_time(self) -> pulumi.ResourceHookBinding:
         """At its end it was emptied for good: a change would open it again."""
-        return pulumi.ResourceHookBinding(before_create=[self.end.in_time], before_update=[self.end.in_time])
+        fewer = pulumi.ResourceHook(f"{self._name}-fewer", say_fewer, pulumi.ResourceHookOptions(on_dry_run=True))
+        return pulumi.ResourceHookBinding(before_create=[self.end.in_time], before_update=[self.end.in_time, fewer])
 
     def _office_hours(self) -> None:
         """It closes on every day: what somebody started on a Saturday goes home as well."""
@@ -161,6 +162,13 @@ class OfficeMachines(pulumi.ComponentResource):
         pulumi.export(
             "on_demand_usd_per_hour", f"{dearest * self._config['machines']}" if dearest and sure else "unknown"
         )
+
+
+def say_fewer(change: pulumi.ResourceHookArgs) -> None:
+    """AWS ends what is more than a new maximum, whatever it is doing."""
+    before, after = ((inputs or {}).get("maxSize", 0) for inputs in (change.old_inputs, change.new_inputs))
+    if after < before:
+        pulumi.log.warn(f"machines: {int(before)} become {int(after)}, at once: AWS ends what is more, and chooses it.")
 
 
 def passed_on(marks: dict[str, str]) -> list[aws.autoscaling.GroupTagArgs]:

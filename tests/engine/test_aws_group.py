@@ -82,13 +82,15 @@ def test_it_closes_in_the_evening_and_up_leaves_it_closed(stack: Project) -> Non
 
 
 def test_another_size_changes_the_group_in_place(stack: Project) -> None:
-    """The same group, with room for three."""
+    """The same group, with room for three; the preview says that fewer end running ones."""
     before = stack.outputs()["group"]
     stack.configure(machines="3", hours="off")
     stack.up(*PACK)
 
     assert (stack.outputs()["group"], group(stack)["MaxSize"]) == (before, 3)
     assert aws("autoscaling").describe_scheduled_actions()["ScheduledUpdateGroupActions"] == []
+    stack.configure(machines="2")
+    assert "3 become 2, at once" in stack.run("preview").stdout
 
 
 @pytest.mark.parametrize(
