@@ -134,11 +134,11 @@ def several(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def lasting(most: timedelta) -> Callable[[str], timedelta]:
+def lasting(most: timedelta, least: timedelta = timedelta(minutes=5)) -> Callable[[str], timedelta]:
     def parse(value: str) -> timedelta:
         found = duration(value)
-        if not timedelta(minutes=5) <= found <= most:
-            raise ValueError(f"it is a duration from 5m to {most.days}d")
+        if not least <= found <= most:
+            raise ValueError(f"it is a duration from {int(least.total_seconds() // 60)}m to {most.days}d")
         return found
 
     return parse

@@ -46,6 +46,7 @@ class Groups:
 
     def install(self) -> None:
         wrap(FakeAutoScalingGroup, "set_desired_capacity", self._wanted)
+        wrap(FakeAutoScalingGroup, "update", within_bounds)
         wrap(AutoScalingBackend, "notify_terminate_instances", lambda *_: None)  # the next look sees it
         wrap(AutoScalingBackend, "put_scheduled_update_group_action", self._scheduled)
         wrap(AutoScalingBackend, "terminate_instance", self._let_go)
@@ -141,6 +142,21 @@ class Groups:
         if group := backend.autoscaling_groups.get(action.auto_scaling_group_name):
             act(group, action)
         self._plan(backend, action)
+
+
+def within_bounds(original: Any, group: FakeAutoScalingGroup, **asked: Any) -> None:
+    """Where other bounds come without a size, it follows them at once; moto compares with the machines it has seen.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html
+    """
+    least, most = (getattr(group, name) if asked[name] is None else asked[name] for name in ("min_size", "max_size"))
+    wanted = asked["desired_capacity"]
+    if wanted is not None and not least <= wanted <= most:
+        raise ValidationError(
+            f"Desired capacity:{wanted} must be between the specified min size:{least} and max size:{most}"
+        )
+    original(group, **asked)
+    group.desired_capacity = min(max(group.desired_capacity or 0, least), most)
 
 
 def act(group: FakeAutoScalingGroup, action: Any) -> None:

@@ -53,6 +53,7 @@ class Launches:
     def install(self) -> None:
         wrap(Attachment, "__init__", interfaces.with_card)
         wrap(EC2Backend, "run_instances", self.run_instances)
+        wrap(EC2Backend, "start_instances", self.start_instances)
         wrap(EC2Backend, "stop_instances", self.stop_instances)
         wrap(EC2Backend, "terminate_instances", self.terminate_instances)
         wrap(InstanceResponse, "run_instances", self.run_instances_call)
@@ -115,7 +116,7 @@ class Launches:
 
     def settle(self, instance: Instance, asked: Asked, kwargs: dict[str, Any]) -> None:
         now = self.clock.now()
-        instance.launch_time = now.replace(tzinfo=None, microsecond=0)
+        instance.launch_time = told(now)
         instance.sandbox_launched_at = now
         instance.sandbox_disk_gib = asked.disk_gib
         instance.sandbox_public = asked.public
@@ -212,6 +213,14 @@ class Launches:
 
     # ends -------------------------------------------------------------------------------------------------------------
 
+    def start_instances(self, original: Any, backend: EC2Backend, instance_ids: list[str]) -> Any:
+        """LaunchTime is that of the last start."""
+        stopped = [one for one in backend.get_multi_instances_by_id(instance_ids) if one.state == "stopped"]
+        result = original(backend, instance_ids)
+        for instance in stopped:
+            instance.launch_time = told(self.clock.now())
+        return result
+
     def stop_instances(self, original: Any, backend: EC2Backend, instance_ids: list[str]) -> Any:
         for instance in backend.get_multi_instances_by_id(instance_ids):
             request = request_of(instance)
@@ -261,6 +270,11 @@ class Launches:
         return ActionResult({"SpotPriceHistory": rows, "NextToken": ""})
 
 
+def told(moment: datetime) -> datetime:
+    """As moto keeps a LaunchTime."""
+    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+
+
 def wrap(owner: Any, name: str, replacement: Any) -> None:
     original = getattr(owner, name)
     setattr(owner, name, lambda this, *args, **kwargs: replacement(original, this, *args, **kwargs))
@@ -280,7 +294,7 @@ def expand_template(this: InstanceResponse) -> None:
     data = dict(this.ec2_backend._get_template_from_args(named).data)
     labels = [*this._get_param("TagSpecifications", []), *data.pop("TagSpecifications", [])]
     for name, value in data.items():
-        this.params.setdefault(name, value)
+        this.params.setdefault(name, str(value) if name == "UserData" else value)  # a call's own is text
     this.params.pop("LaunchTemplate")
     if labels:
         this.params["TagSpecifications"] = labels

@@ -8,7 +8,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from stacks.components.aws_end import End
+from provisioner.catalog import labels
+from provisioner.catalog.policies import may_terminate
+from stacks.components.aws_end import TERMINATE, End
 from stacks.settings import Key, identity, one_of, refusal
 
 SPOT, BLOCK, RESERVATION, ON_DEMAND = "spot", "capacity-block", "reservation", "on-demand"
@@ -59,7 +61,8 @@ def had(
 ) -> Capacity:  # fmt: skip
     if config["capacity"] == BLOCK:
         return block(name, config, zone, marks, opts)
-    end, now = End(name, after=config["endAfter"], marks=marks, opts=opts), pulumi.Output.from_input(True)
+    allowed, now = may_terminate(labels.STACK, pulumi.get_stack()), pulumi.Output.from_input(True)
+    end = End(name, after=config["endAfter"], call=TERMINATE, allowed=allowed, marks=marks, opts=opts)
     if config["capacity"] != RESERVATION:
         return Capacity(ends_at=end.at, end=end, market=SPOT if config["capacity"] == SPOT else None, open=now)
     target = config["reservation"] or reservation(name, config, zone, group, end, marks, opts).id

@@ -79,7 +79,10 @@ class OfficeMachines(pulumi.ComponentResource):
         self._region = aws.get_region().region
         zones = zones_selling(config["instanceTypes"])[:MOST_ZONES]
         self._network = PrivateNetwork(name, zones=zones, region=self._region, labels=self._marks, opts=self._mine)
-        self.end = End(name, after=config["endAfter"], marks=self._marks, opts=self._mine)
+        self.end = End(
+            name, after=config["endAfter"], call=RESIZE, allowed=may_scale(labels.STACK, pulumi.get_stack()),
+            marks=self._marks, opts=self._mine,
+        )  # fmt: skip
         card = aws.ec2.LaunchTemplateNetworkInterfaceArgs(
             device_index=0, security_groups=[self._network.group_id], delete_on_termination="true",
             associate_public_ip_address="false",
@@ -89,16 +92,16 @@ class OfficeMachines(pulumi.ComponentResource):
             ends_at=self.end.at, belongings=[(kind, self._marks) for kind in ("volume", "network-interface")],
             opts=self._mine,
         )  # fmt: skip
-        self.group = self._group(template)
+        self.group = self._group(template, self._closing(template.name))
         self._office_hours()
-        closed = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
-        self.end.by(
-            RESIZE, self.group.name.apply(lambda name: {"AutoScalingGroupName": name} | closed),
-            may_scale(labels.STACK, pulumi.get_stack()),
-        )  # fmt: skip
         self.register_outputs({})
 
-    def _group(self, template: aws.ec2.LaunchTemplate) -> aws.autoscaling.Group:
+    def _closing(self, group: pulumi.Output[str]) -> aws.scheduler.Schedule:
+        """By the group's name, which is its template's, so that its end is there before it."""
+        closed = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
+        return self.end.by(group.apply(lambda name: {"AutoScalingGroupName": name} | closed))
+
+    def _group(self, template: aws.ec2.LaunchTemplate, end: aws.scheduler.Schedule) -> aws.autoscaling.Group:
         """Scales to zero; its size while it is open belongs to the clock, so `up` leaves that alone."""
         policies = aws.autoscaling
         policy = policies.GroupMixedInstancesPolicyArgs(
@@ -118,15 +121,20 @@ class OfficeMachines(pulumi.ComponentResource):
         )  # fmt: skip
         tags = self.end.at.apply(lambda at: passed_on(self._marks | {"Name": self._name, labels.EXPIRES_AT: at}))
         return aws.autoscaling.Group(
-            self._name, min_size=0, max_size=self._config["machines"], desired_capacity=self._config["machines"],
+            self._name, name=template.name, min_size=0, max_size=self._config["machines"],
+            desired_capacity=self._config["machines"],
             capacity_rebalance=True, vpc_zone_identifiers=self._network.subnet_ids, mixed_instances_policy=policy,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["desiredCapacity"], hooks=self._in_time()),
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["desiredCapacity"], hooks=self._in_time(), depends_on=[end],
+                delete_before_replace=True,
+            ),
         )  # fmt: skip
 
     def _in_time(self) -> pulumi.ResourceHookBinding:
         """At its end it was emptied for good: a change would open it again."""
-        return pulumi.ResourceHookBinding(before_create=[self.end.in_time], before_update=[self.end.in_time])
+        fewer = pulumi.ResourceHook(f"{self._name}-fewer", say_fewer, pulumi.ResourceHookOptions(on_dry_run=True))
+        return pulumi.ResourceHookBinding(before_create=[self.end.in_time], before_update=[self.end.in_time, fewer])
 
     def _office_hours(self) -> None:
         """It closes on every day: what somebody started on a Saturday goes home as well."""
@@ -154,6 +162,13 @@ class OfficeMachines(pulumi.ComponentResource):
         pulumi.export(
             "on_demand_usd_per_hour", f"{dearest * self._config['machines']}" if dearest and sure else "unknown"
         )
+
+
+def say_fewer(change: pulumi.ResourceHookArgs) -> None:
+    """AWS ends what is more than a new maximum, whatever it is doing."""
+    before, after = ((inputs or {}).get("maxSize", 0) for inputs in (change.old_inputs, change.new_inputs))
+    if after < before:
+        pulumi.log.warn(f"machines: {int(before)} become {int(after)}, at once: AWS ends what is more, and chooses it.")
 
 
 def passed_on(marks: dict[str, str]) -> list[aws.autoscaling.GroupTagArgs]:

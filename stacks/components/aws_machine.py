@@ -1,7 +1,9 @@
 """What every AWS machine of a stack is launched with: identity, image, disk, metadata service, labels, end."""
 
+import base64
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -14,6 +16,7 @@ from provisioner.domain.machines import MachineType
 from stacks.settings import LABELS, Key, lasting, marks, one_of, refusal, whole
 
 LONGEST = timedelta(days=14)
+OWN_END = Path(__file__).with_name("own_end.sh")
 REGIONS = [one.value for one in aws.Region]
 REGION = Key(name="aws:region", parse=one_of("", *REGIONS), default="", help="a region of AWS")
 KEYS = (
@@ -85,11 +88,12 @@ def launch_template(
     reservation: pulumi.Input[str] | None = None,
     placement: aws.ec2.LaunchTemplatePlacementArgs | None = None,
     belongings: Iterable[tuple[str, dict[str, str]]],
+    ends_itself: bool = False,
 ) -> aws.ec2.LaunchTemplate:
     """IMDSv2 only, an encrypted disk that goes with the machine, the right image, an end in its labels.
 
     `belongings` are resource types of what is made with a machine, and their labels. Other ones are another version of
-    the template, which replaces a single machine.
+    the template, which replaces a single machine. What `ends_itself` looks for its own label, in its metadata.
     """
     parameter = image_parameter(machine.image, machine.architecture) or ""
     disk = aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
@@ -102,8 +106,10 @@ def launch_template(
         instance_market_options=aws.ec2.LaunchTemplateInstanceMarketOptionsArgs(market_type=market) if market else None,
         capacity_reservation_specification=targeting(reservation) if reservation else None,
         metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
-            http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
+            http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1,
+            instance_metadata_tags="enabled" if ends_itself else None,
         ),
+        user_data=base64.b64encode(OWN_END.read_bytes()).decode() if ends_itself else None,
         block_device_mappings=[aws.ec2.LaunchTemplateBlockDeviceMappingArgs(device_name="/dev/sda1", ebs=disk)],
         placement=placement,
         tag_specifications=[

@@ -7,9 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from provisioner.catalog import labels
-from provisioner.catalog.policies import may_terminate
 from stacks.components import aws_capacity
-from stacks.components.aws_end import TERMINATE
 from stacks.components.aws_machine import (
     KEYS,
     key_of_end,
@@ -57,10 +55,7 @@ class TrainingMachines(pulumi.ComponentResource):
             lambda yes: [self._instance(template, number) for number in range(config["nodes"])] if yes else []
         )
         if self._capacity.end:
-            self._capacity.end.by(
-                TERMINATE, self._all("id").apply(lambda found: {"InstanceIds": found}),
-                may_terminate(labels.STACK, pulumi.get_stack()),
-            )  # fmt: skip
+            self._capacity.end.by(self._all("id").apply(lambda found: {"InstanceIds": found}))
         self.register_outputs({})
 
     def _template(self, group: aws.ec2.PlacementGroup | None) -> aws.ec2.LaunchTemplate:
@@ -68,7 +63,8 @@ class TrainingMachines(pulumi.ComponentResource):
         return launch_template(
             self._name, self._machine, cards=self._cards(), disk_gib=self._config["diskGib"], marks=self._marks,
             ends_at=self._capacity.ends_at, market=self._capacity.market, reservation=self._capacity.reservation,
-            placement=placement, belongings=[("network-interface", labels.unchanging(self._marks))], opts=self._mine,
+            placement=placement, belongings=[("network-interface", labels.unchanging(self._marks))],
+            ends_itself=self._capacity.end is not None, opts=self._mine,
         )  # fmt: skip
 
     def _all(self, what: str) -> pulumi.Output[list[Any]]:
@@ -104,13 +100,17 @@ class TrainingMachines(pulumi.ComponentResource):
             launch_template=aws.ec2.InstanceLaunchTemplateArgs(id=template.id, version=version),
             tags=self._marks | {"Name": name, labels.EXPIRES_AT: self._capacity.ends_at},
             volume_tags=self._marks,
-            opts=pulumi.ResourceOptions(parent=self, hooks=self._in_time()),
+            opts=pulumi.ResourceOptions.merge(self._mine, self._ending()),
         )
 
-    def _in_time(self) -> pulumi.ResourceHookBinding | None:
-        """None where the cloud ends the machines without being asked."""
+    def _ending(self) -> pulumi.ResourceOptions:
+        """Nothing where the cloud ends the machines without being asked."""
         end = self._capacity.end
-        return pulumi.ResourceHookBinding(before_create=[end.in_time]) if end else None
+        if end is None:
+            return pulumi.ResourceOptions()
+        return pulumi.ResourceOptions(
+            hooks=pulumi.ResourceHookBinding(before_create=[end.in_time]), depends_on=[end.policy]
+        )
 
     def export(self) -> None:
         """What a person uses."""

@@ -15,8 +15,12 @@ SIZES = (
     "Standard_ND96isr_H100_v5", "Standard_ND96asr_v4", "Standard_ND96amsr_A100_v4", "Standard_ND96isr_MI300X_v5",
     "Standard_NC24ads_A100_v4",
 )  # fmt: skip
-LONGEST = timedelta(days=1)
+SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=1)
 """A shutdown schedule is daily: a later end would come a day too soon."""
+AHEAD = timedelta(minutes=45)
+"""Azure passes over a shutdown that it is told of half an hour before or later, until the next day; a machine and its
+network take some minutes. https://learn.microsoft.com/archive/blogs/jpvsblog/dtl-autoshutdown-time
+"""
 IMAGE = compute.ImageReferenceArgs(publisher="microsoft-dsvm", offer="ubuntu-hpc", sku="2204", version="latest")
 CIDR = "10.79.0.0/16"
 USER = "azureuser"
@@ -44,7 +48,12 @@ KEYS = (
     Key(name="capacity", parse=one_of("spot", "on-demand"), default="spot", help="how they are bought"),
     Key(name="eviction", parse=one_of("Delete", "Deallocate"), default="Delete", help="what becomes of an evicted one"),
     Key(name="location", parse=one_of(*azure.regions()), default="eastus", help="region"),
-    Key(name="endAfter", parse=lasting(LONGEST), default="8h", help="when they are shut down, counted from launch"),
+    Key(
+        name="endAfter",
+        parse=lasting(LONGEST, SHORTEST),
+        default="8h",
+        help="when they are shut down, counted from launch",
+    ),
     Key(name="sshKey", parse=public_key, default="", help="a public key, such as the content of ~/.ssh/id_ed25519.pub"),
     Key(name="diskGib", parse=whole(64, 4095), default="256", help="GiB of each machine's disk"),
     *LABELS,
@@ -65,7 +74,7 @@ class AzureMachines(pulumi.ComponentResource):
         self._minutes = int(config["endAfter"].total_seconds() // 60)
         self._identity = self._moment()
         self.at = self._identity.tags.apply(lambda tags: (tags or {})[labels.EXPIRES_AT])
-        self._in_time = pulumi.ResourceHookBinding(before_create=[in_time(name, self.at)])
+        self._in_time = pulumi.ResourceHookBinding(before_create=[in_time(name, self.at, ahead=AHEAD)])
         self.machines = [self._machine(number) for number in range(config["machines"])]
         self.register_outputs({})
 
@@ -148,14 +157,15 @@ class AzureMachines(pulumi.ComponentResource):
     def _end(self, made: compute.VirtualMachine, number: int) -> None:
         """Azure's own shutdown, at the minute of the moment, today and on every later day.
 
-        Its name is Azure's, so another end changes this very schedule.
+        Its name is Azure's, so another end changes this very schedule. It is only taken for a machine that is there,
+        and goes with the group, so that no `destroy` removes it before its machine.
         """
         devtestlab.GlobalSchedule(
             f"{self._name}-{number}", **self._here,
             name=f"shutdown-computevm-{pulumi.get_stack()}-{number}", task_type="ComputeVmShutdownTask",
             status="Enabled", time_zone_id="UTC", target_resource_id=made.id, tags=self._marks,
             daily_recurrence=devtestlab.DayDetailsArgs(time=self.at.apply(lambda at: f"{at[11:13]}{at[14:16]}")),
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, deleted_with=self.group),
         )  # fmt: skip
 
     def export(self) -> None:

@@ -1,4 +1,7 @@
-"""The end of TPU nodes, kept by Cloud Scheduler: no process of ours has to be alive for it."""
+"""The end of TPU nodes, kept by Cloud Scheduler: no process of ours has to be alive for it.
+
+It knows a node by its address, so that it is made before the node and goes after it.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -36,7 +39,7 @@ class End(pulumi.ComponentResource):
         self.at = self._keeper.display_name.apply(lambda text: text or moment)
         self._may = self._allowed(name, project, now)
         hook = in_time(name, self.at)
-        self.in_time = pulumi.ResourceHookBinding(before_create=[hook])
+        self._in_time = pulumi.ResourceHookBinding(before_create=[hook])
         self._always_in_time = pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
 
     def _allowed(self, name: str, project: str, now: datetime) -> gcp.projects.IAMMember:
@@ -51,16 +54,18 @@ class End(pulumi.ComponentResource):
             f"{name}-{self._after}m", project=project, role=role.name, member=member, opts=self._mine
         )
 
-    def of(self, node: gcp.tpu.V2Vm, name: str, *, region: str) -> None:
-        """Deletes the node at the moment, with the account's token. Gone with the stack."""
-        address = node.id.apply(lambda path: f"https://tpu.googleapis.com/v2/{path}")
+    def of(self, node: str, name: str, *, region: str) -> pulumi.ResourceOptions:
+        """Deletes the node of that address at the moment, with the account's token: what the node depends on."""
         token = gcp.cloudscheduler.JobHttpTargetOauthTokenArgs(service_account_email=self._keeper.email, scope=SCOPE)
-        gcp.cloudscheduler.Job(
+        job = gcp.cloudscheduler.Job(
             f"{name}-{self._after}m", region=region, time_zone="Etc/UTC", schedule=self.at.apply(cron),
-            http_target=gcp.cloudscheduler.JobHttpTargetArgs(http_method="DELETE", uri=address, oauth_token=token),
+            http_target=gcp.cloudscheduler.JobHttpTargetArgs(
+                http_method="DELETE", uri=f"https://tpu.googleapis.com/v2/{node}", oauth_token=token
+            ),
             retry_config=RETRIES,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._may], hooks=self._always_in_time),
         )  # fmt: skip
+        return pulumi.ResourceOptions(hooks=self._in_time, depends_on=[job])
 
 
 def cron(at: str) -> str:

@@ -16,7 +16,7 @@ PROJECT = Key(
 
 
 def account_id(stack: str, name: str) -> str:
-    """A service account's id: [a-z]([-a-z0-9]{4,28}[a-z0-9]).
+    """A service account's id: [a-z]([-a-z0-9]{4,28}[a-z0-9]). A TPU node may be called so too.
 
     https://cloud.google.com/iam/docs/service-accounts-create
     """

@@ -38,26 +38,29 @@ class TpuMachines(pulumi.ComponentResource):
         self._name, self._family, self._config = name, family, config
         self._mine = pulumi.ResourceOptions(parent=self)
         self._marks = marks(config, caller)
-        region = config["zone"].rsplit("-", 1)[0]
-        self._network = PrivateNetwork(name, region=region, opts=self._mine)
+        self._region, self._project = config["zone"].rsplit("-", 1)[0], project()
+        self._network = PrivateNetwork(name, region=self._region, opts=self._mine)
         self._machine = gcp.serviceaccount.Account(
             f"{name}-machine", account_id=account_id(pulumi.get_stack(), f"{name}-machine"),
             display_name="accelctl: nothing is granted", opts=self._mine,
         )  # fmt: skip
-        self.end = End(name, after=config["endAfter"], project=project(), opts=self._mine)
+        self.end = End(name, after=config["endAfter"], project=self._project, opts=self._mine)
         self.nodes = [self._node(number) for number in range(config["nodes"])]
-        for number, node in enumerate(self.nodes):
-            self.end.of(node, f"{name}-{number}", region=region)
         self.register_outputs({})
 
     def _labels(self, at: str) -> dict[str, str]:
         return labels.for_google(self._marks | {labels.EXPIRES_AT: at})
 
     def _node(self, number: int) -> gcp.tpu.V2Vm:
-        """The address is Google's inner one; ssh goes through its proxy."""
-        scheduling = SCHEDULING[self._config["capacity"]]
+        """Its name is fixed, so that its end is there first. Its address is Google's inner one."""
+        name, scheduling = f"{self._name}-{number}", SCHEDULING[self._config["capacity"]]
+        called = account_id(pulumi.get_stack(), str(number))
+        ending = self.end.of(
+            f"projects/{self._project}/locations/{self._config['zone']}/nodes/{called}", name, region=self._region
+        )
+        one_of_its_name = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
         return gcp.tpu.V2Vm(
-            f"{self._name}-{number}", accelerator_type=self._config["acceleratorType"],
+            name, name=called, accelerator_type=self._config["acceleratorType"],
             runtime_version=self._family.runtime, zone=self._config["zone"], labels=self.end.at.apply(self._labels),
             scheduling_config=gcp.tpu.V2VmSchedulingConfigArgs(**scheduling) if scheduling else None,
             network_config=gcp.tpu.V2VmNetworkConfigArgs(
@@ -65,7 +68,7 @@ class TpuMachines(pulumi.ComponentResource):
             ),
             service_account=gcp.tpu.V2VmServiceAccountArgs(email=self._machine.email, scopes=[SCOPE]),
             shielded_instance_config=gcp.tpu.V2VmShieldedInstanceConfigArgs(enable_secure_boot=True),
-            opts=pulumi.ResourceOptions(parent=self, hooks=self.end.in_time),
+            opts=pulumi.ResourceOptions.merge(one_of_its_name, ending),
         )  # fmt: skip
 
     def export(self) -> None:

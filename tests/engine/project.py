@@ -87,6 +87,11 @@ class Project:
         state = json.loads(self.run("stack", "export").stdout)
         return {one["urn"].split("::", 2)[2]: one.get("id", "") for one in state["deployment"].get("resources", [])}
 
+    def made_in_order(self, *types: str) -> bool:
+        """Whether these were made one after the other, by the order of the state."""
+        made = [next(name for name in self.resources() if f"{one}::" in name) for one in types]
+        return sorted(made, key=list(self.resources()).index) == made
+
 
 def project(folder: Path, stack: str) -> Project:
     """The sources beside this Python."""

@@ -58,6 +58,15 @@ def test_one_spot_machine_is_there_and_the_group_may_go_down_to_none(stack: Proj
     assert (group(stack)["MinSize"], group(stack)["MaxSize"]) == (0, 1)
 
 
+def test_its_end_is_there_before_it(stack: Project) -> None:
+    """By the name that it is going to have, so that no Ctrl-C leaves a group that nothing empties."""
+    (end,) = aws("scheduler").list_schedules()["Schedules"]
+    told = aws("scheduler").get_schedule(Name=end["Name"], GroupName=end["GroupName"])["Target"]["Input"]
+
+    assert json.loads(told)["AutoScalingGroupName"] == stack.outputs()["group"]
+    assert stack.made_in_order("aws:scheduler/schedule:Schedule", "aws:autoscaling/group:Group")
+
+
 def test_up_again_changes_nothing(stack: Project) -> None:
     """Nor does a refresh find a difference."""
     stack.up(NO_CHANGE, *PACK)
@@ -73,13 +82,15 @@ def test_it_closes_in_the_evening_and_up_leaves_it_closed(stack: Project) -> Non
 
 
 def test_another_size_changes_the_group_in_place(stack: Project) -> None:
-    """The same group, with room for three."""
+    """The same group, with room for three; the preview says that fewer end running ones."""
     before = stack.outputs()["group"]
     stack.configure(machines="3", hours="off")
     stack.up(*PACK)
 
     assert (stack.outputs()["group"], group(stack)["MaxSize"]) == (before, 3)
     assert aws("autoscaling").describe_scheduled_actions()["ScheduledUpdateGroupActions"] == []
+    stack.configure(machines="2")
+    assert "3 become 2, at once" in stack.run("preview").stdout
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """aws-p5 under the real engine: what `pulumi up` makes is really there, ends by itself, and goes without a trace."""
 
+import base64
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from provisioner.sandbox.client import ask
-from tests.engine.project import NO_CHANGE, PACK, Project, project
+from tests.engine.project import NO_CHANGE, PACK, ROOT, Project, project
 from tests.sandbox.world import aws, state_of, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("sandbox")]
@@ -177,15 +178,44 @@ def fresh(sandbox: dict[str, Any], tmp_path: Path) -> Iterator[Project]:
     made.run("destroy", "--yes", "--skip-preview")
 
 
-def test_an_interrupted_up_is_finished_by_the_next_one(fresh: Project) -> None:
-    """Ctrl-C in the middle; the next `up` makes what is missing, and no machine twice."""
-    assert fresh.interrupted("aws:ec2:Vpc") != 0
-    fresh.up(*PACK)
+def test_machines_have_an_end_before_their_schedule_and_until_they_are_gone(fresh: Project) -> None:
+    """Ctrl-C while one is made: it ends itself by its label, and the next `up` makes no second one. A destroy that
+    cannot remove a machine leaves its end, and the role that keeps it.
+    """
+    fresh.configure(capacity="on-demand")
+    assert fresh.interrupted("aws:ec2:Instance", when="creating") != 0
+    (machine,) = launched(fresh)
+    assert (ending(machine), itself(machine)) == ([], True)
+    fresh.up()
+    assert launched(fresh) == [machine]
 
-    mine = [{"Name": "tag:accelctl:stack", "Values": [f"{STACK}-again"]}]
-    found = aws("ec2").describe_instances(Filters=mine)["Reservations"]
-    states = [one["State"]["Name"] for reservation in found for one in reservation["Instances"]]
-    assert states.count("running") == 1
+    protect(machine, True)
+    refused = fresh.run("destroy", "--yes", "--skip-preview", well=False)
+    protect(machine, False)
+    assert "OperationNotPermitted" in refused.stdout
+    (role,) = ending(machine)
+    aws("iam").get_role(RoleName=role)
+
+
+def itself(machine: str) -> bool:
+    """It has the script that ends it, and may read its own label."""
+    ec2 = aws("ec2")
+    script = ec2.describe_instance_attribute(InstanceId=machine, Attribute="userData")["UserData"]["Value"]
+    told = ec2.describe_instances(InstanceIds=[machine])["Reservations"][0]["Instances"][0]["MetadataOptions"]
+    return (
+        base64.b64decode(script) == (ROOT / "stacks/components/own_end.sh").read_bytes()
+        and told["InstanceMetadataTags"] == "enabled"
+    )
+
+
+def ending(machine: str) -> list[str]:
+    """The roles by which schedules are going to end it."""
+    mine = [one["Target"] for one in schedules() if machine in one["Target"]["Input"]]
+    return [one["RoleArn"].rsplit("/", 1)[-1] for one in mine]
+
+
+def protect(machine: str, yes: bool) -> None:
+    aws("ec2").modify_instance_attribute(InstanceId=machine, DisableApiTermination={"Value": yes})
 
 
 def test_an_unknown_stack_is_told_what_there_is(sandbox: dict[str, Any], tmp_path: Path) -> None:

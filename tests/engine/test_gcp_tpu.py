@@ -26,8 +26,10 @@ def stack(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_what_is_made_is_right_and_safe(stack: Project) -> None:
-    """One spot slice with its runtime, its own account, no outer address, and our labels."""
+    """One spot slice with its runtime, its own account, no outer address, and our labels; its end is there first."""
     (node,) = nodes()
+
+    assert stack.made_in_order("gcp:cloudscheduler/job:Job", "gcp:tpu/v2Vm:V2Vm")
 
     assert (node.accelerator_type, node.runtime_version) == ("v5litepod-8", "v2-alpha-tpuv5-lite")
     assert node.scheduling_config.spot
@@ -104,7 +106,7 @@ def test_another_end_keeps_the_node_and_another_type_replaces_it(stack: Project)
     stack.up(*PACK)
 
     (node,) = nodes()
-    assert (node.name != name, node.accelerator_type, len(node.network_endpoints)) == (True, "v5litepod-16", 4)
+    assert (node.name, node.accelerator_type, len(node.network_endpoints)) == (name, "v5litepod-16", 4)
 
 
 def test_on_demand_without_an_end_is_blocked_and_with_one_it_passes(stack: Project) -> None:

@@ -74,6 +74,20 @@ def test_what_is_taken_back_is_replaced(group: str) -> None:
     assert until(lambda: not members())
 
 
+def test_a_smaller_maximum_ends_what_is_too_much_at_once(group: str) -> None:
+    """As AWS has it: the size follows its bounds, and one beyond them is refused."""
+    scaling = aws("autoscaling")
+    want(2)
+    scaling.update_auto_scaling_group(AutoScalingGroupName=GROUP, MaxSize=1)
+    held = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
+    assert (held["MaxSize"], held["DesiredCapacity"]) == (1, 1)
+
+    beyond = {"AutoScalingGroupName": GROUP, "MinSize": 0, "MaxSize": 2, "DesiredCapacity": 3}
+    assert refused(lambda: scaling.update_auto_scaling_group(**beyond))[0] == "ValidationError"
+    scaling.update_auto_scaling_group(**beyond | {"DesiredCapacity": 0})
+    assert until(lambda: not members())
+
+
 def test_a_member_goes_with_its_place_and_never_below_the_minimum(group: str) -> None:
     """The size is one less and nothing comes in its place; at the minimum AWS refuses."""
     scaling = aws("autoscaling")

@@ -17,6 +17,7 @@ from provisioner.sandbox import client
 from provisioner.sandbox.client import SandboxError, ask
 from tests.sandbox.world import TYPE, alive, aws, content, describe, launch, state_of, until
 
+OWN_END = Path(__file__).parents[2] / "stacks/components/own_end.sh"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
@@ -145,6 +146,33 @@ def test_a_later_boot_runs_what_lies_in_per_boot_and_not_the_user_data() -> None
 
 
 @pytest.mark.usefixtures("sandbox")
+def test_a_stacks_machine_ends_itself_by_its_label_at_every_boot() -> None:
+    """At once where the label is long past; while it is ahead the machine goes on. Another label counts at once."""
+    late, early = ended_by("2026-01-01T00:00:00Z"), ended_by("2126-01-01T00:00:00Z")
+    assert until(lambda: state_of(late) == "terminated")
+    assert state_of(early) == "running"
+
+    aws("ec2").create_tags(Resources=[early], Tags=[{"Key": "accelctl:expires-at", "Value": "2026-01-01T00:00:00Z"}])
+    aws("ec2").stop_instances(InstanceIds=[early])
+    assert until(lambda: state_of(early) == "stopped")
+    born = (describe(early) or {})["LaunchTime"]
+    ask("clock", advance="60")
+    aws("ec2").start_instances(InstanceIds=[early])
+
+    assert until(lambda: state_of(early) == "terminated")
+    found = describe(early) or {}
+    assert found["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    assert found["LaunchTime"] > born  # that of the last start
+
+
+def ended_by(label: str) -> str:
+    tags = [{"Key": "accelctl:expires-at", "Value": label}]
+    return launch(
+        "", UserData=OWN_END.read_text(), MetadataOptions={"HttpTokens": "required", "InstanceMetadataTags": "enabled"},
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}], InstanceMarketOptions=None,
+    )["InstanceId"]  # fmt: skip
+
+
 def test_a_frozen_machine_ends_with_its_instance(sandbox: dict[str, Any]) -> None:
     """Whoever stops its processes, to see how a silent machine is treated, need not wake them."""
     made = launch("sleep 902 & echo $! >pid; wait")["InstanceId"]

@@ -30,6 +30,7 @@ def named(keys: tuple[Key, ...], name: str) -> Key:
         (azure_machine.KEYS, "sshKey", KEY[:60], "a whole public key"),
         (azure_machine.KEYS, "sshKey", KEY.replace("ssh-ed25519", "ssh-rsa"), "ssh-ed25519 or ssh-rsa"),
         (azure_machine.KEYS, "sshKey", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-ed25519 or ssh-rsa"),
+        (azure_machine.KEYS, "endAfter", "30m", "from 60m to 1d"),
         (G5, "hours", "08:00-08:00", "same minute"),
         (G5, "hours", "8:00-08:00", "same minute"),
         (aws_reaper.KEYS, "logDays", "31", "14, 30, 60"),

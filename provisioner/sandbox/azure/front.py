@@ -13,6 +13,8 @@ from provisioner.sandbox.clock import SandboxClock
 
 LISTING = re.compile(r"(/subscriptions/[^/]+(?:/resourcegroups/[^/]+)?)/providers/(microsoft\.[^/]+/[^/]+)", re.I)
 ACTION = re.compile(r"(.+/virtualmachines/[^/]+)/(deallocate|start|poweroff|instanceview)", re.I)
+PASSED_OVER = timedelta(minutes=31)
+"""https://learn.microsoft.com/archive/blogs/jpvsblog/dtl-autoshutdown-time"""
 OPERATION = re.compile(r".*/operations/(\d+)")
 Answer = tuple[int, Any, dict[str, str]]
 
@@ -85,8 +87,10 @@ class Azure:
         return {"Azure-AsyncOperation": f"{here}?api-version=2024-07-01", "Retry-After": "0"}
 
     def _plan(self, id: str, schedule: Document) -> None:
-        """A machine's shutdown is daily; times are UTC's, or those of a zone that counts as UTC."""
-        moment = next_time(schedule["properties"]["dailyRecurrence"]["time"], self._clock.now())
+        """A machine's shutdown is daily; times are UTC's, or those of a zone that counts as UTC. One that is told of
+        shortly before its time waits for the next day.
+        """
+        moment = next_time(schedule["properties"]["dailyRecurrence"]["time"], self._clock.now() + PASSED_OVER)
         self._clock.at(moment, lambda: self._due(id, schedule))
 
     def _due(self, id: str, schedule: Document) -> None:

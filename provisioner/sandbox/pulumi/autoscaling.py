@@ -71,8 +71,12 @@ def size(clients: Clients, name: str) -> int:
 
 
 def update(clients: Clients, name: str, old: Inputs, new: Inputs) -> None:
+    """The real provider says a size only where the program changed it."""
     changed = {**old, **new}
-    clients("autoscaling").update_auto_scaling_group(**wanted(changed))
+    asked = wanted(changed)
+    if old.get("desiredCapacity") == new.get("desiredCapacity"):
+        asked.pop("DesiredCapacity", None)
+    clients("autoscaling").update_auto_scaling_group(**asked)
     clients("autoscaling").create_or_update_tags(Tags=tags(changed))
 
 
