@@ -134,6 +134,14 @@ def test_a_finding_says_what_it_costs_and_how_to_mend_it() -> None:
     assert "an unknown price" in str(strange)
 
 
+def test_a_machine_of_a_template_costs_what_that_does() -> None:
+    """Its price is the template's, which has a finding of its own."""
+    made = {"name": "made", "token": "aws:ec2/instance:Instance", "inputs": {"launchTemplate": {"id": "?"}}}
+    (first, *_) = findings(made, DEVELOPMENT)
+
+    assert "the price of its template" in str(first)
+
+
 def test_a_tpu_by_its_topology_costs_what_its_chips_cost() -> None:
     """As the same slice by its name does."""
     by_name, by_topology = (
