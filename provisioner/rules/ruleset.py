@@ -45,6 +45,7 @@ class Finding:
     what: str
     usd_per_hour: Decimal | None = None
     machine: bool = True
+    from_template: bool = False
 
     @property
     def usd_per_month(self) -> Decimal | None:
@@ -59,7 +60,7 @@ class Finding:
         if not self.machine:
             return ""
         if self.usd_per_hour is None:
-            return " (an unknown price)"
+            return f" ({'the price of its template' if self.from_template else 'an unknown price'})"
         return f" (${self.usd_per_hour:,.2f}/h, ${self.usd_per_hour * HOURS_A_MONTH:,.0f}/month)"
 
 
@@ -319,7 +320,7 @@ def judged_alone(rule: Rule, facts: Facts, allowed: Configuration, now: datetime
         return None
     return Finding(
         rule=rule.name, level=rule.level, subject=facts.subject, outcome=outcome, what=what,
-        usd_per_hour=facts.usd_per_hour, machine=facts.part is Part.MACHINE,
+        usd_per_hour=facts.usd_per_hour, machine=facts.part is Part.MACHINE, from_template=facts.from_template,
     )  # fmt: skip
 
 

@@ -43,6 +43,13 @@ def boundary(account: str) -> str | None:
     return arn if found else None
 
 
+def refuse_second(function: str) -> None:
+    """Raises RunError where another stack has the function of that name in this region."""
+    found = there(lambda: aws.lambda_.get_function(function_name=function))
+    if found:
+        refuse_anothers("function", function, found.tags, hint="one reaper does for an account: use that one.")
+
+
 class Network:
     """The region's network as it is there: an id of each part, None for what is missing."""
 

@@ -80,6 +80,7 @@ class Reaper(pulumi.ComponentResource):
         self._mine = pulumi.ResourceOptions(parent=self)
         self._marks = marks_of(config)
         refuse_missing(config["bucket"])
+        existing.refuse_second(NAME)
         account = aws.get_caller_identity().account_id
         self._bucket = config["bucket"] or bucket_name(account)
         self._letters = aws.sqs.Queue(

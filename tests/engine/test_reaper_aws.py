@@ -61,6 +61,16 @@ def test_a_teardown_names_the_stack_though_nothing_of_it_is_in_ec2(stack: Projec
     assert f"pulumi destroy --stack {stack.stack}" in asked.stderr
 
 
+@pytest.mark.full
+def test_a_second_reaper_is_refused_before_anything_of_it_is_made(stack: Project, tmp_path: Path) -> None:
+    """An account needs one, and its names are taken: preview says whose they are."""
+    second = project(tmp_path, "reaper-aws-2")
+    done = second.run("preview", well=False)
+
+    assert done.returncode != 0
+    assert f"the function accelctl-reaper belongs to the stack '{stack.stack}'" in done.stdout
+
+
 def test_what_is_deployed_is_watched_and_up_again_changes_nothing(stack: Project) -> None:
     """An alarm that counts silence as failure, a log that is kept for a month, a bundle that is the same."""
     alarm, failed = (alarm_of(metric) for metric in ("Success", "ApproximateNumberOfMessagesVisible"))

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,9 @@ import pytest
 from provisioner.cli.commands import check
 from provisioner.errors import ConfigError
 from provisioner.rules import configuration, ruleset, totals
-from provisioner.rules.configuration import Configuration, Exemption
 from provisioner.rules.ruleset import Outcome
 from tests.cli.test_command_line import accelctl
-from tests.rules.cases import CASES, NOW, findings, inputs_of
+from tests.rules.cases import CASES, findings, inputs_of
 
 DEVELOPMENT = configuration.load("development")
 OFF = {"pattern": "*", "rule": "orphan-proof", "reason": "r", "owner": "ann", "until": "2030-01-01"}
@@ -135,6 +134,14 @@ def test_a_finding_says_what_it_costs_and_how_to_mend_it() -> None:
     assert "an unknown price" in str(strange)
 
 
+def test_a_machine_of_a_template_costs_what_that_does() -> None:
+    """Its price is the template's, which has a finding of its own."""
+    made = {"name": "made", "token": "aws:ec2/instance:Instance", "inputs": {"launchTemplate": {"id": "?"}}}
+    (first, *_) = findings(made, DEVELOPMENT)
+
+    assert "the price of its template" in str(first)
+
+
 def test_a_tpu_by_its_topology_costs_what_its_chips_cost() -> None:
     """As the same slice by its name does."""
     by_name, by_topology = (
@@ -144,36 +151,6 @@ def test_a_tpu_by_its_topology_costs_what_its_chips_cost() -> None:
 
     assert by_name is not None
     assert by_name == by_topology
-
-
-def exempted(*days: int) -> Configuration:
-    """By exemptions of one thing that end so many days from now."""
-    exemptions = tuple(
-        Exemption(
-            pattern="p5-*", rule="accelerator-not-always-on", reason="a demonstration", owner="ann",
-            until=NOW.date() + timedelta(days=one),
-        )
-        for one in days
-    )  # fmt: skip
-    return replace(DEVELOPMENT, exemptions=exemptions)
-
-
-@pytest.mark.parametrize(
-    ("days", "outcome"),
-    [
-        ((1,), Outcome.EXEMPT), ((-1,), Outcome.VIOLATION), ((366,), Outcome.EXEMPT), ((20_000,), Outcome.VIOLATION),
-        ((-10, 30), Outcome.EXEMPT), ((20_000, 30), Outcome.EXEMPT), ((-10, -1), Outcome.VIOLATION),
-    ],
-)  # fmt: skip
-def test_an_exemption_has_an_end(days: tuple[int, ...], outcome: Outcome) -> None:
-    """Expired, it is a violation again, which says who had asked for it; one for ever lets nobody off; one that holds
-    does, whatever others there are.
-    """
-    case = next(case for case in CASES if case["name"] == "p5-on-demand")
-    (found,) = findings(case, exempted(*days))
-
-    assert found.outcome is outcome
-    assert "ann" in found.what
 
 
 def test_production_wants_labels_that_say_something() -> None:
@@ -214,13 +191,6 @@ def test_only_where_it_is_allowed(name: str, inputs: dict[str, Any], outcome: Ou
     found = findings(case | {"inputs": case["inputs"] | inputs}, allowed)
 
     assert [(one.rule, one.outcome) for one in found] == ([("allowed-machines", outcome)] if outcome else [])
-
-
-def test_an_exemption_may_come_as_json() -> None:
-    """Where a day is a text, as in the configuration of the policy pack."""
-    found = configuration.read({"exemptions": [OFF]}, "policy configuration", rules=ruleset.NAMES)
-
-    assert found.exemptions[0].until == date(2030, 1, 1)
 
 
 @pytest.mark.parametrize(

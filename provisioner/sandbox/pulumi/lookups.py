@@ -70,6 +70,13 @@ def policy(clients: Clients, asked: Inputs) -> Inputs:
     return {"id": found["Arn"], "arn": found["Arn"], "name": found["PolicyName"], "tags": untagged(found.get("Tags"))}
 
 
+def function(clients: Clients, asked: Inputs) -> Inputs:
+    found = gone(lambda: clients("lambda").get_function(FunctionName=asked["functionName"]))
+    if not found:
+        raise Missing("reading Lambda Function: ResourceNotFoundException: Function not found")
+    return {"id": asked["functionName"], "arn": found["Configuration"]["FunctionArn"], "tags": found.get("Tags") or {}}
+
+
 def buckets(clients: Clients, asked: Inputs) -> Inputs:
     found = [one["Name"] for one in clients("s3").list_buckets()["Buckets"]]
     chosen = [name for name in found if name.startswith(asked.get("prefix", ""))]
@@ -94,5 +101,6 @@ FUNCTIONS: dict[str, Callable[[Clients, Inputs], dict[str, Any]]] = {
     "aws:ec2/getSecurityGroups:getSecurityGroups": listed("describe_security_groups", "SecurityGroups", "GroupId"),
     "aws:ec2/getVpcEndpoint:getVpcEndpoint": endpoint,
     "aws:iam/getPolicy:getPolicy": policy,
+    "aws:lambda/getFunction:getFunction": function,
     "aws:s3/getBuckets:getBuckets": buckets,
 }
