@@ -16,7 +16,7 @@ from provisioner.domain.launches import LaunchRequest
 from provisioner.domain.leftovers import Leftover, Prepaid
 from provisioner.domain.machines import MachineType
 from provisioner.domain.offerings import Offering, Requirements
-from provisioner.errors import AccelctlError, CloudError, Refused
+from provisioner.errors import AccelctlError, CloudError, CredentialsRefused, PermissionDenied, Refused
 
 NOWHERE = ""
 """The region of what belongs to none."""
@@ -303,6 +303,19 @@ class Notifies(Protocol):
 
 Refusals = Mapping[str, AccelctlError]
 """Why, by id, of those to whom it could not be done; InstanceNotFound of one that is gone. All others are done."""
+
+
+ALONE = 5
+"""So many who are refused one by one for want of a permission, and nobody to whom it was done: it is everybody's."""
+
+
+def everybodys(heard: Mapping[str, AccelctlError | None]) -> AccelctlError | None:
+    """What all the others would hear too, by what some heard (None: done); None where each has to be asked."""
+    refusals = list(heard.values())
+    if strangers := [one for one in refusals if isinstance(one, CredentialsRefused)]:
+        return strangers[0]
+    denied = [one for one in refusals if isinstance(one, PermissionDenied)]
+    return denied[-1] if len(denied) >= ALONE and None not in refusals else None
 
 
 class ReapsInstances(Protocol):

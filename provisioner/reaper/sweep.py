@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from provisioner.catalog import labels
-from provisioner.clouds.base import Notifies, ReapsInstances, Refusals
+from provisioner.clouds.base import Notifies, ReapsInstances, Refusals, everybodys
 from provisioner.domain.estate import OwnerKind
 from provisioner.errors import AccelctlError, CloudError, CloudUnavailable, HeldByOwner, InstanceNotFound
 from provisioner.reaper import marks
@@ -156,18 +156,23 @@ class Sweeper:
         return self._cloud.relabel(region, ids(batch), labels.REAP, text)
 
     def _ended(self, batch: Sequence[Swept], caps: Caps) -> Iterator[tuple[Key, Swept]]:
-        """Within the caps. What stays after all takes nobody's place: the next ones are tried, while there is time."""
+        """Within the caps. What stays after all takes nobody's place: the next ones are tried, while there is time, and
+        until a refusal is everybody's."""
         waiting = [one for one in batch if not is_held(one)]
         yield from ((one.key, replace(one, outcome=Outcome.HELD, why=why_held(one))) for one in batch if is_held(one))
-        while not self._enough() and (allowed := within(caps, waiting)):
+        heard: dict[str, AccelctlError | None] = {}
+        while not self._enough() and not everybodys(heard) and (allowed := within(caps, waiting)):
             tried = {one.key for one in allowed}
             waiting = [one for one in waiting if one.key not in tried]
             refused = self._ended_now(allowed)
+            heard |= {one: refused.get(one) for one in ids(allowed)}
             for one in allowed:
                 if stays_for_sure(refused.get(one.machine.instance.id)):
                     caps.give_back(one.machine)
             yield from outcomes(allowed, refused)
-        yield from ((one.key, replace(one, outcome=Outcome.LATER, why=caps.refusal(one.machine))) for one in waiting)
+        why = everybodys(heard)
+        for one in waiting:
+            yield one.key, replace(one, outcome=Outcome.LATER, why=why.message if why else caps.refusal(one.machine))
 
     def _ended_now(self, batch: Sequence[Swept]) -> Refusals:
         """Only what a second look finds unchanged."""

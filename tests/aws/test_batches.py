@@ -1,47 +1,37 @@
-"""One machine that a call refuses never stops the others of its batch."""
+"""One machine's refusal never stops the others, and what is everybody's is not asked of each."""
 
-from provisioner.clock import SystemClock
-from provisioner.clouds.aws import Aws
-from provisioner.errors import InstanceNotFound, PermissionDenied
-from tests.estate.serving import serving
-from tests.estate.tables import REGION, Estate, id_of
+import pytest
+from botocore.exceptions import ClientError
 
+from provisioner.clouds.aws.batches import refusals
+from provisioner.errors import AccelctlError
 
-def cloud() -> Aws:
-    return Aws(clock=SystemClock(), region=REGION)
+IDS = [f"i-{number}" for number in range(200)]
 
 
-def test_one_one_time_spot_machine_among_a_hundred_is_not_stopped_and_the_others_are() -> None:
-    """It costs a few halvings, not a call for each machine."""
-    with serving(Estate(machines=100, one_time=frozenset({37}))) as estate:
-        refused = cloud().stop(REGION, estate.ids())
+def asked(code: str, refused: set[str]) -> tuple[dict[str, AccelctlError], int]:
+    """Of a call that fails for every batch with one of these in it: the refusals, and how many calls it took."""
+    calls: list[list[str]] = []
 
-    assert list(refused) == [id_of(37)]
-    assert "one-time" in refused[id_of(37)].message
-    assert [one for one in estate.ids() if estate.state_of(one) != "stopped"] == [id_of(37)]
-    assert estate.asked["StopInstances"] <= 15
+    def call(ids: list[str]) -> None:
+        calls.append(ids)
+        if refused & {*ids}:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, "StopInstances")
 
-
-def test_one_protected_machine_among_250_stays_and_the_others_go() -> None:
-    """Whichever batch it is in."""
-    with serving(Estate(machines=250, protected=frozenset({180}))) as estate:
-        refused = cloud().end(REGION, estate.ids())
-
-    assert {one: type(why) for one, why in refused.items()} == {id_of(180): PermissionDenied}
-    assert [one for one in estate.ids() if estate.state_of(one) != "terminated"] == [id_of(180)]
+    return refusals("ec2:StopInstances", IDS, call), len(calls)
 
 
-def test_a_vanished_machine_in_every_batch_is_gone_and_the_others_are_labelled() -> None:
-    """A machine that ended between look and act."""
-    lost = frozenset({5, 210, 499})
-    with serving(Estate(machines=500, vanished=lost)) as estate:
-        refused = cloud().relabel(REGION, estate.ids(), "accelctl:reap", "now")
-
-    assert {one: type(why) for one, why in refused.items()} == dict.fromkeys(map(id_of, sorted(lost)), InstanceNotFound)
-    assert sum("accelctl:reap" in estate.labels_of(one) for one in estate.ids()) == 497
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "InvalidInstanceID.NotFound"])
+@pytest.mark.parametrize("refused", [{"i-0"}, {"i-1", "i-77", "i-199"}])
+def test_all_but_those_that_are_refused_are_done(code: str, refused: set[str]) -> None:
+    """Also where a policy lets the caller at some machines only."""
+    assert set(asked(code, refused)[0]) == refused
 
 
-def test_a_call_that_is_refused_for_everybody_is_told_of_everybody() -> None:
-    """Nobody is passed over in silence."""
-    with serving(Estate(machines=4, protected=frozenset(range(4)))) as estate:
-        assert set(cloud().end(REGION, estate.ids())) == set(estate.ids())
+@pytest.mark.parametrize(("code", "most"), [("UnauthorizedOperation", 15), ("ExpiredToken", 1), ("Unavailable", 1)])
+def test_a_refusal_of_all_takes_few_calls(code: str, most: int) -> None:
+    """And everybody hears of it."""
+    found, calls = asked(code, set(IDS))
+
+    assert set(found) == set(IDS)
+    assert calls <= most

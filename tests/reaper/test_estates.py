@@ -102,6 +102,16 @@ def test_a_bad_machine_in_every_batch_and_the_rest_is_handled_within_the_caps() 
     assert len(done.report.not_reached) == 78
 
 
+def test_a_permission_that_is_missing_for_all_is_not_asked_of_each() -> None:
+    """Of 200 that are due a batch is tried, with one second look; the others wait."""
+    with serving(Estate(machines=400, labels=marked(range(400)), denied=frozenset({"StopInstances"}))) as estate:
+        done = swept(apply=True)
+
+    assert (outcomes(done)["stop", "refused"], outcomes(done)["stop", "later"]) == (20, 180)
+    assert (estate.asked["DescribeInstances"], estate.asked["StopInstances"]) == (2, 11)
+    assert all("StopInstances" in one.why for one in done.report.not_reached)
+
+
 def test_a_persistent_request_goes_before_its_machine() -> None:
     """Else the machine would come back."""
     with serving(Estate(machines=20, persistent=frozenset({1}), labels=marked(range(1, 2)))) as estate:

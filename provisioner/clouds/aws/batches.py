@@ -4,33 +4,41 @@ EC2's batches are all or nothing for a vanished id, a protected machine, a one-t
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from provisioner.clouds.aws.errors import translated
-from provisioner.errors import AccelctlError, CloudUnavailable, RateLimited
+from provisioner.clouds.base import everybodys
+from provisioner.errors import AccelctlError, CloudUnavailable, CredentialsRefused, RateLimited
 
 MOST = 200
 """Machines in one call. EC2 takes 1,000; smaller batches are refused whole less often."""
+WHOLE = RateLimited, CloudUnavailable, CredentialsRefused
 Call = Callable[[list[str]], object]
 
 
 def refusals(action: str, ids: Sequence[str], call: Call) -> dict[str, AccelctlError]:
     """Why, by id, of those that were refused; all others are done."""
-    parts = [list(ids[start : start + MOST]) for start in range(0, len(ids), MOST)]
-    return {one: refusal for part in parts for one, refusal in halved(action, part, call)}
+    heard: dict[str, AccelctlError | None] = {}
+    for start in range(0, len(ids), MOST):
+        halve(action, list(ids[start : start + MOST]), call, heard)
+    return {one: why for one, why in heard.items() if why is not None}
 
 
-def halved(action: str, ids: list[str], call: Call) -> Iterator[tuple[str, AccelctlError]]:
+def halve(action: str, ids: list[str], call: Call, heard: dict[str, AccelctlError | None]) -> None:
     """Of a refusal that is nobody's in particular the whole part hears."""
+    why = everybodys(heard) or refusal(action, ids, call)
+    if len(ids) == 1 or why is None or isinstance(why, WHOLE) or everybodys(heard):
+        heard |= dict.fromkeys(ids, why)
+        return
+    middle = len(ids) // 2
+    halve(action, ids[:middle], call, heard)
+    halve(action, ids[middle:], call, heard)
+
+
+def refusal(action: str, ids: list[str], call: Call) -> AccelctlError | None:
     try:
         with translated(action):
             call(ids)
-    except (RateLimited, CloudUnavailable) as refusal:
-        yield from ((one, refusal) for one in ids)
-    except AccelctlError as refusal:
-        if len(ids) == 1:
-            yield ids[0], refusal
-            return
-        middle = len(ids) // 2
-        yield from halved(action, ids[:middle], call)
-        yield from halved(action, ids[middle:], call)
+    except AccelctlError as refused:
+        return refused
+    return None

@@ -11,15 +11,17 @@ from botocore.exceptions import ClientError
 from provisioner.clouds.aws.errors import translated
 from provisioner.clouds.aws.instances import Instances
 from provisioner.clouds.aws.sessions import Sessions
-from provisioner.clouds.base import Refusals
+from provisioner.clouds.base import Refusals, everybodys
 from provisioner.errors import AccelctlError, CloudError, HeldByOwner, InstanceNotFound
 
 
 def scale_in(sessions: Sessions, instances: Instances, region: str, ids: Sequence[str]) -> Refusals:
     """One call each: the service takes no more. Its group's minimum is never lowered."""
     client = sessions.client("autoscaling", region)
-    found = {one: refusal(client, instances, region, one) for one in ids}
-    return {one: why for one, why in found.items() if why is not None}
+    heard: dict[str, AccelctlError | None] = {}
+    for one in ids:
+        heard[one] = everybodys(heard) or refusal(client, instances, region, one)
+    return {one: why for one, why in heard.items() if why is not None}
 
 
 def refusal(client: Any, instances: Instances, region: str, machine: str) -> AccelctlError | None:
