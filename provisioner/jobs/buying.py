@@ -132,7 +132,9 @@ def with_attempt(record: JobRecord, attempt: Attempt) -> JobRecord:
     return replace(record, attempts=(*record.attempts[:-1], attempt))
 
 
-def intended(record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff, now: datetime, by: str) -> JobRecord:
+def intended(
+    record: JobRecord, offerings: tuple[Offering, ...], tariff: Tariff, now: datetime, *, by: str = ""
+) -> JobRecord:
     """The record with a new attempt that the cloud has not been asked for yet; its token follows from the record.
 
     Or with its outcome, where too little is left for another machine.

@@ -149,7 +149,7 @@ class Stepper:
                 return self._launching.identify(held)
             case Buy(offerings=offerings):
                 now, by = self._clock.now(), self._leases.holder
-                return self._leases.write(held, intended(held.record, offerings, self._tariff, now, by))
+                return self._leases.write(held, intended(held.record, offerings, self._tariff, now, by=by))
             case Launch(attempt=attempt):
                 return self._launching.launch(self._leases.secured(held), attempt)
             case Adopt(attempt=attempt, instances=instances):

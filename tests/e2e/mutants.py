@@ -22,7 +22,7 @@ def without_intent() -> None:
     def act(self: Any, held: Held, action: Any) -> Held:
         if not isinstance(action, Buy):
             return original(self, held, action)
-        record = intended(held.record, action.offerings, self._tariff, self._clock.now(), "nobody")
+        record = intended(held.record, action.offerings, self._tariff, self._clock.now())
         attempt = replace(record.attempts[-1], token=uuid.uuid4().hex)  # a token that nobody wrote down
         return self._launching.launch(Held(record=with_attempt(record, attempt), tag=held.tag), attempt)
 
