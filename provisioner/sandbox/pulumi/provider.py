@@ -134,7 +134,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         inputs = read(request.inputs) or self._imported(kind, request, context)
         seen = {name: found[name] for name in kind.drifts if name in found and name in inputs}
         known_as = found.pop("id", request.id)  # what is imported under one name may be kept under another
-        return provider_pb2.ReadResponse(id=known_as, properties=written(state | found), inputs=written(inputs | seen))
+        return provider_pb2.ReadResponse(
+            id=known_as, properties=written(inputs | state | found), inputs=written(inputs | seen)
+        )
 
     def _imported(self, kind: Kind, request: Any, context: Any) -> Inputs:
         """An import knows nothing but the id."""
