@@ -11,7 +11,7 @@ from provisioner.domain.pending import Pending
 from provisioner.errors import CloudUnavailable
 from tests.sandbox.world import aws
 
-HERE = {"region": "us-east-1"}
+HERE = {"region": "sa-east-1"}
 ROLE, SUBNET, VPC = "aws:iam/role:Role", "aws:ec2/subnet:Subnet", "aws:ec2/vpc:Vpc"
 
 
@@ -21,7 +21,7 @@ def pending(type: str, **inputs: Any) -> Pending:
 
 def network(marks: dict[str, str]) -> str:
     spec = [{"ResourceType": "vpc", "Tags": [{"Key": key, "Value": value} for key, value in marks.items()]}]
-    return aws("ec2").create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=spec)["Vpc"]["VpcId"]
+    return aws("ec2", HERE["region"]).create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=spec)["Vpc"]["VpcId"]
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -50,10 +50,10 @@ def test_what_has_no_label_of_a_stack_cannot_be_told(inputs: dict[str, Any]) -> 
 def test_a_queue_is_found_by_its_whole_name() -> None:
     """Not by how it begins."""
     name = f"reaper-{secrets.token_hex(4)}"
-    aws("sqs").create_queue(QueueName=f"{name}-dlq")
+    aws("sqs", HERE["region"]).create_queue(QueueName=f"{name}-dlq")
     assert Orphans().find(pending(QUEUE, name=name), HERE, set()) == ""
 
-    made = aws("sqs").create_queue(QueueName=name)["QueueUrl"]
+    made = aws("sqs", HERE["region"]).create_queue(QueueName=name)["QueueUrl"]
     assert Orphans().find(pending(QUEUE, name=name), HERE, set()) == made
 
 
