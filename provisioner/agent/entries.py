@@ -7,7 +7,7 @@ import time
 from .held import Held
 from .links import within
 from .restless import Restless
-from .writers import Cuts
+from .writers import Cuts, Growth
 
 SETTLE = 0.5
 RESTLESS = 600.0
@@ -35,10 +35,13 @@ class Entries:
         """When set: what was written after that moment, when the program was cut off, may be half."""
         self.cuts = Cuts()
         """The files that were being written when a process was ended. Any other one is whole, a folder maybe not."""
+        self._growth = Growth()
+        self.torn = []
+        """Entries that the last look passed over for that."""
 
-    def at_rest(self):
+    def at_rest(self, sent):
         """All of them, since nobody writes any more; None for one that the program was cut off from."""
-        return self._untorn(self._scan())
+        return self._untorn(self._scan(), sent)
 
     def quiet(self, hurry, sent):
         """Those that nobody writes just now: what is in them, or None for one that is being written.
@@ -46,6 +49,7 @@ class Entries:
         `sent` has path -> (stamp, name) of the files that the store has already.
         """
         first = self._scan()
+        self._growth.look(item for found in first.values() for item in found.items())
         for entry, found in first.items():
             if list(found) == [entry] and sent.get(entry, [None])[0] != found[entry]:
                 self.held.hold(entry)
@@ -59,24 +63,29 @@ class Entries:
         entries.update(replaced)
         self.held.keep_only(replaced)
         self.restless.seen(entries)
-        return self._untorn(entries)
+        return self._untorn(entries, sent)
 
     def under_change(self, folder):
         """Whether something is written there under a name that is never taken, or was until the program was cut off."""
         names = listed(os.path.join(self._work, folder))
         return self.torn_since is not None or any(ignored(name) for name in names)
 
-    def _untorn(self, entries):
-        return {
-            entry: None if found is not None and self._is_torn(entry, found) else found
-            for entry, found in entries.items()
-        }
+    def _untorn(self, entries, sent):
+        self.torn = [
+            entry for entry, found in entries.items() if found is not None and self._is_torn(found, entry, sent)
+        ]
+        return {entry: None if entry in self.torn else found for entry, found in entries.items()}
 
-    def _is_torn(self, entry, found):
-        if any(self.cuts.left_half(os.path.join(self._work, path), stamp[1]) for path, stamp in found.items()):
+    def _is_torn(self, found, entry, sent):
+        if any(self._is_half(path, seen, sent.get(path, [None])[0]) for path, seen in found.items()):
             return True
         cut_off = self.torn_since is not None and self._touched(entry, found) > self.torn_since * 1e9
         return cut_off and not self._was_closed(entry, found)
+
+    def _is_half(self, path, seen, sent):
+        """Not what the store has as it is, nor a log, of which every line is good."""
+        known = seen == sent or self._growth.is_log(path, seen)
+        return not known and self.cuts.left_half(os.path.join(self._work, path), seen[1])
 
     def _was_closed(self, entry, found):
         """Whereas nobody knows of a folder whether all its files were there."""

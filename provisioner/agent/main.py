@@ -265,7 +265,11 @@ class Agent:
         if reason != "interrupted" and self.snapshots:
             nobodys = Cuts()  # of a finished program's log, the last line may be half: nobody resumes from it
             end_all(started_for(self.boarding), nobodys if reason == "finished" else self.snapshots.entries.cuts)
-        if lost := self.save_the_last(end):
+        lost = self.save_the_last(end, wholly=reason != "interrupted")
+        if self.snapshots and self.snapshots.entries.torn:
+            torn = ", ".join(self.snapshots.entries.torn)
+            self.journal.say("cut off while it was written, so the version before stays: %s" % torn)
+        if lost:
             lost = "what was saved last is not in the store: %s" % lost
             reason, message = ("failed" if reason == "finished" else reason), "; ".join(filter(None, (message, lost)))
         if reason == "finished":
@@ -281,12 +285,12 @@ class Agent:
         self.over.set()
         self.pulse.end()
 
-    def save_the_last(self, end):
-        """Why not all of it is in the store; what cannot be read gets a minute of tries."""
+    def save_the_last(self, end, wholly):
+        """Why not all of it is in the store. `wholly`: what cannot be read is tried again, for a minute."""
         soon = min(end, time.monotonic() + UNREADABLE)
         while self.snapshots:
             problem = self.save(at_rest=True)
-            unsent = self.snapshots.unsent
+            unsent = self.snapshots.unsent if wholly else []
             if not (problem or unsent) or time.monotonic() > (end if problem else soon):
                 return problem or ("cannot be read whole: %s" % ", ".join(unsent) if unsent else "")
             time.sleep(1)

@@ -69,7 +69,9 @@ class Snapshots:
         `at_rest` says that nobody writes any more, so that everything is taken as it is.
         """
         try:
-            return self._take(self.entries.at_rest() if at_rest else self.entries.quiet(hurry, self._hashes))
+            return self._take(
+                self.entries.at_rest(self._hashes) if at_rest else self.entries.quiet(hurry, self._hashes)
+            )
         finally:
             self.entries.held.release()
 

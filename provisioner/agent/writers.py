@@ -4,6 +4,12 @@ import os
 import signal
 import time
 
+JUST_NOW = 3 * 10**9
+"""Nanoseconds in which who was writing a file had written to it last: what rests for longer is open, and no more."""
+
+LOG = 60
+"""Seconds; nobody takes as long to write one file of a checkpoint."""
+
 
 class Cuts:
     """Files that our signals cut somebody off from writing."""
@@ -17,18 +23,15 @@ class Cuts:
 
     def look(self, members, number):
         """Before that signal goes to those processes, which stand still: one that outlives it writes on."""
-        found = set()
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
-                continue
+        cut, kept = set(), set()
+        for pid in members:
             try:
-                if not outlives(int(name), number):
-                    found.update(writes(name))
+                (kept if outlives(pid, number) else cut).update(writes(pid))
             except PermissionError:
-                self.unseen = self.unseen or int(name) in members
+                self.unseen = True
             except OSError:  # it has ended meanwhile
                 continue
-        self._moments = {**self._moments, **dict.fromkeys(found, time.time_ns())}
+        self._moments = {**self._moments, **dict.fromkeys(cut - kept, time.time_ns())}
         self._names = frozenset(map(os.path.basename, self._moments))
 
     def has(self, path):
@@ -37,8 +40,28 @@ class Cuts:
         return named and os.path.realpath(path) in self._moments
 
     def left_half(self, path, modified_ns):
-        """Whether nobody has written it since."""
-        return self.has(path) and modified_ns <= self._moments[os.path.realpath(path)]
+        """Whether it was written to the last, and by nobody since."""
+        return self.has(path) and 0 <= self._moments[os.path.realpath(path)] - modified_ns < JUST_NOW
+
+
+class Growth:
+    """Since when each file has only grown, as far as anybody has looked."""
+
+    def __init__(self):
+        self._seen = {}
+
+    def look(self, found):
+        """`found` has path -> stamp of all that is there."""
+        now, before, self._seen = time.time(), self._seen, {}
+        for path, (size, _, inode, _) in found:
+            was = before.get(path)
+            grows = was is not None and was[0] == inode and was[1] <= size
+            self._seen[path] = (inode, size, was[2] if grows else now)
+
+    def is_log(self, path, stamp):
+        """Whether it has only grown for so long that it is no checkpoint that was being written."""
+        inode, size, since = self._seen.get(path, (None, 0, 0))
+        return inode == stamp[2] and size <= stamp[0] and time.time() - since >= LOG
 
 
 def outlives(pid, number):
@@ -53,9 +76,9 @@ def has_in(mask, pid, number):
     return bool(int(held, 16) >> (number - 1) & 1)
 
 
-def writes(name):
-    yield from opened("/proc/%s/" % name)
-    yield from mapped("/proc/%s/" % name)
+def writes(pid):
+    yield from opened("/proc/%d/" % pid)
+    yield from mapped("/proc/%d/" % pid)
 
 
 def opened(process):
@@ -69,9 +92,10 @@ def opened(process):
 
 
 def is_for_writing(info):
+    """Of a file that is only appended to, a log, the part that is there is good."""
     with open(info) as lines:
         flags = next(int(line.split()[1], 8) for line in lines if line.startswith("flags:"))
-    return bool(flags & (os.O_WRONLY | os.O_RDWR))
+    return bool(flags & (os.O_WRONLY | os.O_RDWR)) and not flags & os.O_APPEND
 
 
 def mapped(process):

@@ -1,5 +1,6 @@
 """Puts what a machine saved into a folder, and never anywhere else: a manifest is data from a machine."""
 
+import json
 import os
 import stat
 from collections.abc import Iterable
@@ -40,8 +41,8 @@ class Placed:
     def __init__(self, folder: Path) -> None:
         self._list = folder / LIST
         self._stamps: dict[str, tuple[int, int]] = {}
-        with suppress(OSError, msgspec.DecodeError):  # a list that cannot be read makes everything somebody's own
-            self._stamps = msgspec.json.decode(self._list.read_bytes(), type=dict[str, tuple[int, int]])
+        with suppress(OSError, ValueError):  # a list that cannot be read makes everything somebody's own
+            self._stamps = msgspec.convert(json.loads(self._list.read_text("ascii")), dict[str, tuple[int, int]])
 
     def set_aside(self, file: SavedFile, target: Path) -> Path | None:
         """Where a file goes that was not put there, or was changed since; None for any other."""
@@ -56,7 +57,7 @@ class Placed:
         """These are there now."""
         new = {file.path: stamp(target) for file, target in zip(files, targets, strict=True) if target.is_file()}
         beside = self._list.with_name(f"{LIST}.{os.getpid()}")
-        beside.write_bytes(msgspec.json.encode(self._stamps | new))
+        beside.write_text(json.dumps(self._stamps | new), "ascii")  # a name may be no text
         beside.replace(self._list)
 
 

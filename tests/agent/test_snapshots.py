@@ -5,7 +5,10 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +22,7 @@ from provisioner.agent.manifests import files_of
 from provisioner.agent.restore import restore
 from provisioner.agent.snapshot import LINK, Snapshots
 from provisioner.agent.store import Exists, Missing
-from tests.agent.machine import PREFIX, Machine, until
+from tests.agent.machine import PREFIX, Machine, paths, until
 
 BOARDING = {"prefix": "jobs/j/", "job": "j", "attempt": 1, "nodes": 1, "rank": 0}
 TASK = {"checkpoint_dir": "checkpoints", "outputs_dir": "outputs", "checkpoint_every_seconds": 1}
@@ -187,6 +190,28 @@ def test_what_a_worker_was_writing_is_not_taken_though_its_launcher_minds_the_si
     assert machine.store.get(f"{PREFIX}blobs/{file['sha256']}") == b"whole"
 
 
+TRAINER = """
+import os, signal, sys, time
+def last(*_):
+    open('checkpoints/run/model', 'w').write('last words'); sys.exit(0)
+signal.signal(signal.SIGTERM, last)
+while True: print('line', flush=True); time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("log", [">> checkpoints/run/log", "> checkpoints/run/log"])
+def test_a_log_beside_what_was_saved_in_order_keeps_nothing_from_being_taken(machine: Machine, log: str):
+    """Whoever writes it is cut off, and its last line may be half: that is no checkpoint."""
+    shell = f"mkdir -p checkpoints/run; echo up; exec {sys.executable} -c {shlex.quote(TRAINER)} {log}"
+    machine.task.update(command=["bash", "-c", shell])
+    machine.start()
+    until(lambda: "up" in machine.log(), "the program")
+    machine.store.order(run=False, reason="cancelled")
+    machine.gone()
+
+    assert "checkpoints/run/model" in paths(machine.store.manifests()[-1])
+
+
 def test_a_program_that_dies_of_sigterm_keeps_what_it_had_saved_a_moment_before(machine: Machine):
     """It writes beside the file and renames, as one does, all the time: the last version is whole, and counts."""
     machine.python(
@@ -205,6 +230,31 @@ def test_a_program_that_dies_of_sigterm_keeps_what_it_had_saved_a_moment_before(
 
     last = machine.log().rsplit("saved ", 1)[1].split()[0]
     assert int(machine.store.get(f"{PREFIX}blobs/{file['sha256']}")) >= int(last) - 1
+
+
+def test_a_file_that_has_only_grown_for_long_is_a_log_and_no_half_checkpoint(
+    saver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As that of `| tee`, which is cut off beside a program that ends in order. What is new, or shrank, is none."""
+    log = tmp_path / "checkpoints" / "a" / "log"
+    writing = log.open("w")
+    writing.write("one\n")
+    writing.flush()
+    saver.take()
+    later = time.time() + 61
+    monkeypatch.setattr("time.time", lambda: later)
+    saver.take()
+    writing.write("two\n")
+    writing.flush()
+    saver.entries.cuts.look([os.getpid()], signal.SIGKILL)
+
+    assert "checkpoints/a/log" in {file["path"] for file in files_of(saver.take(at_rest=True))}
+    writing.truncate(1)
+    writing.flush()
+    saver.entries.cuts.look([os.getpid()], signal.SIGKILL)
+    assert saver.take(at_rest=True) is None
+    assert saver.entries.torn == ["checkpoints/a"]
+    writing.close()
 
 
 def test_what_a_program_was_cut_off_from_is_torn_for_a_save_under_way(store: Memory, saver: Any, tmp_path: Path):
