@@ -25,7 +25,7 @@ from .watch import Watch
 from .writers import Cuts
 
 TICK = 0.1
-UNREADABLE = 60
+UNREADABLE = 5
 """Seconds of tries for what cannot be read, or is written though the program has ended."""
 TORN = 3.0
 """Seconds before the end of a program that was cut off in which what it wrote may be half a file."""
@@ -286,13 +286,16 @@ class Agent:
         self.pulse.end()
 
     def save_the_last(self, end, wholly):
-        """Why not all of it is in the store. `wholly`: what cannot be read is tried again, for a minute."""
+        """Why the store does not have it. `wholly`: what does not hold still is taken piece by piece, and told."""
         soon = min(end, time.monotonic() + UNREADABLE)
         while self.snapshots:
             problem = self.save(at_rest=True)
             unsent = self.snapshots.unsent if wholly else []
             if not (problem or unsent) or time.monotonic() > (end if problem else soon):
-                return problem or ("cannot be read whole: %s" % ", ".join(unsent) if unsent else "")
+                if unsent and not problem:
+                    self.journal.say("not saved, since it cannot be read whole: %s" % ", ".join(unsent))
+                return problem
+            self.snapshots.entries.restless.open(unsent)
             time.sleep(1)
         return ""
 

@@ -24,6 +24,12 @@ class Restless:
                 self._since.pop(entry, None)
                 continue
             since = self._since.setdefault(entry, self._since.get(os.path.dirname(entry), time.monotonic()))
-            if time.monotonic() - since >= self._patience and os.path.isdir(os.path.join(self._work, entry)):
+            if time.monotonic() - since >= self._patience:
+                self.open([entry])
+
+    def open(self, entries):
+        """Those that are folders are taken piece by piece from now on."""
+        for entry in entries:
+            if os.path.isdir(os.path.join(self._work, entry)):
                 self.opened.add(entry)
                 self.news.append("%s is written without a pause: what is quiet in it is saved piece by piece" % entry)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.cli.output import note
+from provisioner.cli.signals import as_ctrl_c
 from provisioner.errors import ConfigError, Interrupted
 
 
@@ -43,7 +44,8 @@ class Pulumi:
             )
         except FileNotFoundError:
             raise ConfigError("pulumi is not installed.", hint="'make pulumi' builds it.") from None
-        said, interrupted = heard(engine)
+        with as_ctrl_c():
+            said, interrupted = heard(engine)
         if interrupted:
             raise Interrupted(
                 f"'pulumi {arguments[0]}' of the stack '{self.stack}' was stopped half way, in order.",

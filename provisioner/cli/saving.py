@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from provisioner.cli import output
 from provisioner.cli.narrate import narrate
+from provisioner.cli.signals import as_ctrl_c
 from provisioner.cli.watch import Left, Watch
 from provisioner.domain.jobs import AttemptState, JobRecord
 from provisioner.errors import AccelctlError, CloudUnavailable, CredentialsRefused, Interrupted, RateLimited
@@ -29,8 +30,9 @@ def let_save(place: Workplace, running: Sequence[JobRecord]) -> None:
     longest = grace + max(one.spec.pace.last_upload for one in running)
     waiting, end = {one.id: one for one in running}, place.clock.now() + longest + PATIENCE
     try:
-        while (waiting := still_running(place, waiting)) and place.clock.now() < end:
-            place.clock.sleep(min(one.spec.pace.poll_every for one in waiting.values()))
+        with as_ctrl_c():
+            while (waiting := still_running(place, waiting)) and place.clock.now() < end:
+                place.clock.sleep(min(one.spec.pace.poll_every for one in waiting.values()))
     except KeyboardInterrupt:
         for job in waiting:
             with suppress(AccelctlError):  # its lease ends by itself as well

@@ -87,7 +87,7 @@ def after_attempt(record: JobRecord, last: Attempt) -> Outcome | None:
 
 def program_failed(record: JobRecord, last: Attempt) -> Outcome | None:
     failures = [attempt for attempt in record.recent if attempt.end_reason is EndReason.FAILED]
-    if len(failures) <= record.spec.max_restarts:
+    if len(failures) <= record.spec.max_restarts and last.exit_code != 0:  # 0: it had done its work, and lost it
         return None
     what = last.message or f"the program failed with exit code {last.exit_code}"
     outcome = failed(6, what, f"'accelctl logs {record.id}' shows all it said")

@@ -3,11 +3,13 @@
 import hashlib
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from provisioner.domain.jobs import Archive, JobRecord, JobSpec
+from provisioner.errors import CloudError
 from provisioner.jobs.names import claim
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.records import VERSION, LostRace, Records
@@ -44,13 +46,14 @@ def submit(
     )  # fmt: skip
     try:
         made = Records(objects).create(record).record
-        if spec.workdir and not objects.exists(spec.workdir.key):  # went with another job just before this one named it
-            work_folder(objects, submission, say)
-        return made
     except LostRace:
         if not submission.unique:
             raise
         return Records(objects).read(job).record
+    with suppress(CloudError):  # the job is there, and has to be told of
+        if spec.workdir and not objects.exists(spec.workdir.key):  # went with another job just before this one named it
+            work_folder(objects, submission, say)
+    return made
 
 
 def work_folder(objects: Objects, submission: Submission, say: Callable[[str], None]) -> Archive:

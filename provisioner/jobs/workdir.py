@@ -67,6 +67,11 @@ def fitting(folder: Path, keep: frozenset[PurePosixPath], largest: int = LARGEST
     with named(folder):
         entries = tuple(listed(folder, keep))
     refuse_large(folder, entries, largest)
+    if not entries and any(folder.iterdir()):
+        raise ConfigError(
+            f"--workdir: nothing of '{folder}' would be sent: git, or a .gitignore above it, ignores it all.",
+            hint="'git init' there makes it a repository of its own; or name another folder.",
+        )
     return entries
 
 

@@ -156,12 +156,15 @@ class Sweeper:
         return self._cloud.relabel(region, ids(batch), labels.REAP, text)
 
     def _ended(self, batch: Sequence[Swept], caps: Caps) -> Iterator[tuple[Key, Swept]]:
-        """Within the caps. What stays after all takes nobody's place: the next ones are tried, while there is time, and
-        until a refusal is everybody's."""
+        """Within the caps. What stays after all takes nobody's place: the next ones are tried, while there is time.
+
+        Where nobody of the first ones may be ended, the last ones say whether that is everybody's refusal.
+        """
         waiting = [one for one in batch if not is_held(one)]
         yield from ((one.key, replace(one, outcome=Outcome.HELD, why=why_held(one))) for one in batch if is_held(one))
         heard: dict[str, AccelctlError | None] = {}
-        while not self._enough() and not everybodys(heard) and (allowed := within(caps, waiting)):
+        while not self._enough() and (allowed := within(caps, waiting[::-1] if everybodys(heard) else waiting)):
+            doubted = everybodys(heard) is not None
             tried = {one.key for one in allowed}
             waiting = [one for one in waiting if one.key not in tried]
             refused = self._ended_now(allowed)
@@ -170,6 +173,8 @@ class Sweeper:
                 if stays_for_sure(refused.get(one.machine.instance.id)):
                     caps.give_back(one.machine)
             yield from outcomes(allowed, refused)
+            if doubted and everybodys(heard):
+                break
         why = everybodys(heard)
         for one in waiting:
             yield one.key, replace(one, outcome=Outcome.LATER, why=why.message if why else caps.refusal(one.machine))

@@ -31,7 +31,9 @@ class Timetable:
         """Whether it runs again by then. What nobody can read runs never."""
         try:
             start, last = max(now, self.since or now), min(now + limit, self.until or now + limit)
-            return any(start <= one <= last for one in moments(self.runs, clocks(self.zone), start, last))
+            at_once = start > now and RATE.fullmatch(self.runs)  # a rate's first run is that of its start
+            found = [start] if at_once else moments(self.runs, clocks(self.zone), start, last)
+            return any(start <= one <= last for one in found)
         except (ArithmeticError, LookupError, ValueError):
             return False
 

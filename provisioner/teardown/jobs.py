@@ -56,12 +56,16 @@ class Jobs:
         for one in self.shown:
             names.forget(self._objects, one.spec.name, one.id)
         for key in () if everything else self._unshared():
-            self._objects.delete(key)
+            if key not in self._asked_for():  # by a job that has begun since
+                self._objects.delete(key)
         whole = {f"{root}/": rest for root, rest in STORE.items()}
         for start, rest in (whole if everything else {prefix(one.id): ".+" for one in self.shown}).items():
             for stored in self._objects.listing(start):
                 if re.fullmatch(rest, stored.key.removeprefix(start)):
                     self._objects.delete(stored.key)
+
+    def _asked_for(self) -> set[str]:
+        return {one.spec.workdir.key for one in self._records.open() if one.spec.workdir}
 
     def _unshared(self) -> set[str]:
         """Their work folders that no other job names; none where a job's record cannot be read."""

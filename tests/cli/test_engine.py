@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.sandbox.world import until
 
 SLOW_TO_STOP = """#!/bin/sh
@@ -23,7 +25,8 @@ except Interrupted as said:
 """
 
 
-def test_ctrl_c_waits_until_pulumi_has_stopped_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_waits_until_pulumi_has_stopped_in_order(tmp_path: Path, stop: signal.Signals) -> None:
     """It takes its time and gives its lock back; killed, it would keep the stack shut for the next run."""
     lock, engine = tmp_path / "lock", tmp_path / "pulumi"
     engine.write_text(SLOW_TO_STOP)
@@ -33,7 +36,7 @@ def test_ctrl_c_waits_until_pulumi_has_stopped_in_order(tmp_path: Path) -> None:
         [sys.executable, "-c", DESTROY], env=told, start_new_session=True, stdout=subprocess.PIPE, text=True
     )
     assert until(lock.exists)
-    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    os.killpg(run.pid, stop)  # as a terminal does: to the whole group
     words, _ = run.communicate(timeout=60)
 
     assert not lock.exists()

@@ -237,6 +237,16 @@ def test_a_failing_program_is_restarted_as_often_as_allowed(world: World) -> Non
     assert (world.record.state, len(world.record.attempts)) == (JobState.FAILED, 2)
 
 
+def test_a_program_whose_results_could_not_be_stored_is_not_run_again(world: World) -> None:
+    """It had done its work; the store that refused it would refuse it again, at the price of a machine."""
+    launched(world, max_restarts=3)
+    world.report_end(EndReason.FAILED, exit_code=0)
+    world.step()
+    world.step()
+
+    assert (world.record.state, len(world.record.attempts)) == (JobState.FAILED, 1)
+
+
 def test_cancelling_lets_the_machine_save_first(world: World) -> None:
     """Cancelled: the machine is told, saves, reports, and only then is ended."""
     launched(world)

@@ -10,7 +10,7 @@ from obstore.store import MemoryStore
 from provisioner.errors import ConfigError
 from provisioner.jobs.objects import Objects
 from provisioner.jobs.submit import Submission, submit
-from provisioner.jobs.workdir import Entry, listed, named, pack, send
+from provisioner.jobs.workdir import Entry, fitting, listed, named, pack, send
 from tests.jobs.builders import JOB, START, a_spec
 
 
@@ -141,6 +141,14 @@ def test_a_folder_that_is_too_large_names_its_largest_paths(objects: Objects, fo
 
     assert "data/big.bin" in refusal.value.message
     assert list(objects.listing("workdirs")) == []
+
+
+def test_a_folder_of_which_nothing_would_be_sent_is_refused(folder: Path) -> None:
+    """As below a home that is a repository of dotfiles: a machine would be bought for an empty folder."""
+    (folder / ".git").mkdir(exist_ok=True)
+    (folder / ".gitignore").write_text("*")
+    with pytest.raises(ConfigError, match="nothing of"):
+        fitting(folder, frozenset())
 
 
 def test_a_folder_that_is_not_there_is_refused(objects: Objects, tmp_path: Path) -> None:

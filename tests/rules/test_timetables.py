@@ -66,3 +66,9 @@ def test_a_moment_is_by_the_clocks_of_its_zone() -> None:
 def test_a_limit_without_end_breaks_nothing() -> None:
     """Nobody has such long patience."""
     assert not Timetable(runs="rate(1 day)").within(NOON, timedelta.max)
+
+
+def test_a_rates_first_run_is_that_of_its_start() -> None:
+    """Where that lies ahead; else an interval has to pass."""
+    assert Timetable(runs="rate(30 days)", since=NOON + timedelta(days=1)).within(NOON, timedelta(days=14))
+    assert not Timetable(runs="rate(30 days)", since=NOON - timedelta(days=1)).within(NOON, timedelta(days=14))

@@ -19,20 +19,28 @@ Call = Callable[[list[str]], object]
 def refusals(action: str, ids: Sequence[str], call: Call) -> dict[str, AccelctlError]:
     """Why, by id, of those that were refused; all others are done."""
     heard: dict[str, AccelctlError | None] = {}
-    for start in range(0, len(ids), MOST):
-        halve(action, list(ids[start : start + MOST]), call, heard)
+    left = list(ids)
+    while left:
+        together: list[str] = []
+        for start in range(0, len(left), MOST):
+            halve(action, left[start : start + MOST], call, heard, together)
+        left = together if None in heard.values() else []  # not everybody's after all
     return {one: why for one, why in heard.items() if why is not None}
 
 
-def halve(action: str, ids: list[str], call: Call, heard: dict[str, AccelctlError | None]) -> None:
-    """Of a refusal that is nobody's in particular the whole part hears."""
-    why = everybodys(heard) or refusal(action, ids, call)
-    if len(ids) == 1 or why is None or isinstance(why, WHOLE) or everybodys(heard):
+def halve(action: str, ids: list[str], call: Call, heard: dict[str, AccelctlError | None], together: list[str]) -> None:
+    """Of a refusal that is nobody's in particular the whole part hears; `together` are those not asked alone."""
+    why = refusal(action, ids, call)
+    if len(ids) == 1 or why is None or isinstance(why, WHOLE):
         heard |= dict.fromkeys(ids, why)
         return
+    if everybodys(heard):
+        heard |= dict.fromkeys(ids, why)
+        together += ids
+        return
     middle = len(ids) // 2
-    halve(action, ids[:middle], call, heard)
-    halve(action, ids[middle:], call, heard)
+    halve(action, ids[:middle], call, heard, together)
+    halve(action, ids[middle:], call, heard, together)
 
 
 def refusal(action: str, ids: list[str], call: Call) -> AccelctlError | None:
