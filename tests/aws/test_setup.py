@@ -94,6 +94,7 @@ def test_killed_after_each_step_and_repeated_there_are_no_duplicates() -> None:
     assert complete(KILLED)
 
 
+@pytest.mark.full
 def test_what_a_killed_setup_left_is_still_looked_for() -> None:
     """The region is marked before its first thing is made, and is no candidate before it is ready."""
     dying = cloud()

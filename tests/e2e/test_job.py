@@ -103,7 +103,7 @@ def test_cancelling_keeps_the_checkpoint(tmp_path: Path) -> None:
 def test_detached_the_stepper_alone_carries_the_job_to_its_end(tmp_path: Path) -> None:
     """Detached, the terminal gone, interrupted: `step --watch` buys the next machine and closes the job."""
     job = Job("detached")
-    done = accelctl(*counting("detached", "--detach", steps=300))
+    done = accelctl(*counting("detached", "--detach", steps=600))
     assert done.returncode == 0, done.stderr
     assert "no stepper was seen" in done.stderr
     with started("step", "--watch", "--every", "0.3s") as stepper:
@@ -114,7 +114,7 @@ def test_detached_the_stepper_alone_carries_the_job_to_its_end(tmp_path: Path) -
         stepper.communicate(timeout=20)
 
     assert len(found["attempts"]) == 2
-    assert job.result(tmp_path)["steps"] == 300
+    assert job.result(tmp_path)["steps"] == 600
     assert left_of(found["id"]) == []
 
 

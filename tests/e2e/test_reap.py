@@ -72,6 +72,7 @@ def test_an_idle_machine_goes_and_one_that_works_again_loses_its_mark(machine: A
     assert "accelctl:reap" not in {tag["Key"] for tag in tags}
 
 
+@pytest.mark.full
 def test_a_machine_that_somebody_works_on_by_hand_is_kept(machine: Any) -> None:
     """While the session is open, and no longer."""
     idle = machine()
@@ -115,6 +116,7 @@ def test_a_job_that_nobody_looks_after_is_stepped() -> None:
     assert accelctl("teardown", "alone", "--yes").returncode == 0
 
 
+@pytest.mark.full
 def test_a_running_job_tells_what_it_does_by_a_name_in_the_store() -> None:
     """Its role may write there, and it is seen in the listing that the reaper reads."""
     assert accelctl(*counting("telling", "--detach", steps=5000)).returncode == 0

@@ -66,6 +66,7 @@ def test_ours_is_named_with_its_price_and_others_is_not_looked_at(left: dict[str
     assert not {left["their volume"], left["their address"]} & set(found)
 
 
+@pytest.mark.full
 def test_others_is_told_of_when_the_account_is_looked_at_and_never_touched(left: dict[str, str]) -> None:
     """Even by a run that acts."""
     found = others("--scope", "account", "--apply", "--yes")

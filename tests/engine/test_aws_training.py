@@ -118,6 +118,7 @@ def test_another_duration_moves_the_end_and_another_team_is_said_and_the_machine
     )
 
 
+@pytest.mark.full
 def test_two_nodes_stand_close_together(stack: Project) -> None:
     """A cluster placement group holds both, and one schedule ends both; the preview says that the first is replaced."""
     stack.configure(nodes="2")
