@@ -1,5 +1,6 @@
 """A machine from boot to shutdown, with real processes."""
 
+import json
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from provisioner.agent.aws import (  # pyright: ignore[reportUnknownVariableType] - untyped
+    Unreachable,
+    whole,  # pyright: ignore[reportUnknownVariableType]
+)
 from provisioner.agent.utilisation import neuron_devices  # pyright: ignore[reportUnknownVariableType] - untyped
 from tests.agent.machine import PREFIX, Machine, paths, until
 from tests.agent.server import INSTANCE
@@ -282,3 +287,14 @@ def test_report_names_every_device(machine: Machine):
     assert samples["nvidia1 NVIDIA H200"]["memory_reason"] == "nvidia-smi says [N/A]"
     assert samples["cpu"]["memory_reason"]
     assert 0 <= samples["cpu"]["percent"] <= 100
+
+
+def test_a_role_that_cannot_be_used_yet_is_waited_for() -> None:
+    """What the metadata service says of a new role is no credential, and no reason to go home."""
+    for text in ('{"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role"}', "", "null"):
+        with pytest.raises(Unreachable):
+            whole(text)
+    held, _ = whole(
+        json.dumps({"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2030-01-01T00:00:00Z"})
+    )
+    assert held["Token"] == "c"

@@ -3,7 +3,6 @@
 """Snapshots while the program goes on writing: what a manifest names was there, whole, at one time."""
 
 import hashlib
-import json
 import os
 import shlex
 import shutil
@@ -17,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from provisioner.agent.aws import Unreachable, whole
 from provisioner.agent.manifests import files_of
 from provisioner.agent.restore import restore
 from provisioner.agent.snapshot import LINK, Snapshots
@@ -268,17 +266,6 @@ def test_what_a_program_was_cut_off_from_is_torn_for_a_save_under_way(store: Mem
     kept = {file["path"]: file["sha256"] for file in files_of(saver.take(hurry=True))}
     assert kept["checkpoints/a/f"] == hashlib.sha256(b"one").hexdigest()
     assert "checkpoints/b" in kept
-
-
-def test_a_role_that_cannot_be_used_yet_is_waited_for() -> None:
-    """What the metadata service says of a new role is no credential, and no reason to go home."""
-    for text in ('{"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role"}', "", "null"):
-        with pytest.raises(Unreachable):
-            whole(text)
-    held, _ = whole(
-        json.dumps({"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2030-01-01T00:00:00Z"})
-    )
-    assert held["Token"] == "c"
 
 
 def removed(only: Path) -> None:

@@ -22,6 +22,15 @@ class Count:
     value = 0
 
 
+def leap(world: World, far: timedelta, begun: dict[str, datetime | None], leaping: threading.Event) -> None:
+    """Time passes for steps that began just now; nobody begins one meanwhile."""
+    leaping.set()
+    while any(world.clock.now() + far - at > QUICK.lease / 2 for at in [*begun.values()] if at):
+        time.sleep(0)
+    world.pass_time(far)
+    leaping.clear()
+
+
 def test_two_steppers_a_thousand_times_never_two_machines() -> None:
     """Two steppers race through launches, losses, interruptions, lost answers, late listings: one machine at most.
 
@@ -67,15 +76,8 @@ def test_two_steppers_a_thousand_times_never_two_machines() -> None:
                 world.cloud.fail_next(method, CloudUnavailable("the answer was lost"), after=chance.random() < 0.5)
         if alive and chance.random() < 0.5:
             world.report()
-        pass_time(timedelta(seconds=chance.choice([0, 1, 10, 30, 130])))
+        leap(world, timedelta(seconds=chance.choice([0, 1, 10, 30, 130])), begun, leaping)
         disturbed.value += 1
-
-    def pass_time(leap: timedelta) -> None:
-        leaping.set()
-        while any(world.clock.now() + leap - at > QUICK.lease / 2 for at in [*begun.values()] if at):
-            time.sleep(0)
-        world.pass_time(leap)
-        leaping.clear()
 
     steppers = [threading.Thread(target=race, args=[name]) for name in begun]
     for thread in steppers:

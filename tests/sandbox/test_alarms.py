@@ -45,7 +45,9 @@ def test_silence_of_three_periods_is_an_alarm_where_missing_is_breaching() -> No
     assert until(lambda: state(name) == "OK")
     pass_minutes(4)
     assert until(lambda: state(name) == "ALARM")
-    (letter,) = aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    letters = until(lambda: aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"))
+    assert letters
+    (letter,) = letters
     aws("cloudwatch").put_metric_data(Namespace=name, MetricData=[{"MetricName": "Success", "Value": 1}])
     pass_minutes(1)
 
