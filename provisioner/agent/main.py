@@ -264,7 +264,9 @@ class Agent:
         end = time.monotonic() + self.boarding["last_upload_seconds"]
         if reason != "interrupted" and self.snapshots:
             nobodys = Cuts()  # of a finished program's log, the last line may be half: nobody resumes from it
-            end_all(started_for(self.boarding), nobodys if reason == "finished" else self.snapshots.entries.cuts)
+            end_all(
+                started_for(self.interruption_file), nobodys if reason == "finished" else self.snapshots.entries.cuts
+            )
         lost = self.save_the_last(end, wholly=reason != "interrupted")
         if self.snapshots and self.snapshots.entries.torn:
             torn = ", ".join(self.snapshots.entries.torn)

@@ -101,10 +101,10 @@ def signal_each(members, number):
             continue
 
 
-def started_for(boarding):
-    """Lists who carries the environment of that attempt, in whatever group or session."""
-    marks = {b"ACCELCTL_JOB=" + boarding["job"].encode(), b"ACCELCTL_ATTEMPT=%d" % boarding["attempt"]}
-    return lambda: [pid for pid in processes() if marks <= environment_of(pid)]
+def started_for(interruption_file):
+    """Lists who carries the environment of this machine's program, which that file is of, in any group or session."""
+    mark = b"ACCELCTL_INTERRUPTION_FILE=" + os.fsencode(interruption_file)
+    return lambda: [pid for pid in processes() if mark in environment_of(pid)]
 
 
 def environment_of(pid):
