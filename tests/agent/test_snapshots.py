@@ -129,6 +129,18 @@ def test_an_older_manifest_that_says_nothing_is_passed_over(store: Memory, saver
     assert [manifest["sequence"] for manifest in found.manifests] == [2]
 
 
+def kept_of_a_torn_model(machine: Machine) -> bytes:
+    """The program has saved a model, begins to write it anew, and is told to stop in the middle of that."""
+    machine.start().saved("checkpoints/model")
+    (machine.work / "tear").touch()
+    until(lambda: "torn" in machine.log(), "the half file")
+    machine.store.order(run=False, reason="cancelled")
+    machine.gone()
+    (file,) = [one for part in machine.store.manifests()[-1]["parts"] for one in part["files"]]
+
+    return machine.store.get(f"{PREFIX}blobs/{file['sha256']}")
+
+
 @pytest.mark.parametrize("catches", [False, "elsewhere", True])
 def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(
     machine: Machine, tmp_path: Path, catches: bool | str
@@ -146,15 +158,7 @@ def test_a_program_cut_off_while_it_rewrites_a_file_leaves_the_version_before(
         "half = open('checkpoints/model', 'w'); print('torn', flush=True)\n"
         "while True: half.write('x'); half.flush(); time.sleep(0.02)\n"
     )
-    machine.start().saved("checkpoints/model")
-    (machine.work / "tear").touch()
-    until(lambda: "torn" in machine.log(), "the half file")
-    machine.store.order(run=False, reason="cancelled")
-    machine.gone()
-    (file,) = [one for part in machine.store.manifests()[-1]["parts"] for one in part["files"]]
-
-    content = machine.store.get(f"{PREFIX}blobs/{file['sha256']}")
-    assert content == (b"last words" if catches is True else b"whole")
+    assert kept_of_a_torn_model(machine) == (b"last words" if catches is True else b"whole")
 
 
 WORKER = """
@@ -178,14 +182,8 @@ def test_what_a_worker_was_writing_is_not_taken_though_its_launcher_minds_the_si
     """As torchrun does, which ends in order; or which stays, and is ended once its time to save is over."""
     machine.task["stop_grace_seconds"] = 2
     machine.python(LAUNCHER.format(worker=WORKER, ends=ends))
-    machine.start().saved("checkpoints/model")
-    (machine.work / "tear").touch()
-    until(lambda: "torn" in machine.log(), "the half file")
-    machine.store.order(run=False, reason="cancelled")
-    machine.gone()
-    (file,) = [one for part in machine.store.manifests()[-1]["parts"] for one in part["files"]]
 
-    assert machine.store.get(f"{PREFIX}blobs/{file['sha256']}") == b"whole"
+    assert kept_of_a_torn_model(machine) == b"whole"
 
 
 TRAINER = """

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 from obstore.store import MemoryStore
 
 from provisioner.clock import ManualClock
@@ -16,6 +17,7 @@ from provisioner.domain.instances import Instance
 from provisioner.domain.jobs import Archive, Attempt, EndReason, JobRecord, JobSpec, Pace
 from provisioner.domain.offerings import CapacityType, Pool
 from provisioner.domain.reports import NodeEnd, NodeReport, Notice, Phase, SavedCheckpoint
+from provisioner.errors import RateLimited
 from provisioner.jobs.boarding import UserData
 from provisioner.jobs.cancel import ask_to_cancel
 from provisioner.jobs.objects import Objects
@@ -95,6 +97,13 @@ class World:
         while self.clock.now() < end:
             self.pass_time(every)
             self.step()
+
+    def step_in_vain(self, times: int, *, pause: timedelta, why: type[Exception] = RateLimited) -> None:
+        """Each step is refused, and followed by a pause."""
+        for _ in range(times):
+            with pytest.raises(why):
+                self.step()
+            self.pass_time(pause)
 
     # the machine's side -----------------------------------------------------------------------------------------------
 

@@ -127,10 +127,7 @@ def test_a_price_that_nothing_rests_on_keeps_no_job_waiting_for_its_next_machine
     launched(world, max_wait=timedelta(days=2))
     world.cloud.shut_down(world.machine.id)
     world.cloud.fail_next("price_history", *[RateLimited("slow down")] * 1000)
-    for _ in range(4):
-        with pytest.raises(RateLimited):
-            world.step()
-        world.pass_time(timedelta(seconds=30))
+    world.step_in_vain(4, pause=timedelta(seconds=30))
     world.step()
 
     first = world.record.attempts[0]
@@ -142,10 +139,7 @@ def test_a_price_that_was_refused_before_a_night_and_after_it_ends_no_job_with_a
     launched(world, budget=Decimal(1000), max_wait=timedelta(hours=1))
     world.cloud.shut_down(world.machine.id)
     world.cloud.fail_next("price_history", *[RateLimited("slow down")] * 4)
-    for _ in range(2):
-        with pytest.raises(RateLimited):
-            world.step()
-        world.pass_time(timedelta(hours=8))
+    world.step_in_vain(2, pause=timedelta(hours=8))
     world.step()
 
     assert (len(world.record.attempts), world.record.outcome) == (2, None)

@@ -168,10 +168,7 @@ def test_a_night_between_two_refusals_of_an_identity_ends_no_job(world: World) -
     """A laptop that sleeps asks for nothing: two throttled calls are two, however much time lies between."""
     world.submit()
     world.cloud.fail_next("make_identity", *[RateLimited("slow down")] * 2)
-    for _ in range(2):
-        with pytest.raises(RateLimited):
-            world.step()
-        world.pass_time(timedelta(hours=8))
+    world.step_in_vain(2, pause=timedelta(hours=8))
     world.step()
 
     assert (world.record.outcome, world.machine.alive) == (None, True)
@@ -216,10 +213,7 @@ def test_an_identity_that_nobody_may_make_ends_the_job_with_its_wait(world: Worl
     with pytest.raises(RateLimited):
         world.step()
     world.cloud.fail_next("make_identity", *[PermissionDenied("iam:CreateRole is not allowed.")] * 100)
-    for _ in range(12):
-        with pytest.raises(PermissionDenied):
-            world.step()
-        world.pass_time(timedelta(minutes=5))
+    world.step_in_vain(12, pause=timedelta(minutes=5), why=PermissionDenied)
     world.step()
 
     assert world.record.state is JobState.FAILED
